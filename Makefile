@@ -1,0 +1,70 @@
+# `make help` lists what can be done. Everything is installed inside this folder.
+
+PYTHON ?= python3
+PIP = .venv/bin/python -m pip --disable-pip-version-check
+
+# The environment in which ape finds the compiler, anvil and its data folder.
+ENV = eval "$$(.venv/bin/python -m weir.toolchain)" &&
+
+CONTRACTS = $(shell find contracts -name '*.sol' -not -path '*/.cache/*' 2>/dev/null)
+SOLIDITY = 'contracts/**/*.sol'
+
+# `make demo SCENARIO=... NODE=... SEED=... JSON=... REPORT=...`: each is optional.
+DEMO_OPTIONS = $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(NODE),--node $(NODE)) $(if $(SEED),--seed $(SEED)) \
+	$(if $(JSON),--json $(JSON)) $(if $(REPORT),--report $(REPORT))
+
+.DEFAULT_GOAL := help
+.PHONY: help env setup demo test lint format bench bench-check clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: build/.contracts ## install everything and compile the contracts
+
+env: build/.compiler ## install everything, without compiling the contracts
+
+demo: setup ## run a market day on a local chain (SCENARIO, NODE, SEED, JSON, REPORT)
+	@$(ENV) ape run demo $(DEMO_OPTIONS)
+
+test: setup ## run the whole test suite
+	@$(ENV) ape test --verbosity WARNING
+
+lint: env ## check style and types
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy --strict weir
+	node_modules/.bin/solhint --noPoster --disc --max-warnings 0 $(SOLIDITY)
+	node_modules/.bin/prettier --check $(SOLIDITY)
+
+format: env ## rewrite the sources in the project's style
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+	node_modules/.bin/prettier --write $(SOLIDITY)
+
+bench: setup ## measure gas and time
+	@$(ENV) ape run bench
+
+bench-check: setup ## compare the measurements with the committed ones
+	@$(ENV) ape run bench --check
+
+clean: ## remove everything that is installed or built
+	rm -rf .venv node_modules build .build contracts/.cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.venv/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Weir needs Python 3.11 or newer")'
+	$(PYTHON) -m venv .venv
+	$(PIP) install --quiet --requirement requirements.lock
+	$(PIP) install --quiet --no-deps --editable .
+	@touch $@
+
+node_modules/.package-lock.json: package.json package-lock.json .npmrc
+	npm ci --no-progress --loglevel=error
+	@touch $@
+
+build/.compiler: .venv/.installed node_modules/.package-lock.json ape-config.yaml tools/solcjs.js
+	.venv/bin/python -m weir.compiler
+	@touch $@
+
+build/.contracts: build/.compiler $(CONTRACTS)
+	@$(ENV) ape compile --verbosity WARNING
+	@touch $@

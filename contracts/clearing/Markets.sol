@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
+import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {IInsuranceFund} from "../interfaces/IInsuranceFund.sol";
+import {IPriceOracle} from "../interfaces/IPriceOracle.sol";
+import {IVault} from "../interfaces/IVault.sol";
+import {SideMath} from "../libraries/SideMath.sol";
+import {ParameterBounds} from "../ParameterBounds.sol";
+
+/// @title Markets
+/// @notice Parameters, price and funding, side indices and their epochs, closing, and the pause. SPECIFICATION.md section 3.
+/// - Price and funding move one number, the value index V; a side's K follows from it, so a refresh writes two slots.
+/// - Long and short open interest are equal by construction: there is one number.
+abstract contract Markets is IClearingHouse, AccessManaged {
+    using SafeCastLib for uint256;
+    using SafeCastLib for int256;
+
+    uint256 private constant MAX_MARKETS = 64;
+    uint256 private constant MAX_PAUSE = 3 days;
+    uint256 private constant PAUSE_INTERVAL = 7 days;
+
+    IVault internal immutable _VAULT;
+    IInsuranceFund internal immutable _FUND;
+    IPriceOracle internal immutable _ORACLE;
+    ParameterBounds private immutable _BOUNDS;
+    /// @dev size * price / SCALE is an amount of S.
+    uint256 internal immutable _SCALE;
+
+    /// @inheritdoc IClearingHouse
+    uint16 public marketCount;
+    /// @inheritdoc IClearingHouse
+    uint256 public pausedUntil;
+    uint256 private _pausedAt;
+    LiquidationParameters internal _liquidation;
+    mapping(uint16 market => MarketState) internal _markets;
+    mapping(uint16 market => MarketParameters) internal _parameters;
+    /// @inheritdoc IClearingHouse
+    mapping(uint16 market => bytes32) public symbolOf;
+    /// @inheritdoc IClearingHouse
+    mapping(uint16 market => mapping(bool isShort => mapping(uint16 epoch => int256))) public finalIndex;
+
+    constructor(
+        address manager,
+        address vault,
+        address fund,
+        address oracle,
+        LiquidationParameters memory liquidationParameters_
+    ) AccessManaged(manager) {
+        _VAULT = IVault(vault);
+        _FUND = IInsuranceFund(fund);
+        _ORACLE = IPriceOracle(oracle);
+        _SCALE = 10 ** (36 - IVault(vault).assetDecimals());
+        _BOUNDS = new ParameterBounds();
+        _setLiquidationParameters(liquidationParameters_);
+    }
+
+    // ------------------------------------------------------------- governance
+
+    /// @inheritdoc IClearingHouse
+    function addMarket(bytes32 symbol, MarketParameters calldata parameters)
+        external
+        restricted
+        returns (uint16 market)
+    {
+        market = marketCount;
+        if (market == MAX_MARKETS) revert TooManyMarkets(MAX_MARKETS);
+        marketCount = market + 1;
+        symbolOf[market] = symbol;
+        emit MarketAdded(market, symbol);
+        _setMarketParameters(market, parameters);
+
+        uint128 price = _ORACLE.price(market).toUint128();
+        MarketState storage s = _markets[market];
+        s.status = MarketStatus.Open;
+        s.price = price;
+        s.valueIndex = int256(uint256(price)).toInt128();
+        (s.updatedAt, s.updatedBlock) = (uint40(block.timestamp), uint40(block.number));
+        s.long.multiplier = uint120(SideMath.ONE_A);
+        s.short.multiplier = uint120(SideMath.ONE_A);
+        emit MarketRefreshed(market, price, s.valueIndex, 0);
+    }
+
+    /// @inheritdoc IClearingHouse
+    function setMarketParameters(uint16 market, MarketParameters calldata parameters) external restricted {
+        _requireKnown(market);
+        // Funding up to now accrues at the old rate.
+        if (_isLive(market)) _refresh(market);
+        _setMarketParameters(market, parameters);
+    }
+
+    /// @inheritdoc IClearingHouse
+    function setLiquidationParameters(LiquidationParameters calldata parameters) external restricted {
+        _setLiquidationParameters(parameters);
+    }
+
+    /// @inheritdoc IClearingHouse
+    function closeMarket(uint16 market, uint128 price) external restricted {
+        MarketState storage s = _markets[market];
+        if (s.status != MarketStatus.Open) revert MarketNotOpen(market);
+        if (_isLive(market)) revert PriceStillLive(market);
+        uint256 band = uint256(s.price) * _liquidation.closeBand / SideMath.MILLION;
+        if (price < s.price - band || price > s.price + band) {
+            revert ClosePriceOutOfBand(price, s.price - band, s.price + band);
+        }
+        s.status = MarketStatus.Closed;
+        _movePrice(s, price);
+        emit MarketRefreshed(market, price, s.valueIndex, s.premium);
+        emit MarketClosed(market, price);
+        _endEpochs(market);
+    }
+
+    /// @inheritdoc IClearingHouse
+    function pauseNewRisk(uint32 duration) external restricted {
+        if (duration > MAX_PAUSE) revert PauseTooLong(duration, MAX_PAUSE);
+        uint256 allowedFrom = _pausedAt == 0 ? 0 : _pausedAt + PAUSE_INTERVAL;
+        if (block.timestamp < allowedFrom) revert PauseTooSoon(allowedFrom);
+        (_pausedAt, pausedUntil) = (block.timestamp, block.timestamp + duration);
+        emit NewRiskPaused(pausedUntil);
+    }
+
+    // ---------------------------------------------------------------- refresh
+
+    /// @inheritdoc IClearingHouse
+    function refresh(uint16 market) external {
+        _requireKnown(market);
+        _refresh(market);
+    }
+
+    /// @dev Once a block: the premium's average, then funding, then the price.
+    function _refresh(uint16 market) internal {
+        MarketState storage s = _markets[market];
+        if (s.status != MarketStatus.Open || s.updatedBlock == block.number) return;
+        MarketParameters storage p = _parameters[market];
+        uint256 elapsed = block.timestamp - s.updatedAt;
+        uint256 period = p.fundingPeriod;
+        int256 premium = SideMath.premiumAfter(s.premium, s.lastPremium, elapsed, period);
+        int256 funding = SideMath.fundingPerUnit(s.price, premium, p.maxFundingRate, elapsed, period);
+        uint128 price = _ORACLE.price(market).toUint128();
+
+        s.valueIndex = (int256(s.valueIndex) - funding).toInt128();
+        _movePrice(s, price);
+        s.premium = int24(premium);
+        s.updatedAt = uint40(block.timestamp);
+        s.updatedBlock = uint40(block.number);
+        emit MarketRefreshed(market, price, s.valueIndex, premium);
+    }
+
+    function _movePrice(MarketState storage s, uint128 price) private {
+        int256 change = int256(uint256(price)) - int256(uint256(s.price));
+        s.valueIndex = (int256(s.valueIndex) + change).toInt128();
+        s.price = price;
+    }
+
+    // ------------------------------------------------------ sides and epochs
+
+    function _side(uint16 market, bool isShort) internal view returns (Side storage) {
+        return isShort ? _markets[market].short : _markets[market].long;
+    }
+
+    /// @dev K of a side in its current epoch.
+    function _index(uint16 market, bool isShort) internal view returns (int256) {
+        MarketState storage s = _markets[market];
+        return isShort
+            ? SideMath.sideIndex(true, s.baseShort, s.short.multiplier, s.valueIndex)
+            : SideMath.sideIndex(false, s.baseLong, s.long.multiplier, s.valueIndex);
+    }
+
+    function _setBase(uint16 market, bool isShort, int256 base) private {
+        if (isShort) _markets[market].baseShort = base;
+        else _markets[market].baseLong = base;
+        emit SideChanged(market, isShort, _side(market, isShort).multiplier, base);
+    }
+
+    function _base(uint16 market, bool isShort) private view returns (int256) {
+        return isShort ? _markets[market].baseShort : _markets[market].baseLong;
+    }
+
+    /// @dev Takes `size` of open interest away: the given side loses it pro rata, the other side's position is the caller's to remove.
+    function _shrink(uint16 market, bool isShort, uint256 size) internal {
+        MarketState storage s = _markets[market];
+        uint256 openInterest = s.openInterest;
+        if (openInterest <= size) return _endEpochs(market);
+        Side storage side = _side(market, isShort);
+        uint256 from = side.multiplier;
+        uint256 to = from * (openInterest - size) / openInterest;
+        side.multiplier = uint120(to);
+        _setBase(market, isShort, SideMath.rebase(isShort, _base(market, isShort), from, to, s.valueIndex));
+        _setOpenInterest(market, openInterest - size);
+    }
+
+    /// @dev Charges `amount` of S to a side by size. False when nobody live is there to bear it.
+    function _charge(uint16 market, bool isShort, uint256 amount) internal returns (bool) {
+        Side storage side = _side(market, isShort);
+        uint256 openInterest = _markets[market].openInterest;
+        if (side.positions == 0 || openInterest < SideMath.MIN_CHARGEABLE) return false;
+        uint256 loss = SideMath.lossIndexUp(amount, side.multiplier, openInterest, _SCALE);
+        _setBase(market, isShort, _base(market, isShort) - int256(loss));
+        emit RemainderCharged(market, isShort, amount);
+        return true;
+    }
+
+    function _setOpenInterest(uint16 market, uint256 openInterest) internal {
+        _markets[market].openInterest = openInterest.toUint112();
+        emit OpenInterestChanged(market, openInterest);
+    }
+
+    /// @dev After every change of positions: epochs end where nothing live, or nothing of use, is left.
+    function _turnEpochs(uint16 market) internal {
+        MarketState storage s = _markets[market];
+        if (s.openInterest == 0 && (s.long.positions != 0 || s.short.positions != 0)) return _endEpochs(market);
+        if (s.long.positions == 0 && s.long.multiplier < SideMath.FLOOR_A) _endEpoch(market, false);
+        if (s.short.positions == 0 && s.short.multiplier < SideMath.FLOOR_A) _endEpoch(market, true);
+    }
+
+    function _endEpochs(uint16 market) internal {
+        _endEpoch(market, false);
+        _endEpoch(market, true);
+        _setOpenInterest(market, 0);
+    }
+
+    function _endEpoch(uint16 market, bool isShort) private {
+        Side storage side = _side(market, isShort);
+        uint16 epoch = side.epoch;
+        int256 index = _index(market, isShort);
+        finalIndex[market][isShort][epoch] = index;
+        (side.multiplier, side.epoch, side.positions) = (uint120(SideMath.ONE_A), epoch + 1, 0);
+        emit EpochEnded(market, isShort, epoch, index);
+        _setBase(market, isShort, 0);
+    }
+
+    // ------------------------------------------------------------------ views
+
+    /// @inheritdoc IClearingHouse
+    function marketState(uint16 market) external view returns (MarketState memory) {
+        return _markets[market];
+    }
+
+    /// @inheritdoc IClearingHouse
+    function marketParameters(uint16 market) external view returns (MarketParameters memory) {
+        return _parameters[market];
+    }
+
+    /// @inheritdoc IClearingHouse
+    function liquidationParameters() external view returns (LiquidationParameters memory) {
+        return _liquidation;
+    }
+
+    /// @inheritdoc IClearingHouse
+    function openInterestNotional() external view returns (uint256 notional) {
+        for (uint16 m; m < marketCount; ++m) {
+            notional += SideMath.notionalDown(_markets[m].openInterest, _markets[m].price, _SCALE);
+        }
+    }
+
+    // ------------------------------------------------------------- parameters
+
+    function _requireKnown(uint16 market) internal view {
+        if (market >= marketCount) revert UnknownMarket(market);
+    }
+
+    function _isLive(uint16 market) private view returns (bool) {
+        (, IPriceOracle.Status status,) = _ORACLE.peek(market);
+        return status == IPriceOracle.Status.Ok;
+    }
+
+    function _setMarketParameters(uint16 market, MarketParameters calldata p) private {
+        _BOUNDS.checkMarket(p);
+        _parameters[market] = p;
+        emit MarketParametersSet(market, p);
+    }
+
+    function _setLiquidationParameters(LiquidationParameters memory p) private {
+        _BOUNDS.checkLiquidation(p);
+        _liquidation = p;
+        emit LiquidationParametersSet(p);
+    }
+}

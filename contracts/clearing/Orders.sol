@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {EIP712} from "solady/utils/EIP712.sol";
+import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
+import {SignatureCheckerLib} from "solady/utils/SignatureCheckerLib.sol";
+import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {Bits} from "../libraries/Bits.sol";
+import {SideMath} from "../libraries/SideMath.sol";
+import {Solvency} from "./Solvency.sol";
+
+/// @title Orders
+/// @notice Signed orders and trades. SPECIFICATION.md section 3.
+/// - The maker signs (EOA or ERC-1271), anyone fills any part as taker, at the order's price, within a band around the mark.
+/// - The difference between price and mark is paid at once, in cash; so are the fees. Positions then start at the mark.
+abstract contract Orders is Solvency, EIP712 {
+    using SafeCastLib for uint256;
+    using SafeCastLib for int256;
+
+    bytes32 private constant ORDER_TYPEHASH = keccak256(
+        "Order(address maker,uint16 market,bool isBuy,bool reduceOnly,uint112 size,uint128 price,uint40 expiry,uint64 generation,uint64 salt)"
+    );
+
+    /// @dev One side of a trade, from before it to after it.
+    struct Leg {
+        address account;
+        int256 from; // signed size
+        int256 to; // signed size
+        int256 cash; // what difference and fee added, units of S
+        bool reduceOnly;
+    }
+
+    /// @inheritdoc IClearingHouse
+    mapping(bytes32 orderHash => uint256) public filled;
+
+    // ---------------------------------------------------------------- trading
+
+    /// @inheritdoc IClearingHouse
+    function trade(Order calldata order, bytes calldata signature, uint256 size) external nonReentrant {
+        uint16 market = order.market;
+        if (order.maker == msg.sender) revert SelfTrade(msg.sender);
+        if (size == 0) revert ZeroSize();
+        if (_markets[market].status != MarketStatus.Open) revert MarketNotOpen(market);
+        bytes32 orderHash = _fill(order, signature, size);
+        _refresh(market);
+        uint256 mark = _markets[market].price;
+        _requireWithinBand(market, order.price, mark);
+
+        Leg memory maker = Leg(order.maker, 0, 0, 0, order.reduceOnly);
+        Leg memory taker = Leg(msg.sender, 0, 0, 0, false);
+        _exchange(order, size, mark, maker, taker, orderHash);
+        _observePremium(market, order.price, mark);
+        _requireMargin(market, maker, mark);
+        _requireMargin(market, taker, mark);
+    }
+
+    /// @inheritdoc IClearingHouse
+    function cancel(Order calldata order) external {
+        if (order.maker != msg.sender) revert NotMaker(msg.sender, order.maker);
+        bytes32 orderHash = hashOrder(order);
+        filled[orderHash] = order.size;
+        emit OrderCancelled(orderHash, msg.sender);
+    }
+
+    /// @inheritdoc IClearingHouse
+    function cancelAll() external {
+        uint64 current = ++_accounts[msg.sender].generation;
+        emit AllOrdersCancelled(msg.sender, current);
+    }
+
+    // --------------------------------------------------------------- the fill
+
+    function _fill(Order calldata order, bytes calldata signature, uint256 size)
+        private
+        returns (bytes32 orderHash)
+    {
+        if (block.timestamp > order.expiry) revert OrderExpired(order.expiry);
+        uint64 current = _accounts[order.maker].generation;
+        if (order.generation != current) revert OrderGenerationMismatch(order.generation, current);
+        orderHash = hashOrder(order);
+        uint256 before = filled[orderHash];
+        if (size > order.size - before) revert OrderOverfilled(size, order.size - before);
+        if (!SignatureCheckerLib.isValidSignatureNowCalldata(order.maker, orderHash, signature)) {
+            revert OrderSignatureInvalid(order.maker);
+        }
+        filled[orderHash] = before + size;
+    }
+
+    /// @dev Settles both, moves cash, then sizes.
+    function _exchange(
+        Order calldata order,
+        uint256 size,
+        uint256 mark,
+        Leg memory maker,
+        Leg memory taker,
+        bytes32 orderHash
+    ) private {
+        uint16 market = order.market;
+        (Position memory makerPosition, bool makerLive) = _book(maker.account, market);
+        (Position memory takerPosition, bool takerLive) = _book(taker.account, market);
+        _requireNoDebt(maker.account);
+        _requireNoDebt(taker.account);
+        _payDifference(order.isBuy ? maker : taker, order.isBuy ? taker : maker, size, order.price, mark);
+        MarketParameters storage p = _parameters[market];
+        uint256 makerFee = _payFee(maker, SideMath.partUp(size, order.price, p.makerFee, _SCALE));
+        uint256 takerFee = _payFee(taker, SideMath.partUp(size, order.price, p.takerFee, _SCALE));
+
+        int256 delta = order.isBuy ? int256(size) : -int256(size);
+        (maker.from, taker.from) = (_signed(makerPosition), _signed(takerPosition));
+        maker.to = _change(maker.account, market, makerPosition, makerLive, delta);
+        taker.to = _change(taker.account, market, takerPosition, takerLive, -delta);
+        _moveOpenInterest(market, _longChange(maker.from, maker.to) + _longChange(taker.from, taker.to));
+        emit Traded(
+            orderHash, maker.account, taker.account, market, order.isBuy, size, order.price, makerFee, takerFee
+        );
+    }
+
+    function _payDifference(Leg memory buyer, Leg memory seller, uint256 size, uint256 price, uint256 mark) private {
+        if (price == mark) return;
+        (Leg memory from, Leg memory to) = price > mark ? (buyer, seller) : (seller, buyer);
+        uint256 amount = SideMath.notionalDown(size, price > mark ? price - mark : mark - price, _SCALE);
+        if (amount == 0) return;
+        _VAULT.transferCash(from.account, to.account, amount);
+        from.cash -= int256(amount);
+        to.cash += int256(amount);
+    }
+
+    function _payFee(Leg memory leg, uint256 fee) private returns (uint256) {
+        if (fee != 0) _VAULT.chargeFee(leg.account, fee);
+        leg.cash -= int256(fee);
+        return fee;
+    }
+
+    function _moveOpenInterest(uint16 market, int256 change) private {
+        if (change > 0) {
+            uint256 openInterest = _markets[market].openInterest + uint256(change);
+            uint256 max = _parameters[market].maxOpenInterest;
+            if (openInterest > max) revert OpenInterestAboveCap(market, openInterest, max);
+            _setOpenInterest(market, openInterest);
+        } else if (change < 0) {
+            _setOpenInterest(market, _markets[market].openInterest - uint256(-change));
+        }
+        _turnEpochs(market);
+    }
+
+    function _observePremium(uint16 market, uint256 price, uint256 mark) private {
+        int256 premium = (int256(price) - int256(mark)) * int256(SideMath.MILLION) / int256(mark);
+        if (premium == _markets[market].lastPremium) return;
+        _markets[market].lastPremium = premium.toInt24();
+        emit PremiumObserved(market, premium);
+    }
+
+    // ----------------------------------------------------------------- checks
+
+    function _requireWithinBand(uint16 market, uint256 price, uint256 mark) private view {
+        uint256 band = _parameters[market].priceBand;
+        uint256 distance = price > mark ? price - mark : mark - price;
+        if (distance * SideMath.MILLION > band * mark) {
+            revert PriceOutsideBand(price, mark - mark * band / SideMath.MILLION, mark + mark * band / SideMath.MILLION);
+        }
+    }
+
+    /// @dev Initial margin after the trade; a trade that only reduces may instead not worsen the ratio of equity to it.
+    function _requireMargin(uint16 market, Leg memory leg, uint256 mark) private {
+        Health memory h = _presentHealth(leg.account);
+        bool met = h.equity >= int256(h.initialMargin);
+        bool grows = leg.to != 0 && (leg.from > 0 != leg.to > 0 || _abs(leg.to) > _abs(leg.from));
+        if (grows) {
+            if (leg.reduceOnly) revert OrderReduceOnly(leg.account);
+            _requireInitialMargin(leg.account, h);
+            _requireNewRiskAllowed(market, leg, mark);
+        } else if (!met) {
+            uint256 ratio = _parameters[market].initialMarginRatio;
+            uint256 requiredBefore = h.initialMargin + SideMath.partUp(_abs(leg.from), mark, ratio, _SCALE)
+                - SideMath.partUp(_abs(leg.to), mark, ratio, _SCALE);
+            int256 equityBefore = h.equity - leg.cash;
+            if (h.equity < 0 || h.equity * int256(requiredBefore) < equityBefore * int256(h.initialMargin)) {
+                _requireInitialMargin(leg.account, h);
+            }
+        }
+        if (met && _accounts[leg.account].flaggedAt != 0) _updateFlag(leg.account, h);
+    }
+
+    function _requireNewRiskAllowed(uint16 market, Leg memory leg, uint256 mark) private view {
+        if (block.timestamp < pausedUntil) revert NewRiskIsPaused(pausedUntil);
+        bool isShort = leg.to < 0;
+        if (_side(market, isShort).multiplier < SideMath.FLOOR_A) revert SideOnlyReduces(market, isShort);
+        uint256 notional = SideMath.notionalDown(_abs(leg.to), mark, _SCALE);
+        if (notional < _liquidation.minNotional) {
+            revert PositionBelowMinimum(leg.account, notional, _liquidation.minNotional);
+        }
+    }
+
+    function _abs(int256 x) private pure returns (uint256) {
+        return uint256(x < 0 ? -x : x);
+    }
+
+    // ------------------------------------------------------------------ views
+
+    /// @inheritdoc IClearingHouse
+    function hashOrder(Order calldata order) public view returns (bytes32) {
+        return _hashTypedData(keccak256(abi.encode(ORDER_TYPEHASH, order)));
+    }
+
+    /// @inheritdoc IClearingHouse
+    function generation(address maker) external view returns (uint64) {
+        return _accounts[maker].generation;
+    }
+
+    function _domainNameAndVersion() internal pure override returns (string memory, string memory) {
+        return ("Weir", "1");
+    }
+}

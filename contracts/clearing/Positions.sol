@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
+import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {Bits} from "../libraries/Bits.sol";
+import {SideMath} from "../libraries/SideMath.sol";
+import {Markets} from "./Markets.sol";
+
+/// @title Positions
+/// @notice Settling, changing and valuing positions. SPECIFICATION.md section 3.
+/// - A position is settled before it changes, always; what it earned or lost reaches the vault first.
+/// - A record whose size has gone to zero stays only while the account has debt in its market: it tells who bears the remainder.
+abstract contract Positions is Markets {
+    using SafeCastLib for uint256;
+
+    uint256 private constant MAX_POSITIONS = 8;
+
+    /// @dev One slot.
+    struct AccountState {
+        uint64 positionMarkets; // bit m: a record in market m
+        uint40 flaggedAt; // 0: not flagged
+        bool insolvent;
+        uint64 generation; // of the orders that can be filled
+    }
+
+    /// @dev Equity and requirements of an account, in units of S.
+    struct Health {
+        int256 equity;
+        uint256 initialMargin;
+        uint256 maintenanceMargin;
+        uint256 notional;
+    }
+
+    mapping(address account => AccountState) internal _accounts;
+    mapping(address account => mapping(uint16 market => Position)) internal _positions;
+
+    // ------------------------------------------------------------- settlement
+
+    /// @dev Settles and stores one record, returns its size.
+    function _settlePosition(address account, uint16 market) internal returns (uint256 size) {
+        (Position memory p, bool live) = _book(account, market);
+        size = p.size;
+        if (size == 0 && _VAULT.debtOf(account, market) == 0) {
+            _erase(account, market, p.isShort, live);
+            _turnEpochs(market);
+        } else {
+            _store(account, market, p);
+        }
+    }
+
+    /// @dev Brings the market and the position to the present and books what it earned or lost in the vault. The caller stores
+    /// or changes what is returned. live: the record belongs to its side's current epoch.
+    function _book(address account, uint16 market) internal returns (Position memory p, bool live) {
+        _refresh(market);
+        if (!Bits.has(_accounts[account].positionMarkets, market)) return (p, false);
+        p = _positions[account][market];
+        int256 pnl;
+        (p, live, pnl) = _present(market, p);
+        if (pnl != 0) _VAULT.settle(account, market, pnl, !live);
+    }
+
+    /// @dev The position as it is now, and its unsettled profit.
+    function _present(uint16 market, Position memory p)
+        internal
+        view
+        returns (Position memory, bool live, int256 pnl)
+    {
+        Side storage side = _side(market, p.isShort);
+        live = p.epoch == side.epoch;
+        int256 index = live ? _index(market, p.isShort) : finalIndex[market][p.isShort][p.epoch];
+        pnl = SideMath.unsettledDown(p.size, p.multiplier, index - p.index, _SCALE);
+        uint256 multiplier = live ? side.multiplier : 0;
+        p.size = uint112(SideMath.sizeDown(p.size, multiplier, p.multiplier));
+        // An empty record keeps a multiplier that can be divided by.
+        p.multiplier = p.size == 0 ? uint120(SideMath.ONE_A) : uint120(multiplier);
+        p.index = index;
+        return (p, live, pnl);
+    }
+
+    // ---------------------------------------------------------------- changes
+
+    /// @dev Changes a position that has just been booked by `delta` (long positive). Returns its new signed size.
+    function _change(address account, uint16 market, Position memory p, bool live, int256 delta)
+        internal
+        returns (int256 next)
+    {
+        next = _signed(p) + delta;
+        if (next == 0) {
+            if (Bits.has(_accounts[account].positionMarkets, market)) _erase(account, market, p.isShort, live);
+            return 0;
+        }
+        bool isShort = next < 0;
+        Side storage side = _side(market, isShort);
+        if (!live || p.isShort != isShort) {
+            if (live) --_side(market, p.isShort).positions;
+            ++side.positions;
+            _open(account, market);
+        }
+        p.size = uint256(isShort ? -next : next).toUint112();
+        (p.isShort, p.epoch, p.multiplier, p.index) =
+            (isShort, side.epoch, side.multiplier, _index(market, isShort));
+        _store(account, market, p);
+    }
+
+    function _store(address account, uint16 market, Position memory p) private {
+        _positions[account][market] = p;
+        emit PositionChanged(account, market, p.isShort, p.size, p.multiplier, p.index, p.epoch);
+    }
+
+    function _open(address account, uint16 market) private {
+        uint64 markets = Bits.set(_accounts[account].positionMarkets, market);
+        if (Bits.count(markets) > MAX_POSITIONS) revert TooManyPositions(account, MAX_POSITIONS);
+        _accounts[account].positionMarkets = markets;
+    }
+
+    function _erase(address account, uint16 market, bool isShort, bool live) internal {
+        if (live) --_side(market, isShort).positions;
+        delete _positions[account][market];
+        _accounts[account].positionMarkets = Bits.clear(_accounts[account].positionMarkets, market);
+        emit PositionChanged(account, market, isShort, 0, 0, 0, 0);
+    }
+
+    function _signed(Position memory p) internal pure returns (int256) {
+        return p.isShort ? -int256(uint256(p.size)) : int256(uint256(p.size));
+    }
+
+    /// @dev What the change from `from` to `to` adds to the long side.
+    function _longChange(int256 from, int256 to) internal pure returns (int256) {
+        return (to > 0 ? to : int256(0)) - (from > 0 ? from : int256(0));
+    }
+
+    // ----------------------------------------------------------------- health
+
+    /// @inheritdoc IClearingHouse
+    function health(address account) external view returns (int256, uint256, uint256, uint256) {
+        Health memory h = _health(account);
+        return (h.equity, h.initialMargin, h.maintenanceMargin, h.notional);
+    }
+
+    /// @dev At the marks of the last refresh.
+    function _health(address account) internal view returns (Health memory h) {
+        h.equity = _VAULT.net(account);
+        uint64 markets = _accounts[account].positionMarkets;
+        for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {
+            m = Bits.lowest(markets);
+            (Position memory p,, int256 pnl) = _present(m, _positions[account][m]);
+            h.equity += pnl;
+            if (p.size == 0) continue;
+            uint256 price = _markets[m].price;
+            h.initialMargin += SideMath.partUp(p.size, price, _parameters[m].initialMarginRatio, _SCALE);
+            h.maintenanceMargin += SideMath.partUp(p.size, price, _parameters[m].maintenanceMarginRatio, _SCALE);
+            h.notional += SideMath.notionalDown(p.size, price, _SCALE);
+        }
+    }
+
+    /// @dev Brings all of the account's markets to the present first.
+    function _presentHealth(address account) internal returns (Health memory) {
+        uint64 markets = _accounts[account].positionMarkets;
+        for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {
+            m = Bits.lowest(markets);
+            _refresh(m);
+        }
+        return _health(account);
+    }
+
+    // ----------------------------------------------------------------- checks
+
+    function _requireNoDebt(address account) internal view {
+        if (_VAULT.inDebt(account)) revert AccountInDebt(account);
+    }
+
+    function _requireInitialMargin(address account, Health memory h) internal pure {
+        if (h.equity < int256(h.initialMargin)) revert InitialMarginNotMet(account, h.equity, h.initialMargin);
+    }
+
+    // ------------------------------------------------------------------ views
+
+    /// @inheritdoc IClearingHouse
+    function position(address account, uint16 market) external view returns (Position memory) {
+        return _positions[account][market];
+    }
+
+    /// @inheritdoc IClearingHouse
+    function positionMarkets(address account) external view returns (uint64) {
+        return _accounts[account].positionMarkets;
+    }
+}

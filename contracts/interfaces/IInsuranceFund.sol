@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+pragma solidity >=0.8.28;
+
+/// @title The insurance fund
+/// @notice A segregated pool of S that pays for bad debt in a fixed order: skin in the game (with income not yet vested),
+/// then the junior tranche, then the senior tranche. No role can withdraw from it.
+interface IInsuranceFund {
+    // ------------------------------------------------------------------ types
+
+    /// @notice What a default cost and who bore it, in units of S. remainder = shortfall - all that follows it, borne by
+    /// opposing open interest.
+    struct DefaultRecord {
+        address account;
+        uint16 market;
+        uint40 time;
+        uint128 shortfall;
+        uint128 coinsurance; // unpaid profit, before the fund
+        uint128 skin;
+        uint128 junior;
+        uint128 senior;
+        uint128 unpaidProfit; // unpaid profit, after the fund
+    }
+
+    /// @notice The paying layers, in the order in which they pay.
+    struct Layers {
+        uint256 skin;
+        uint256 unvested;
+        uint256 junior;
+        uint256 senior;
+    }
+
+    struct Parameters {
+        uint128 skinTarget; // units of S
+        uint32 targetRatio; // ppm of open interest notional
+        uint24 treasuryShare; // ppm of fees
+        uint24 juniorShare; // ppm of vested income
+        uint32 streamDuration; // seconds
+        uint32 budgetWindow; // seconds
+    }
+
+    // ----------------------------------------------------------------- events
+
+    event Defaulted(
+        uint256 indexed id, address indexed account, uint16 indexed market, DefaultRecord record, uint256 remainder
+    );
+    event BountyPaid(uint16 indexed market, uint256 amount, uint256 skin, uint256 junior, uint256 senior);
+    event BudgetOpened(uint16 indexed market, uint256 window, uint256 budget);
+    event IncomeCollected(uint256 fees, uint256 penalties, uint256 recovered, uint256 treasury, uint256 toSkin);
+    event Vested(uint256 junior, uint256 senior);
+    event Contributed(address indexed from, uint256 amount);
+    event Staked(address indexed tranche, uint256 assets);
+    event Unstaked(address indexed tranche, uint256 assets);
+    event TrancheWiped(address indexed tranche, uint256 shareEpoch);
+    event MarketCoverSet(uint16 indexed market, uint256 budgetShare, uint256 coinsurance);
+    event ParametersSet(Parameters parameters);
+
+    // ----------------------------------------------------------------- errors
+
+    error OnlyClearingHouse();
+    error OnlyTranche();
+    error ZeroAddress();
+    error ZeroAmount();
+    error CapacityExceeded(uint256 amount, uint256 capacity);
+    error InexactTransfer(uint256 expected, uint256 received);
+    error ParameterOutOfBounds(bytes32 name, uint256 value, uint256 min, uint256 max);
+    error UnknownDefault(uint256 id);
+
+    // -------------------------------------------------- for the clearing house
+
+    /// @notice Pays what the market's budget allows of a liquidation bounty; sends it to the vault.
+    function payBounty(uint16 market, uint256 amount) external returns (uint256 paid);
+
+    /// @notice Splits a default's shortfall over the layers, records it, and sends the fund's part to the vault.
+    /// @param unpaidProfit the value of all claims outstanding in the market.
+    /// @return fromProfit to be written off the market's claims. @return fromFund S sent to the vault.
+    /// shortfall - fromProfit - fromFund is the remainder, for the caller to charge to opposing open interest.
+    function resolve(address account, uint16 market, uint256 shortfall, uint256 unpaidProfit)
+        external
+        returns (uint256 fromProfit, uint256 fromFund);
+
+    // ------------------------------------------------------- for the tranches
+
+    /// @notice Adds S that has just arrived to the calling tranche's layer, against shares that now exist.
+    function stake(uint256 assets) external;
+
+    /// @notice Takes S out of the calling tranche's layer and sends it to the tranche.
+    /// @param sharesLeft whether anyone still holds shares of the tranche; if not, income passes it by.
+    function unstake(uint256 assets, bool sharesLeft) external;
+
+    // ------------------------------------------------------------- for anyone
+
+    /// @notice Takes all income from the vault: restores skin in the game to its target, streams the rest to the tranches.
+    /// @dev The treasury's share is paid only when the assets before this income reach the target and the gate is open. Without income
+    /// for the tranches the stream keeps its end.
+    function collect() external returns (uint256 income);
+
+    /// @notice A gift to the skin in the game. Nothing takes it back.
+    function contribute(uint256 amount) external;
+
+    // ------------------------------------------------------------- governance
+
+    /// @param budgetShare ppm of the fund's assets that the market may cost per window. @param coinsurance ppm of a shortfall.
+    /// @dev A new share applies from the market's next budget on, a new coinsurance at once.
+    function setMarketCover(uint16 market, uint32 budgetShare, uint32 coinsurance) external;
+
+    /// @dev What has vested so far is shared at the old junior share; a new stream duration applies to the next income. A new window
+    /// length renumbers the windows, so every market's budget is opened anew at its next use.
+    function setParameters(Parameters calldata parameters) external;
+
+    // ------------------------------------------------------------------ views
+
+    function asset() external view returns (address);
+    /// @notice The layers now, with what has vested up to now already in the tranches.
+    function layers() external view returns (Layers memory);
+    /// @notice skin + unvested + junior + senior.
+    function totalAssets() external view returns (uint256);
+    /// @notice Assets of a tranche (vested up to now) and its share epoch (number of wipe-outs).
+    function trancheState(address tranche) external view returns (uint256 assets, uint256 shareEpoch);
+    /// @notice The share epoch alone, for every reading of a balance.
+    function shareEpochOf(address tranche) external view returns (uint256);
+    /// @notice What the fund can still take in: its layers are kept in 96 bits.
+    function capacity() external view returns (uint256);
+    /// @notice What the fund may still pay for `market` in this window.
+    function available(uint16 market) external view returns (uint256);
+    /// @notice left: what is left of the market's budget in this window, whether or not the fund still has as much.
+    function marketCover(uint16 market)
+        external
+        view
+        returns (uint32 budgetShare, uint32 coinsurance, uint256 left, uint256 window);
+    function target() external view returns (uint256);
+    /// @notice totalAssets / target, ppm; the largest uint256 when there is no open interest.
+    function coverage() external view returns (uint256);
+    /// @notice No insolvency is known: tranches may be entered and left, the treasury paid.
+    function gateOpen() external view returns (bool);
+    function defaultCount() external view returns (uint256);
+    /// @param id from 1 to defaultCount.
+    function defaultRecord(uint256 id) external view returns (DefaultRecord memory record, uint256 remainder);
+    function parameters() external view returns (Parameters memory);
+    function stream() external view returns (uint256 unvested, uint256 since, uint256 end);
+    function vault() external view returns (address);
+    function clearingHouse() external view returns (address);
+    function junior() external view returns (address);
+    function senior() external view returns (address);
+    function treasury() external view returns (address);
+}

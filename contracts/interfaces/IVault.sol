@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+pragma solidity >=0.8.28;
+
+/// @title The settlement ledger
+/// @notice Holds the traders' settlement token S and keeps, per account, cash, and per account and market, either claims (profit
+/// earned and not yet paid) or debt (loss recognised and not yet paid). A market pays its winners only from its own pool.
+/// @dev Amounts are units of S. Only the clearing house moves the ledger; only an account itself withdraws.
+interface IVault {
+    // ------------------------------------------------------------------ types
+
+    /// @notice A market's side of the ledger.
+    struct MarketLedger {
+        uint120 pool; // S paid in by losers and the fund, not yet taken by winners
+        uint112 totalClaims; // value of all claims
+        uint24 claimsEpoch; // grows with each full write-off
+        uint128 totalClaimUnits; // units those claims are held in; index C = totalClaims / totalClaimUnits
+        uint104 residual; // remainder of a default that stale profits must bear when they settle
+        uint24 maturity; // seconds a claim waits before it can turn into cash
+    }
+
+    // ----------------------------------------------------------------- events
+
+    event Deposited(address indexed account, address indexed payer, uint256 amount);
+    event Withdrawn(address indexed account, address indexed to, uint256 amount);
+    /// @notice A position's profit or loss reached the ledger. absorbed: the part of a stale profit that reduced the residual.
+    event Settled(address indexed account, uint16 indexed market, int256 pnl, uint256 absorbed);
+    event ClaimsMinted(address indexed account, uint16 indexed market, uint256 amount, uint256 units, uint256 maturesAt);
+    event ClaimsBurned(address indexed account, uint16 indexed market, uint256 amount, uint256 units);
+    /// @notice Claims turned into cash at par, from the market's pool.
+    event ClaimsConverted(address indexed account, uint16 indexed market, uint256 amount, uint256 units);
+    event DebtIncurred(address indexed account, uint16 indexed market, uint256 amount);
+    event DebtRepaid(address indexed account, uint16 indexed market, uint256 fromCash, uint256 fromProfit);
+    /// @notice Cash of a loser that entered the market's pool for a settled loss.
+    event LossPaid(address indexed account, uint16 indexed market, uint256 amount);
+    event CashTransferred(address indexed from, address indexed to, uint256 amount);
+    /// @notice Cash credited from S that the fund has sent to the vault (a liquidation bounty).
+    event CashCredited(address indexed account, uint256 amount);
+    event FeeCharged(address indexed account, uint256 amount);
+    event PenaltyCharged(address indexed account, uint256 amount);
+    event ClaimsWrittenOff(uint16 indexed market, uint256 amount, uint256 claimsEpoch);
+    event ClaimsSeized(address indexed account, uint16 indexed market, uint256 amount);
+    /// @notice A default's debt was cleared: by a write-off of claims, by S from the fund, and the remainder by others.
+    event DebtResolved(
+        address indexed account, uint16 indexed market, uint256 debt, uint256 fromProfit, uint256 fromFund
+    );
+    event ResidualAdded(uint16 indexed market, uint256 amount);
+    event Collected(uint256 fees, uint256 penalties, uint256 recovered);
+    event MaturitySet(uint16 indexed market, uint256 maturity);
+
+    // ----------------------------------------------------------------- errors
+
+    error OnlyClearingHouse();
+    error OnlyFund();
+    error ZeroAmount();
+    error ZeroAddress();
+    /// @notice The token delivered another amount than stated (it takes a fee, or rebases).
+    error InexactTransfer(uint256 expected, uint256 received);
+    error InsufficientCash(address account, uint256 cash, uint256 needed);
+    error MaturityOutOfBounds(uint256 maturity, uint256 max);
+
+    // ------------------------------------------------------------- for anyone
+
+    /// @notice Moves `amount` of S from the caller into `account`'s cash; the account's debts are paid from it first.
+    function deposit(address account, uint256 amount) external;
+
+    /// @notice Settles `settleFirst` and the caller, then sends `amount` of the caller's cash to `to`.
+    /// @dev Reverts while the caller is flagged or in debt, or if its equity afterwards is below initial margin.
+    function withdraw(uint256 amount, address to, address[] calldata settleFirst) external;
+
+    // -------------------------------------------------- for the clearing house
+
+    /// @notice Books a position's profit (> 0) or loss (< 0); see SPECIFICATION.md section 2 for the order.
+    /// @param stale the position's epoch has ended, so its profit first bears the market's residual.
+    function settle(address account, uint16 market, int256 pnl, bool stale) external;
+
+    /// @notice Moves cash; the receiver's debts are paid from it first.
+    function transferCash(address from, address to, uint256 amount) external;
+
+    /// @notice Credits cash for S that has just arrived from the fund.
+    function creditCash(address account, uint256 amount) external;
+
+    function chargeFee(address account, uint256 amount) external;
+
+    /// @notice Takes up to `amount` of the account's cash as a liquidation penalty.
+    function chargePenalty(address account, uint256 amount) external returns (uint256 paid);
+
+    /// @notice Passes the account's claims, up to the sum of its debts, to the fund at their value.
+    function seizeClaims(address account) external returns (uint256 seized);
+
+    /// @notice Clears the account's debt in `market`: writes `fromProfit` off the market's claims and adds `fromFund`, S that has
+    /// just arrived, to its pool. The remainder is the caller's to charge.
+    function resolveDebt(address account, uint16 market, uint256 fromProfit, uint256 fromFund) external;
+
+    function addResidual(uint16 market, uint256 amount) external;
+
+    // --------------------------------------------------------------- the fund
+
+    /// @notice Sends all fees, penalties, and the fund's own recovered cash to the fund.
+    function collect() external returns (uint256 fees, uint256 penalties, uint256 recovered);
+
+    // ------------------------------------------------------------- governance
+
+    /// @notice Seconds new claims in `market` wait before they can turn into cash (at most 7 days).
+    function setMaturity(uint16 market, uint24 maturity) external;
+
+    // ------------------------------------------------------------------ views
+
+    function asset() external view returns (address);
+    function assetDecimals() external view returns (uint8);
+    function cashOf(address account) external view returns (uint256);
+    function claimsOf(address account, uint16 market) external view returns (uint256);
+    function claimOf(address account, uint16 market)
+        external
+        view
+        returns (uint256 value, uint256 units, uint256 maturesAt);
+    function debtOf(address account, uint16 market) external view returns (uint256);
+    function inDebt(address account) external view returns (bool);
+    /// @notice Bit m of each is set where the account has claims, or debt, in market m.
+    function ledgerMarkets(address account) external view returns (uint64 claimMarkets, uint64 debtMarkets);
+    /// @notice cash + value of claims - debt, in units of S.
+    function net(address account) external view returns (int256);
+    function marketLedger(uint16 market) external view returns (MarketLedger memory);
+    /// @notice The market's unpaid profit: the value of all claims in it.
+    function totalClaims(uint16 market) external view returns (uint256);
+    /// @notice Collected from accounts and not yet handed to the fund.
+    function uncollected() external view returns (uint256 fees, uint256 penalties);
+    /// @notice Every account that ever deposited, in order of its first deposit.
+    function accountCount() external view returns (uint256);
+    function accounts(uint256 offset, uint256 limit) external view returns (address[] memory page);
+}

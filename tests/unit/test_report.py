@@ -1,0 +1,476 @@
+"""The result of a run, its JSON, and the reports made from it."""
+
+from __future__ import annotations
+
+import json
+import random
+from decimal import Decimal
+from html.parser import HTMLParser
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from rich.console import Console
+
+from weir import formatting, report, report_console
+from weir.results import (
+    FUND_LAYERS,
+    LAYERS,
+    Chain,
+    Closed,
+    CloseOut,
+    Default,
+    Fees,
+    Fund,
+    FundState,
+    Gas,
+    Identity,
+    Ledger,
+    Paid,
+    Participant,
+    RunResult,
+    SeriesPoint,
+    Slack,
+)
+from weir.scenarios import load
+
+Amounts = dict[str, Decimal]
+
+SMALL: Amounts = {"skin": Decimal(150_000), "junior": Decimal(300_000), "senior": Decimal(900_000)}
+SENIOR: Amounts = {"skin": Decimal(40_000), "junior": Decimal(90_000), "senior": Decimal(900_000)}
+EXHAUSTED: Amounts = {"skin": Decimal(20_000), "junior": Decimal(30_000), "senior": Decimal(60_000)}
+
+
+def make_result(
+    name: str = "2020-03-12",
+    *,
+    fund: Amounts | None = None,
+    defaults: int = 6,
+    coinsurance: Decimal = Decimal("0.1"),
+    **changes: Any,
+) -> RunResult:
+    """A made-up run over a shipped scenario: liquidations on the way down, defaults at the lows."""
+    rng = random.Random(name)
+    scenario = load(name)
+    points = list(scenario.path())
+    layers = dict(fund or SMALL)
+    before = _state(layers, Decimal(8_000_000))
+    people = [
+        Participant(
+            address=f"0x{rng.getrandbits(160):040x}",
+            role="market maker" if i < 3 else "trader",
+            leverage=None if i < 3 else round(rng.uniform(2, 25), 1),
+            skill=None if i < 3 else round(rng.random(), 2),
+            deposited=Decimal(500_000 if i < 3 else rng.randrange(2_000, 90_000)),
+            equity=Decimal(rng.randrange(0, 9_000_000)) / 100,
+            liquidations=rng.randrange(0, 2),
+        )
+        for i in range(46)
+    ]
+    lows = sorted((p for p in points if p.kind == "low"), key=lambda p: p.prices["BTC"])[: defaults // 2 + 1]
+    default_times = {low.timestamp: low for low in lows}
+    series: list[SeriesPoint] = []
+    liquidations: list[CloseOut] = []
+    deleverages: list[CloseOut] = []
+    records: list[Default] = []
+    for point in points:
+        drop = 1 - float(point.prices["BTC"] / points[0].prices["BTC"])
+        for market in scenario.markets:
+            for _ in range(rng.randrange(0, 1 + int(14 * max(0.0, drop)))):
+                position = Closed(
+                    market=market,
+                    side="long",
+                    size=Decimal(rng.randrange(1, 900)) / 100,
+                    price=point.prices[market],
+                )
+                liquidations.append(
+                    CloseOut(
+                        time=point.timestamp + 12,
+                        account=rng.choice(people).address,
+                        caller=people[0].address,
+                        fraction=rng.choice([0.25, 0.5, 1.0]),
+                        positions=(position,),
+                        bounty=Decimal(rng.randrange(100, 90_000)) / 100,
+                    )
+                )
+        if point.timestamp in default_times:
+            for _ in range(2):
+                if len(records) == defaults:
+                    break
+                shortfall = Decimal(rng.randrange(1_000_000, 9_000_000)) / 100
+                who = people[-len(records) - 1]
+                time = point.timestamp + 24
+                records.append(_default(len(records) + 1, time, who, shortfall, layers, coinsurance))
+                if records[-1].paid.unpaid_profit:
+                    deleverages.append(liquidations[-1].model_copy(update={"bounty": Decimal(0)}))
+        exposure = Decimal(round(9_000_000 * (1 - max(0.0, drop) * 1.4), 2))
+        state = _state(layers, max(exposure, Decimal(100_000)))
+        series.append(
+            SeriesPoint(
+                time=point.timestamp,
+                prices=dict(point.prices),
+                **layers,
+                open_interest=exposure,
+                coverage=state.coverage,
+                liquidations=len(liquidations),
+                deleverages=len(deleverages),
+                margin_used=0.3 + max(0.0, drop),
+            )
+        )
+    pools = {market: Decimal("12345.67") for market in scenario.markets}
+    zero = dict.fromkeys(scenario.markets, Decimal(0))
+    cash, fees = Decimal("2456789.123456"), Decimal("120.50")
+    fields: dict[str, Any] = {
+        "scenario": scenario.id,
+        "title": scenario.title,
+        "description": scenario.description,
+        "source": scenario.source,
+        "node": "anvil",
+        "seed": 7,
+        "seconds": 41.3,
+        "chain": Chain(id=31337, first_block=1, last_block=1_912, transactions=4_321),
+        "accounts": len(people),
+        "participants": people,
+        "trades": 812,
+        "liquidations": len(liquidations),
+        "liquidation_events": liquidations,
+        "deleverages": len(deleverages),
+        "deleverage_events": deleverages,
+        "defaults": records,
+        "fees": Fees(
+            paid=Decimal("51234.56"),
+            fund=Decimal("20493.82"),
+            treasury=Decimal("10120.24"),
+            liquidators=Decimal("20500.00"),
+            undistributed=fees,
+        ),
+        "ledger": Ledger(
+            held=cash + sum(pools.values()) + fees,
+            cash=cash,
+            fees=fees,
+            pools=pools,
+            claims=dict.fromkeys(scenario.markets, Decimal("12000.00")),
+            debt=zero,
+            unsettled=dict.fromkeys(scenario.markets, Decimal("345.669997")),
+        ),
+        "fund": Fund(before=before, after=_state(layers, Decimal(4_000_000), streaming=Decimal("811.25"))),
+        "series": series,
+        "identities": [
+            _identity("P1", "S held = cash + pools + undistributed fees", "0", "0"),
+            *(
+                _identity(f"P2:{market}", "pool ≥ claims + unsettled − debt", "0.000003", "0.0002")
+                for market in scenario.markets
+            ),
+            _identity("P4", "paid by layers + remainder = shortfall, each default", "0", "0"),
+            _identity("P10", "fees paid = fund + treasury + liquidators", "0", "0"),
+        ],
+        "slack": Slack(max=Decimal("0.000004"), mean=Decimal("0.0000011")),
+        "gas": {
+            "trade": Gas(count=812, mean=161_234.5, max=244_120),
+            "liquidate": Gas(count=80, mean=231_000, max=329_000),
+        },
+        "parameters": {
+            "Fund": {"Coinsurance": "10%", "Budget per market": "$1,000,000"},
+            "BTC": {"Initial margin": "4%"},
+        },
+    }
+    return RunResult(**fields | changes)
+
+
+def _state(layers: Amounts, exposure: Decimal, streaming: Decimal = Decimal(0)) -> FundState:
+    target = exposure * Decimal("0.2")
+    coverage = float(sum(layers.values()) / target)
+    return FundState(**layers, target=target, coverage=coverage, streaming=streaming)
+
+
+def _identity(name: str, statement: str, slack: str, bound: str) -> Identity:
+    return Identity(id=name, statement=statement, slack=Decimal(slack), bound=Decimal(bound), holds=True)
+
+
+def _default(
+    number: int, time: int, who: Participant, shortfall: Decimal, layers: Amounts, coinsurance: Decimal
+) -> Default:
+    paid = {"coinsurance": round(shortfall * coinsurance, 2)}
+    left = shortfall - paid["coinsurance"]
+    for layer in FUND_LAYERS:
+        paid[layer] = min(left, layers[layer])
+        layers[layer] -= paid[layer]
+        left -= paid[layer]
+    paid["unpaid_profit"] = round(left * Decimal("0.7"), 2)
+    paid["open_interest"] = left - paid["unpaid_profit"]
+    return default_of(Paid(**paid), id=number, time=time, account=who.address)
+
+
+def default_of(paid: Paid, **changes: Any) -> Default:
+    """A default whose shortfall is what was paid."""
+    fields = {"id": 1, "time": 1, "account": "0x1", "market": "BTC", "shortfall": paid.total, "paid": paid}
+    return Default.model_validate(fields | changes)
+
+
+def with_defaults(*defaults: Default) -> RunResult:
+    """A made-up run with exactly these defaults."""
+    return make_result(defaults=0).model_copy(update={"defaults": defaults})
+
+
+class Page(HTMLParser):
+    """What the tests ask of a page: its tags with attributes, its visible text, and its scripts."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.scripts: list[str] = []
+        self._open: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "link", "img", "br"):
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag, f"</{tag}> closes another element"
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] == "script":
+            self.scripts.append(data)
+        elif self._open and self._open[-1] != "style":
+            self.text += data
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The charts, as the page's script finds them."""
+        position = [attrs.get("id") for tag, attrs in self.tags if tag == "script"].index("figures")
+        figures: dict[str, Any] = json.loads(self.scripts[position])
+        return figures
+
+
+def rendered(result: RunResult, width: int = 140) -> str:
+    """What the console shows."""
+    console = Console(file=StringIO(), width=width, no_color=True)
+    console.print(report_console.render(result))
+    output = console.file
+    assert isinstance(output, StringIO)
+    return output.getvalue()
+
+
+class TestResult:
+    def test_json_keeps_every_digit(self, tmp_path: Path) -> None:
+        result = make_result(fund=EXHAUSTED)
+        file = tmp_path / "deep" / "run.json"
+        result.save(file)
+        assert RunResult.load(file) == result
+        data = json.loads(file.read_text())
+        assert data["ledger"]["cash"] == "2456789.123456"
+        assert data["slack"]["mean"] == "0.0000011"
+
+    def test_json_has_the_promised_keys(self) -> None:
+        data = json.loads(make_result().model_dump_json())
+        counts = {"accounts", "trades", "liquidations", "deleverages"}
+        assert data.keys() >= counts | {"scenario", "node", "seed", "defaults", "fees", "ledger", "slack"}
+        assert all(isinstance(data[count], int) for count in counts)
+        assert isinstance(data["seconds"], float)
+        assert data["defaults"][0].keys() >= {"id", "account", "shortfall", "paid", "remainder"}
+        assert list(data["defaults"][0]["paid"]) == list(LAYERS)
+        assert data["fees"].keys() >= {"paid", "fund", "treasury", "liquidators"}
+        assert data["ledger"].keys() == {"held", "cash", "pools", "fees", "claims", "debt", "unsettled"}
+
+    def test_sums_over_defaults(self) -> None:
+        result = make_result(fund=EXHAUSTED)
+        assert result.paid.total + result.remainder == result.shortfall
+        assert result.paid.fund == sum(EXHAUSTED.values())
+        assert all(default.difference == 0 for default in result.defaults)
+
+    @pytest.mark.parametrize("name", ["accounts", "liquidations", "deleverages"])
+    def test_a_wrong_count_is_refused(self, name: str) -> None:
+        fields = make_result().model_dump() | {name: 999_999}
+        with pytest.raises(ValidationError, match=f"{name} must count its entries"):
+            RunResult.model_validate(fields)
+
+    def test_an_unknown_field_is_refused(self) -> None:
+        with pytest.raises(ValidationError, match="extra"):
+            make_result(colour="red")
+
+    @pytest.mark.parametrize(
+        ("paid", "outcome"),
+        [
+            ({"coinsurance": 5}, "not called upon"),
+            ({"coinsurance": 5, "skin": 1}, "skin in the game"),
+            ({"skin": 4, "junior": 1}, "junior tranche"),
+            ({"skin": 4, "junior": 1, "senior": 3}, "senior tranche"),
+            ({"senior": 4, "unpaid_profit": 1}, "unpaid profit bore the rest"),
+            ({"unpaid_profit": 1, "open_interest": 2}, "open interest bore the rest"),
+        ],
+    )
+    def test_outcome(self, paid: dict[str, int], outcome: str) -> None:
+        default = default_of(Paid.model_validate(paid))
+        assert outcome in with_defaults(default).outcome
+
+    def test_outcome_without_defaults_and_with_a_remainder(self) -> None:
+        assert "No account defaulted" in with_defaults().outcome
+        assert (
+            "remains" in with_defaults(default_of(Paid(), shortfall=Decimal(1), remainder=Decimal(1))).outcome
+        )
+
+
+class TestPage:
+    @pytest.mark.parametrize("fund", [SMALL, SENIOR, EXHAUSTED], ids=["suffices", "senior", "exhausted"])
+    def test_loads_nothing(self, fund: Amounts) -> None:
+        page = Page(report.render(make_result(fund=fund)))
+        assert not {tag for tag, _ in page.tags} & {"link", "img", "iframe", "base", "object", "embed"}
+        assert not [attrs for _, attrs in page.tags if attrs.keys() & {"src", "href", "srcset", "action"}]
+        policies = [attrs["content"] for _, attrs in page.tags if "http-equiv" in attrs]
+        assert len(policies) == 1
+        assert (policies[0] or "").startswith("default-src 'none'")
+
+    def test_every_default_is_in_the_table_and_in_the_charts(self) -> None:
+        result = make_result(fund=SENIOR)
+        page = Page(report.render(result))
+        titles = {attrs.get("title") for tag, attrs in page.tags if tag == "td"}
+        for default in result.defaults:
+            assert formatting.address(default.account) in page.text
+            assert f"{default.shortfall} USD" in titles
+            assert {f"{amount} USD" for _, amount in default.paid.layers()} <= titles
+        marks = page.figures["fund"]["data"][-1]
+        assert len(marks["x"]) == len(result.defaults)
+
+    def test_totals_are_the_sums(self) -> None:
+        result = make_result(fund=EXHAUSTED)
+        page = Page(report.render(result))
+        titles = {attrs.get("title") for tag, attrs in page.tags if tag == "td"}
+        assert {f"{result.shortfall} USD", *(f"{amount} USD" for _, amount in result.paid.layers())} <= titles
+
+    def test_the_waterfall_falls_to_zero(self) -> None:
+        result = make_result(fund=EXHAUSTED)
+        bars = Page(report.render(result)).figures["waterfall"]["data"][0]
+        assert bars["y"] == ["Shortfall", *LAYERS.values(), "Remainder"]
+        assert bars["x"][0] == float(result.shortfall)
+        # Each layer's bar ends where the one before began; the last begins at what nobody paid.
+        for i in range(2, len(LAYERS) + 1):
+            assert bars["base"][i] + bars["x"][i] == pytest.approx(bars["base"][i - 1])
+        assert bars["base"][len(LAYERS)] == pytest.approx(float(result.remainder))
+
+    def test_one_price_chart_per_market_with_every_liquidation(self) -> None:
+        result = make_result("2022-05-luna")
+        figures = Page(report.render(result)).figures
+        for market in ("BTC", "ETH"):
+            line, liquidated, *_ = figures[f"price-{market}"]["data"]
+            assert line["y"] == [float(point.prices[market]) for point in result.series]
+            closed = [p for event in result.liquidation_events for p in event.positions if p.market == market]
+            marks = [int(text.split()[1]) for text in liquidated["text"]]
+            assert sum(marks) == len(closed) > 0
+
+    def test_every_chart_has_its_figure(self) -> None:
+        page = Page(report.render(make_result("2024-08-05")))
+        charts = [attrs["data-figure"] for _, attrs in page.tags if "data-figure" in attrs]
+        assert sorted(filter(None, charts)) == sorted(page.figures)
+
+    def test_without_defaults_it_says_so(self) -> None:
+        page = Page(report.render(make_result(defaults=0)))
+        assert "No account defaulted in this run" in page.text
+        assert "waterfall" not in page.figures
+
+    def test_a_run_of_one_point_without_anything(self) -> None:
+        result = make_result(defaults=0)
+        quiet = result.model_copy(
+            update={
+                "series": (result.series[0].model_copy(update={"coverage": None, "margin_used": None}),),
+                "liquidations": 0,
+                "liquidation_events": (),
+                "gas": {},
+                "parameters": {},
+            }
+        )
+        page = Page(report.render(quiet))
+        assert "margin" not in page.figures
+        assert page.figures["coverage"]["data"][0]["y"] == [None]
+
+    def test_a_record_that_does_not_add_up_is_shown(self) -> None:
+        wrong = default_of(Paid(skin=Decimal(4)), shortfall=Decimal(5))
+        page = Page(report.render(with_defaults(wrong)))
+        assert "does not add up" in page.text
+
+    def test_a_broken_identity_is_shown(self) -> None:
+        broken = _identity("P1", "S held = cash", "-1", "0").model_copy(update={"holds": False})
+        text = Page(report.render(make_result(identities=[broken]))).text
+        assert "✗ broken" in text
+        assert "0 of 1" in text
+
+    def test_strings_are_escaped(self) -> None:
+        evil = "</script><script>alert('x')</script>"
+        result = make_result(title=evil, description=evil, node=evil, parameters={evil: {evil: evil}})
+        people = [result.participants[0].model_copy(update={"role": evil}), *result.participants[1:]]
+        html = report.render(result.model_copy(update={"participants": tuple(people)}))
+        page = Page(html)
+        assert "<script>alert" not in html
+        assert [tag for tag, _ in page.tags].count("script") == 3
+        assert page.text.count(evil) >= 6
+
+    def test_markets_are_escaped_in_charts(self) -> None:
+        result = make_result(defaults=0)
+        series = tuple(p.model_copy(update={"prices": {"<b>B</b>": Decimal(1)}}) for p in result.series)
+        figures = Page(report.render(result.model_copy(update={"series": series}))).figures
+        assert figures["price-<b>B</b>"]["layout"]["yaxis"]["title"]["text"].startswith("&lt;b&gt;B")
+
+    def test_write_makes_the_folder(self, tmp_path: Path) -> None:
+        file = tmp_path / "build" / "report.html"
+        report.write(make_result(), file)
+        assert file.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+class TestConsole:
+    def test_defaults_layers_fund_and_identities(self) -> None:
+        result = make_result(fund=EXHAUSTED)
+        text = rendered(result, width=120)
+        for default in result.defaults:
+            assert formatting.address(default.account) in text
+            assert formatting.usd(default.shortfall, 0) in text
+        for _, amount in result.paid.layers():
+            assert formatting.usd(amount, 0) in text
+        assert formatting.usd(result.fund.before.assets, 0) in text
+        assert "P2:BTC" in text
+        assert result.outcome in text
+
+    def test_without_defaults_it_says_so(self) -> None:
+        assert "No account defaulted" in rendered(make_result(defaults=0))
+
+    def test_markup_in_strings_is_text(self) -> None:
+        broken = _identity("P1", "[red]x[/nothing]", "0", "0")
+        assert "[red]x[/nothing]" in rendered(make_result(identities=[broken], title="[bold]t[/]"))
+
+
+class TestFormatting:
+    @pytest.mark.parametrize(
+        ("value", "long", "short"),
+        [
+            ("0", "$0.00", "$0"),
+            ("0.000001", "<$0.01", "<$0.01"),
+            ("-0.001", "−<$0.01", "−<$0.01"),
+            ("12.345", "$12.34", "$12.34"),
+            ("999.4", "$999.40", "$999.40"),
+            ("999.6", "$999.60", "$1.00k"),
+            ("1234.5", "$1,234.50", "$1.23k"),
+            ("-123456", "−$123,456.00", "−$123k"),
+            ("999600", "$999,600.00", "$1.00M"),
+            ("45678901", "$45,678,901.00", "$45.7M"),
+            ("1e9", "$1,000,000,000.00", "$1.00B"),
+        ],
+    )
+    def test_usd(self, value: str, long: str, short: str) -> None:
+        assert formatting.usd(Decimal(value)) == long
+        assert formatting.usd_short(Decimal(value)) == short
+
+    def test_usd_in_whole_dollars(self) -> None:
+        assert formatting.usd(Decimal("1234.5"), 0) == "$1,234"
+        assert formatting.usd(Decimal("0.2"), 0) == "<$1"
+
+    def test_percent_and_the_rest(self) -> None:
+        assert formatting.percent(0.1234) == "12.3%"
+        assert formatting.percent(-0.5, 0) == "−50%"
+        assert formatting.percent(None) == "–"
+        assert formatting.utc(1_583_971_200) == "2020-03-12 00:00"
+        assert formatting.address("0x" + "ab" * 20) == "0xabab…abab"
+        assert formatting.address("alice") == "alice"

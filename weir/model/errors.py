@@ -1,0 +1,163 @@
+"""What the model raises: a class for each custom error of the contracts, same name, same arguments."""
+
+# ruff: noqa: N818  (the names are those of the interfaces)
+
+
+class Revert(Exception):
+    """A refused call. The world is as it was before."""
+
+
+# ---- ledger
+
+
+class ZeroAmount(Revert):
+    """()"""
+
+
+class InsufficientCash(Revert):
+    """(account, cash, needed)"""
+
+
+class MaturityOutOfBounds(Revert):
+    """(maturity, max)"""
+
+
+# ---- clearing house
+
+
+class UnknownMarket(Revert):
+    """(market)"""
+
+
+class MarketNotOpen(Revert):
+    """(market)"""
+
+
+class TooManyMarkets(Revert):
+    """(max)"""
+
+
+class TooManyPositions(Revert):
+    """(account, max)"""
+
+
+class PriceStillLive(Revert):
+    """(market)"""
+
+
+class ClosePriceOutOfBand(Revert):
+    """(price, min, max)"""
+
+
+class NewRiskIsPaused(Revert):
+    """(until)"""
+
+
+class PauseTooLong(Revert):
+    """(duration, max)"""
+
+
+class PauseTooSoon(Revert):
+    """(allowedFrom)"""
+
+
+class ZeroSize(Revert):
+    """()"""
+
+
+class OrderExpired(Revert):
+    """(expiry)"""
+
+
+class OrderGenerationMismatch(Revert):
+    """(generation, current)"""
+
+
+class OrderOverfilled(Revert):
+    """(requested, remaining)"""
+
+
+class OrderReduceOnly(Revert):
+    """(maker)"""
+
+
+class NotMaker(Revert):
+    """(caller, maker)"""
+
+
+class SelfTrade(Revert):
+    """(account)"""
+
+
+class PriceOutsideBand(Revert):
+    """(price, min, max)"""
+
+
+class AccountInDebt(Revert):
+    """(account)"""
+
+
+class AccountFlagged(Revert):
+    """(account)"""
+
+
+class AccountNotFlagged(Revert):
+    """(account)"""
+
+
+class InitialMarginNotMet(Revert):
+    """(account, equity, required)"""
+
+
+class PositionBelowMinimum(Revert):
+    """(account, notional, minNotional)"""
+
+
+class OpenInterestAboveCap(Revert):
+    """(market, openInterest, max)"""
+
+
+class SideOnlyReduces(Revert):
+    """(market, isShort)"""
+
+
+class NothingToFlag(Revert):
+    """(account, equity, maintenanceMargin)"""
+
+
+class NothingToLiquidate(Revert):
+    """(account)"""
+
+
+class NotLiquidatable(Revert):
+    """(account, equity, required)"""
+
+
+class AuctionStillRunning(Revert):
+    """(account, endsAt)"""
+
+
+# ---- oracle
+
+
+class PriceUnavailable(Revert):
+    """(market)"""
+
+
+# ---- tranches
+
+
+class GateClosed(Revert):
+    """()"""
+
+
+class EpochNotOver(Revert):
+    """(endsAt)"""
+
+
+class ZeroShares(Revert):
+    """()"""
+
+
+class InsufficientShares(Revert):
+    """(account, shares, needed): ERC20InsufficientBalance, or ERC4626ExceededMaxRedeem for a claim"""

@@ -1,0 +1,200 @@
+"""The insurance fund (SPECIFICATION.md sections 5 and 6): layers, budgets, default records, income."""
+
+from dataclasses import dataclass, field
+
+from weir.model.environment import Clock
+from weir.model.errors import ZeroAmount
+from weir.model.numbers import MILLION
+from weir.model.parameters import FundParameters
+from weir.model.tranche import Tranche
+
+
+@dataclass
+class Cover:
+    """The fund's offer to a market: ppm of its assets per window, ppm of coinsurance, this window's budget."""
+
+    budget_share: int = 0
+    coinsurance: int = 0
+    budget: int = 0
+    spent: int = 0
+    window: int | None = None
+
+
+@dataclass(frozen=True)
+class Room:
+    """What each layer could have paid when a default was resolved; kept for P4 and P5 only."""
+
+    coinsurance: int
+    budget: int
+    skin: int
+    junior: int
+    senior: int
+    unpaid_profit: int  # all claims of the market, coinsurance included
+
+
+@dataclass(frozen=True)
+class DefaultRecord:
+    """What a default cost and who bore it, in units of S."""
+
+    account: str
+    market: int
+    time: int
+    shortfall: int
+    coinsurance: int
+    skin: int
+    junior: int
+    senior: int
+    unpaid_profit: int
+    room: Room
+
+    @property
+    def from_fund(self) -> int:
+        return self.skin + self.junior + self.senior
+
+    @property
+    def from_profit(self) -> int:
+        return self.coinsurance + self.unpaid_profit
+
+    @property
+    def remainder(self) -> int:
+        return self.shortfall - self.from_fund - self.from_profit
+
+
+@dataclass
+class Fund:
+    """skin, income streaming to the tranches, and the two tranches, which hold their own balances."""
+
+    clock: Clock
+    parameters: FundParameters
+    junior: Tranche
+    senior: Tranche
+    skin: int = 0
+    unvested: int = 0
+    since: int = 0
+    end: int = 0
+    covers: dict[int, Cover] = field(default_factory=dict)
+    defaults: list[DefaultRecord] = field(default_factory=list)
+
+    @property
+    def assets(self) -> int:
+        return self.skin + self.unvested + self.junior.assets + self.senior.assets
+
+    # ---- income
+
+    def vestable(self) -> tuple[int, int]:
+        """What has vested since the last time, for the junior and the senior tranche."""
+        if self.junior.supply == 0 and self.senior.supply == 0:
+            return 0, 0
+        now = self.clock.time
+        vested = self.unvested
+        if now < self.end:
+            vested = self.unvested * (now - self.since) // (self.end - self.since)
+        junior = vested * self.parameters.junior_share // MILLION
+        if self.junior.supply == 0:
+            junior = 0
+        elif self.senior.supply == 0:
+            junior = vested
+        return junior, vested - junior
+
+    def vest(self) -> None:
+        """Moves vested income to the tranches; comes before anything that reads or changes them."""
+        if self.junior.supply == 0 and self.senior.supply == 0:
+            return
+        junior, senior = self.vestable()
+        self.since = self.clock.time
+        self.unvested -= junior + senior
+        self.junior.assets += junior
+        self.senior.assets += senior
+
+    def take_income(self, fees: int, penalties: int, recovered: int, target: int, gate_open: bool) -> int:
+        """Shares out what came from the vault; returns the treasury's part."""
+        self.vest()
+        treasury = 0
+        if gate_open and self.assets >= target:
+            treasury = fees * self.parameters.treasury_share // MILLION
+        income = fees - treasury + penalties + recovered
+        to_skin = min(income, max(0, self.parameters.skin_target - self.skin))
+        self.skin += to_skin
+        if income > to_skin:
+            self.unvested += income - to_skin
+            self.since = self.clock.time
+            self.end = self.clock.time + self.parameters.stream_duration
+        return treasury
+
+    def contribute(self, amount: int) -> None:
+        if amount == 0:
+            raise ZeroAmount
+        self.skin += amount
+
+    # ---- budgets
+
+    def available(self, market: int) -> int:
+        """What the fund may still pay for the market in this window."""
+        cover = self.covers[market]
+        budget, spent = cover.budget, cover.spent
+        if cover.window != self._window():
+            budget, spent = self._fresh_budget(cover), 0
+        return max(0, min(budget - spent, self.assets))
+
+    def _window(self) -> int:
+        return self.clock.time // self.parameters.budget_window
+
+    def _fresh_budget(self, cover: Cover) -> int:
+        return self.assets * cover.budget_share // MILLION
+
+    def _open_budget(self, market: int) -> Cover:
+        cover = self.covers[market]
+        if cover.window != self._window():
+            cover.budget, cover.spent, cover.window = self._fresh_budget(cover), 0, self._window()
+        return cover
+
+    # ---- paying
+
+    def _spend(self, market: int, amount: int) -> tuple[int, int, int]:
+        """Takes `amount`, which the budget allows, from skin (then unvested income), junior, senior."""
+        self._open_budget(market).spent += amount
+        skin = min(amount, self.skin)
+        unvested = min(amount - skin, self.unvested)
+        self.skin -= skin
+        self.unvested -= unvested
+        junior = self.junior.lose(amount - skin - unvested)
+        senior = self.senior.lose(amount - skin - unvested - junior)
+        return skin + unvested, junior, senior
+
+    def pay_bounty(self, market: int, amount: int) -> int:
+        """Pays what the market's budget allows of a liquidation bounty."""
+        self.vest()
+        self._open_budget(market)
+        paid = min(amount, self.available(market))
+        self._spend(market, paid)
+        return paid
+
+    def resolve(self, account: str, market: int, shortfall: int, unpaid_profit: int) -> DefaultRecord:
+        """Splits a default's shortfall over the layers and records it."""
+        self.vest()
+        cover = self._open_budget(market)
+        room = Room(
+            coinsurance=min(unpaid_profit, shortfall * cover.coinsurance // MILLION),
+            budget=self.available(market),
+            skin=self.skin + self.unvested,
+            junior=self.junior.assets,
+            senior=self.senior.assets,
+            unpaid_profit=unpaid_profit,
+        )
+        rest = shortfall - room.coinsurance
+        skin, junior, senior = self._spend(market, min(rest, room.budget))
+        rest -= skin + junior + senior
+        record = DefaultRecord(
+            account=account,
+            market=market,
+            time=self.clock.time,
+            shortfall=shortfall,
+            coinsurance=room.coinsurance,
+            skin=skin,
+            junior=junior,
+            senior=senior,
+            unpaid_profit=min(rest, unpaid_profit - room.coinsurance),
+            room=room,
+        )
+        self.defaults.append(record)
+        return record

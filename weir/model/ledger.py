@@ -1,0 +1,228 @@
+"""The settlement ledger (SPECIFICATION.md section 2): cash, claims, debt, pools. Amounts are units of S."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from weir.model.environment import Clock
+from weir.model.errors import InsufficientCash
+from weir.model.numbers import FULL_WRITE_OFF, ceil_div
+
+
+@dataclass
+class MarketLedger:
+    """A market's side of the ledger; the claims index is total_claims / total_units, at most 1."""
+
+    pool: int = 0
+    total_claims: int = 0
+    total_units: int = 0
+    claims_epoch: int = 0
+    residual: int = 0
+    maturity: int = 0  # seconds
+    dust: int = 0  # for the properties only: what full write-offs took beyond what was asked
+
+
+@dataclass
+class Claim:
+    """An account's claims in one market; void when its epoch is not the market's."""
+
+    units: int
+    epoch: int
+    matures_at: int
+
+
+@dataclass
+class Ledger:
+    """Cash per account; claims or debt (never both) per account and market; pools per market."""
+
+    clock: Clock
+    markets: list[MarketLedger] = field(default_factory=list)
+    cash: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    claims: dict[tuple[str, int], Claim] = field(default_factory=dict)
+    debts: dict[tuple[str, int], int] = field(default_factory=dict)
+    fees: int = 0
+    penalties: int = 0
+
+    # ---- what an account has
+
+    def value(self, account: str, market: int) -> int:
+        """Value of the account's claims in the market, rounded down."""
+        claim, ledger = self.claims.get((account, market)), self.markets[market]
+        if claim is None or claim.epoch != ledger.claims_epoch:
+            return 0
+        return claim.units * ledger.total_claims // ledger.total_units
+
+    def debt(self, account: str, market: int) -> int:
+        return self.debts.get((account, market), 0)
+
+    def claim_markets(self, account: str) -> list[int]:
+        """Markets in which the account holds claims worth anything, rising."""
+        return [m for m in range(len(self.markets)) if self.value(account, m)]
+
+    def debt_markets(self, account: str) -> list[int]:
+        """Markets in which the account is in debt, rising."""
+        return [m for m in range(len(self.markets)) if (account, m) in self.debts]
+
+    def in_debt(self, account: str) -> bool:
+        return bool(self.debt_markets(account))
+
+    def net(self, account: str) -> int:
+        """cash + value of claims - debt."""
+        every = range(len(self.markets))
+        return self.cash[account] + sum(self.value(account, m) - self.debt(account, m) for m in every)
+
+    # ---- claims
+
+    def _mint(self, account: str, market: int, amount: int) -> None:
+        ledger, value, now = self.markets[market], self.value(account, market), self.clock.time
+        claim = self.claims.get((account, market))
+        if claim is None or claim.epoch != ledger.claims_epoch:
+            claim = Claim(units=0, epoch=ledger.claims_epoch, matures_at=0)
+        waiting = amount * ledger.maturity + value * max(0, claim.matures_at - now)
+        claim.matures_at = now + ceil_div(waiting, amount + value)
+        fresh = ledger.total_units == 0
+        units = amount if fresh else amount * ledger.total_units // ledger.total_claims
+        claim.units += units
+        ledger.total_units += units
+        ledger.total_claims += amount
+        self.claims[account, market] = claim
+
+    def _burn(self, account: str, market: int, amount: int) -> None:
+        ledger, claim = self.markets[market], self.claims[account, market]
+        if amount == self.value(account, market):
+            units = claim.units
+        else:
+            units = min(claim.units, ceil_div(amount * ledger.total_units, ledger.total_claims))
+        claim.units -= units
+        ledger.total_units -= units
+        ledger.total_claims -= amount
+        if ledger.total_units == 0:
+            ledger.dust += ledger.total_claims
+            ledger.total_claims = 0
+        if claim.units == 0:
+            del self.claims[account, market]
+
+    def write_off(self, market: int, amount: int) -> None:
+        """All claims of the market bear `amount` pro rata; a rest below 1e-12 of the units goes entirely."""
+        ledger = self.markets[market]
+        ledger.total_claims -= amount
+        if ledger.total_claims * FULL_WRITE_OFF < ledger.total_units:
+            ledger.dust += ledger.total_claims
+            ledger.total_claims = ledger.total_units = 0
+            ledger.claims_epoch += 1
+
+    # ---- settlement
+
+    def settle(self, account: str, market: int, pnl: int, stale: bool) -> None:
+        """Books a position's profit or loss.
+
+        Profit repays debt here, then becomes claims. Loss burns claims here, then takes cash, then what claims
+        elsewhere convert to, and the rest is debt.
+        """
+        ledger = self.markets[market]
+        if pnl > 0:
+            if stale:
+                absorbed = min(pnl, ledger.residual)
+                ledger.residual -= absorbed
+                pnl -= absorbed
+            repaid = min(pnl, self.debt(account, market))
+            self._reduce_debt(account, market, repaid)
+            if pnl > repaid:
+                self._mint(account, market, pnl - repaid)
+        elif pnl < 0:
+            self._take_loss(account, market, -pnl)
+        self._convert(account, market)
+        self.pay_debts(account)
+
+    def _take_loss(self, account: str, market: int, loss: int) -> None:
+        burnt = min(loss, self.value(account, market))
+        if burnt:
+            self._burn(account, market, burnt)
+        loss -= burnt
+        loss -= self._take_cash(account, market, loss)
+        if loss:
+            for other in range(len(self.markets)):
+                if other != market:
+                    self._convert(account, other)
+            loss -= self._take_cash(account, market, loss)
+        if loss:
+            self.debts[account, market] = self.debt(account, market) + loss
+
+    def _take_cash(self, account: str, market: int, amount: int) -> int:
+        taken = min(amount, self.cash[account])
+        self.cash[account] -= taken
+        self.markets[market].pool += taken
+        return taken
+
+    def _convert(self, account: str, market: int) -> None:
+        """Claims into cash at par, as far as the pool goes, once they have matured."""
+        ledger, value = self.markets[market], self.value(account, market)
+        paid = min(value, ledger.pool)
+        if paid and self.clock.time >= self.claims[account, market].matures_at:
+            self._burn(account, market, paid)
+            ledger.pool -= paid
+            self.cash[account] += paid
+
+    def pay_debts(self, account: str) -> None:
+        for market in self.debt_markets(account):
+            paid = self._take_cash(account, market, self.debt(account, market))
+            self._reduce_debt(account, market, paid)
+
+    def _reduce_debt(self, account: str, market: int, amount: int) -> None:
+        rest = self.debt(account, market) - amount
+        if rest:
+            self.debts[account, market] = rest
+        else:
+            self.debts.pop((account, market), None)
+
+    # ---- cash
+
+    def credit(self, account: str, amount: int) -> None:
+        """Cash for S that has just arrived; the account's debts are paid from it first."""
+        self.cash[account] += amount
+        self.pay_debts(account)
+
+    def debit(self, account: str, amount: int) -> None:
+        if amount > self.cash[account]:
+            raise InsufficientCash(account, self.cash[account], amount)
+        self.cash[account] -= amount
+
+    def transfer(self, source: str, to: str, amount: int) -> None:
+        self.debit(source, amount)
+        self.credit(to, amount)
+
+    def charge_fee(self, account: str, amount: int) -> None:
+        self.debit(account, amount)
+        self.fees += amount
+
+    def charge_penalty(self, account: str, amount: int) -> int:
+        """Takes the penalty as far as the account's cash goes; returns what was paid."""
+        paid = min(amount, self.cash[account])
+        self.debit(account, paid)
+        self.penalties += paid
+        return paid
+
+    # ---- loss
+
+    def seize(self, account: str, to: str) -> int:
+        """Passes the account's claims, up to the sum of its debts, to the fund; returns their value."""
+        needed = sum(self.debt(account, m) for m in self.debt_markets(account))
+        seized = 0
+        for market in self.claim_markets(account):
+            part = min(needed - seized, self.value(account, market))
+            if part:
+                self._burn(account, market, part)
+                self._mint(to, market, part)
+                seized += part
+        return seized
+
+    def resolve_debt(self, account: str, market: int, from_profit: int, from_fund: int) -> None:
+        """Clears the account's debt: a write-off of claims and S that has just arrived from the fund."""
+        del self.debts[account, market]
+        self.write_off(market, from_profit)
+        self.markets[market].pool += from_fund
+
+    def collect(self, fund: str) -> tuple[int, int, int]:
+        """Hands over fees, penalties and the fund's own recovered cash."""
+        taken = self.fees, self.penalties, self.cash[fund]
+        self.fees = self.penalties = self.cash[fund] = 0
+        return taken

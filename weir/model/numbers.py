@@ -1,0 +1,35 @@
+"""Scales and rounding (SPECIFICATION.md section 1). Every quantity of the model is an int."""
+
+MILLION = 10**6  # ratios, rates and fees, parts per million
+WAD = 10**18  # fraction of a liquidation, 1 = everything
+ONE_A = 10**36  # size multiplier of a fresh side
+FLOOR_A = 10**24  # below it a side only reduces
+DUST_SIZE = 10**9  # open interest (1e-18) below which a remainder can't be charged to it
+FULL_WRITE_OFF = 10**12  # claims worth less than units / this are written off entirely
+SHARE_OFFSET = 10**6  # virtual shares of a tranche
+
+MAX_MARKETS = 64
+MAX_POSITIONS = 8
+MAX_MATURITY = 7 * 86_400  # seconds
+MAX_PAUSE = 3 * 86_400  # seconds
+PAUSE_INTERVAL = 7 * 86_400  # seconds between the starts of two pauses
+
+
+def size_scale(decimals: int) -> int:
+    """SCALE: size x price / SCALE is an amount of a token with `decimals`."""
+    return int(10 ** (36 - decimals))
+
+
+def ceil_div(a: int, b: int) -> int:
+    """a / b rounded up (toward plus infinity), b > 0."""
+    return -(-a // b)
+
+
+def trunc_div(a: int, b: int) -> int:
+    """a / b rounded toward zero, b > 0."""
+    return a // b if a >= 0 else -(-a // b)
+
+
+def clamp(x: int, limit: int) -> int:
+    """x within [-limit, limit]."""
+    return max(-limit, min(limit, x))

@@ -1,0 +1,103 @@
+"""A tranche of the fund (SPECIFICATION.md section 6): ERC-4626 shares, 6 extra decimals, redeemed in batches.
+
+`assets` is the layer's balance, which lies in the fund; priced batches' S lies with the tranche.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from weir.model.errors import EpochNotOver, InsufficientShares, ZeroAmount, ZeroShares
+from weir.model.numbers import SHARE_OFFSET
+
+
+@dataclass
+class Batch:
+    """Shares requested in one batch and, once priced, the assets they are worth."""
+
+    shares: int = 0
+    assets: int = 0
+    priced: bool = False
+
+
+@dataclass
+class Tranche:
+    """Shares, balances (requested shares excluded), batches, and requests by (batch, controller)."""
+
+    name: str
+    epoch_duration: int  # seconds
+    last_roll_at: int
+    assets: int = 0
+    supply: int = 0
+    share_epoch: int = 0
+    current_batch: int = 1
+    shares: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    batches: defaultdict[int, Batch] = field(default_factory=lambda: defaultdict(Batch))
+    requests: dict[tuple[int, str], int] = field(default_factory=dict)
+
+    def to_shares(self, assets: int) -> int:
+        return assets * (self.supply + SHARE_OFFSET) // (self.assets + 1)
+
+    def to_assets(self, shares: int) -> int:
+        return shares * (self.assets + 1) // (self.supply + SHARE_OFFSET)
+
+    def deposit(self, assets: int, receiver: str) -> int:
+        """Mints shares for assets that join the layer; returns the shares, rounded down."""
+        if assets == 0:
+            raise ZeroAmount
+        shares = self.to_shares(assets)
+        if shares == 0:
+            raise ZeroShares
+        self.shares[receiver] += shares
+        self.supply += shares
+        self.assets += assets
+        return shares
+
+    def request_redeem(self, owner: str, shares: int, controller: str) -> int:
+        """Puts shares into the current batch; returns its id. They bear losses until priced."""
+        if shares == 0:
+            raise ZeroShares
+        if shares > self.shares[owner]:
+            raise InsufficientShares(owner, self.shares[owner], shares)
+        self.shares[owner] -= shares
+        batch = self.current_batch
+        self.batches[batch].shares += shares
+        self.requests[batch, controller] = self.requests.get((batch, controller), 0) + shares
+        return batch
+
+    def roll(self, now: int) -> int:
+        """Prices the batch before the current one, starts the next; returns the assets that leave the layer."""
+        if now < self.last_roll_at + self.epoch_duration:
+            raise EpochNotOver(self.last_roll_at + self.epoch_duration)
+        batch = self.batches[self.current_batch - 1]
+        batch.assets = self.to_assets(batch.shares)
+        batch.priced = True
+        self.supply -= batch.shares
+        self.assets -= batch.assets
+        self.current_batch += 1
+        self.last_roll_at = now
+        return batch.assets
+
+    def claim(self, controller: str) -> int:
+        """Takes all of the controller's that has been priced; returns the assets, rounded down per batch."""
+        ready = [key for key in self.requests if key[1] == controller and self.batches[key[0]].priced]
+        if not ready:
+            raise ZeroShares
+        paid = 0
+        for key in ready:
+            batch = self.batches[key[0]]
+            paid += self.requests.pop(key) * batch.assets // batch.shares
+        return paid
+
+    def lose(self, amount: int) -> int:
+        """Takes up to `amount` from the layer; its last unit voids all shares, requested ones included."""
+        lost = min(amount, self.assets)
+        self.assets -= lost
+        if lost and self.assets == 0:
+            self.share_epoch += 1
+            self.supply = 0
+            self.shares.clear()
+            for number in (self.current_batch - 1, self.current_batch):
+                if not self.batches[number].priced:
+                    self.batches[number].shares = 0
+            self.requests = {key: s for key, s in self.requests.items() if self.batches[key[0]].priced}
+        return lost

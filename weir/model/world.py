@@ -1,0 +1,251 @@
+"""The whole protocol behind one object: a method for each external call of the contracts, time and prices."""
+
+import pickle
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
+
+from weir.model import errors
+from weir.model.clearing import FUND, VAULT, ClearingHouse, Order
+from weir.model.environment import Clock, Feeds, Token
+from weir.model.fund import Cover, Fund
+from weir.model.ledger import Ledger
+from weir.model.numbers import MAX_MATURITY, MILLION
+from weir.model.parameters import FundParameters, LiquidationParameters, MarketParameters
+from weir.model.tranche import Tranche
+
+JUNIOR, SENIOR, TREASURY = "junior", "senior", "treasury"
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _atomic(call: Callable[Concatenate["World", P], R]) -> Callable[Concatenate["World", P], R]:
+    """A call that raises leaves the world as it was."""
+
+    @wraps(call)
+    def guarded(world: "World", /, *args: P.args, **kwargs: P.kwargs) -> R:
+        before = pickle.dumps(vars(world), pickle.HIGHEST_PROTOCOL)
+        try:
+            return call(world, *args, **kwargs)
+        except BaseException:
+            vars(world).update(pickle.loads(before))
+            raise
+
+    return guarded
+
+
+class World:
+    """Accounts are strings; `vault`, `fund`, `junior`, `senior` and `treasury` are the protocol's own.
+
+    Amounts are units of a settlement token with `decimals`; sizes and prices 1e-18. A call either returns or raises a
+    `Revert` named as the contracts' error and changes nothing. After a revert the parts (`house`, `ledger`, `fund`)
+    are new objects: reach them through the world each time.
+    """
+
+    def __init__(
+        self,
+        *,
+        decimals: int = 6,
+        fund: FundParameters | None = None,
+        liquidation: LiquidationParameters | None = None,
+        epoch_duration: int = 7 * 86_400,
+        time: int = 1_600_000_000,
+        block: int = 1,
+    ) -> None:
+        self.clock = Clock(time, block)
+        self.feeds = Feeds()
+        self.token = Token()
+        self.ledger = Ledger(self.clock)
+        junior, senior = (Tranche(name, epoch_duration, time) for name in (JUNIOR, SENIOR))
+        self.fund = Fund(self.clock, fund or FundParameters(), junior, senior)
+        self.house = ClearingHouse(
+            clock=self.clock,
+            feeds=self.feeds,
+            token=self.token,
+            ledger=self.ledger,
+            fund=self.fund,
+            liquidation=liquidation or LiquidationParameters(),
+            decimals=decimals,
+        )
+
+    def clone(self) -> "World":
+        """An independent copy."""
+        copy = object.__new__(World)
+        vars(copy).update(pickle.loads(pickle.dumps(vars(self), pickle.HIGHEST_PROTOCOL)))
+        return copy
+
+    # ---- time and prices
+
+    def at(self, time: int, block: int) -> None:
+        """The next calls land in this block."""
+        self.clock.time, self.clock.block = time, block
+
+    def advance(self, seconds: int, blocks: int = 1) -> None:
+        self.at(self.clock.time + seconds, self.clock.block + blocks)
+
+    def set_price(self, market: int, price: int | None) -> None:
+        """What the market's feed answers, 1e-18 of a dollar; None: it is not Ok."""
+        self.feeds.prices[market] = price
+
+    # ---- governance (parameters are not checked against the contracts' bounds)
+
+    @_atomic
+    def add_market(
+        self, parameters: MarketParameters, *, budget_share: int = 0, coinsurance: int = 0, maturity: int = 0
+    ) -> int:
+        """Opens a market at its feed's price; cover in ppm, maturity of claims in seconds."""
+        market = self.house.add_market(parameters)
+        self.fund.covers[market] = Cover(budget_share, coinsurance)
+        self.set_maturity(market, maturity)
+        return market
+
+    def set_market_parameters(self, market: int, parameters: MarketParameters) -> None:
+        self.house.market(market).parameters = parameters
+
+    def set_market_cover(self, market: int, budget_share: int, coinsurance: int) -> None:
+        """A budget already opened in this window stays."""
+        self.house.market(market)
+        cover = self.fund.covers[market]
+        cover.budget_share, cover.coinsurance = budget_share, coinsurance
+
+    def set_maturity(self, market: int, maturity: int) -> None:
+        self.house.market(market)
+        if maturity > MAX_MATURITY:
+            raise errors.MaturityOutOfBounds(maturity, MAX_MATURITY)
+        self.ledger.markets[market].maturity = maturity
+
+    def set_liquidation_parameters(self, parameters: LiquidationParameters) -> None:
+        self.house.liquidation = parameters
+
+    def set_fund_parameters(self, parameters: FundParameters) -> None:
+        self.fund.vest()
+        self.fund.parameters = parameters
+
+    @_atomic
+    def close_market(self, market: int, price: int) -> None:
+        self.house.close_market(market, price)
+
+    @_atomic
+    def pause(self, duration: int) -> None:
+        self.house.pause(duration)
+
+    # ---- vault
+
+    @_atomic
+    def deposit(self, payer: str, account: str, amount: int) -> None:
+        if amount == 0:
+            raise errors.ZeroAmount
+        self.token.move(payer, VAULT, amount)
+        self.ledger.credit(account, amount)
+
+    @_atomic
+    def withdraw(self, account: str, amount: int, to: str, accounts: Sequence[str] = ()) -> None:
+        if amount == 0:
+            raise errors.ZeroAmount
+        self.house.authorize_withdrawal(account, amount, accounts)
+        self.ledger.debit(account, amount)
+        self.token.move(VAULT, to, amount)
+
+    # ---- clearing house
+
+    @_atomic
+    def trade(self, taker: str, order: Order, size: int) -> None:
+        self.house.trade(taker, order, size)
+
+    @_atomic
+    def cancel(self, caller: str, order: Order) -> None:
+        self.house.cancel(caller, order)
+
+    @_atomic
+    def cancel_all(self, caller: str) -> None:
+        self.house.cancel_all(caller)
+
+    @_atomic
+    def settle(self, accounts: Sequence[str]) -> None:
+        self.house.settle(accounts)
+
+    @_atomic
+    def refresh(self, market: int) -> None:
+        self.house.refresh(market)
+
+    @_atomic
+    def flag(self, account: str) -> None:
+        self.house.flag(account)
+
+    @_atomic
+    def liquidate(self, liquidator: str, account: str, fraction: int, accounts: Sequence[str] = ()) -> None:
+        self.house.liquidate(liquidator, account, fraction, accounts)
+
+    @_atomic
+    def deleverage(self, account: str, accounts: Sequence[str] = ()) -> None:
+        self.house.deleverage(account, accounts)
+
+    # ---- fund
+
+    @_atomic
+    def collect(self) -> int:
+        """Takes all income from the vault; returns what stays with the fund."""
+        house = self.house
+        income = self.ledger.collect(FUND)
+        self.token.move(VAULT, FUND, sum(income))
+        treasury = self.fund.take_income(*income, target=house.target(), gate_open=house.gate_open)
+        self.token.move(FUND, TREASURY, treasury)
+        house.tally.to_treasury += treasury
+        house.tally.to_fund += income[0] + income[1] - treasury
+        return sum(income) - treasury
+
+    @_atomic
+    def contribute(self, payer: str, amount: int) -> None:
+        self.fund.contribute(amount)
+        self.token.move(payer, FUND, amount)
+
+    def coverage(self) -> int | None:
+        """assets / target, ppm; None when there is no open interest."""
+        target = self.house.target()
+        return self.fund.assets * MILLION // target if target else None
+
+    # ---- tranches
+
+    def tranche(self, name: str) -> Tranche:
+        """`junior` or `senior`."""
+        return {JUNIOR: self.fund.junior, SENIOR: self.fund.senior}[name]
+
+    @_atomic
+    def stake(self, tranche: str, owner: str, assets: int) -> int:
+        """Tranche deposit; returns the shares."""
+        self._pass_gate()
+        shares = self.tranche(tranche).deposit(assets, owner)
+        self.token.move(owner, FUND, assets)
+        return shares
+
+    @_atomic
+    def request_redeem(self, tranche: str, owner: str, shares: int) -> int:
+        """Puts the owner's shares into the current batch; returns its id."""
+        return self.tranche(tranche).request_redeem(owner, shares, owner)
+
+    @_atomic
+    def roll(self, tranche: str) -> None:
+        self._pass_gate()
+        assets = self.tranche(tranche).roll(self.clock.time)
+        self.token.move(FUND, tranche, assets)
+
+    @_atomic
+    def claim(self, tranche: str, controller: str) -> int:
+        """Takes everything of the controller's that has been priced; returns the assets."""
+        assets = self.tranche(tranche).claim(controller)
+        self.token.move(tranche, controller, assets)
+        return assets
+
+    def _pass_gate(self) -> None:
+        if not self.house.gate_open:
+            raise errors.GateClosed
+        self.fund.vest()
+
+    # ---- views
+
+    def accounts(self) -> list[str]:
+        """Everyone with an entry in the ledger or the house, sorted."""
+        ledger, house = self.ledger, self.house
+        named = {account for account, _ in (*ledger.claims, *ledger.debts)}
+        return sorted({*ledger.cash, *house.positions, *house.flags, *house.generations, *named})

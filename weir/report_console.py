@@ -1,0 +1,106 @@
+"""The end of a demo run on the console: who paid each default, the fund before and after, the identities."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from weir.formatting import address, number, percent, usd
+from weir.results import FUND_LAYERS, LAYERS, RunResult
+
+__all__ = ["render"]
+
+_SHORT = LAYERS | {"skin": "Skin", "junior": "Junior", "senior": "Senior"}
+
+
+def render(result: RunResult) -> RenderableType:
+    """Everything, ready for `rich.console.Console.print`."""
+    return Group(_headline(result), _defaults(result), _fund(result), _identities(result))
+
+
+def _headline(result: RunResult) -> RenderableType:
+    counts = (
+        f"{number(result.accounts)} accounts, {number(result.trades)} trades, "
+        f"{number(result.liquidations)} liquidations, {number(result.deleverages)} deleveragings, "
+        f"{len(result.defaults)} defaults in {number(result.chain.blocks)} blocks"
+    )
+    text = Text(f"{counts}\n").append(result.outcome, style="bold")
+    return Panel(text, title=Text(f"{result.title} · seed {result.seed} · {result.node}"), title_align="left")
+
+
+def _defaults(result: RunResult) -> RenderableType:
+    if not result.defaults:
+        return Text("No account defaulted: no layer of the waterfall paid anything.\n")
+    paid = result.paid
+    table = _table("Defaults: which layer paid what, USD", show_footer=True)
+    table.add_column("Id", "All", justify="right")
+    table.add_column("Market")
+    table.add_column("Account")
+    sums = {"Shortfall": result.shortfall, **{_SHORT[layer]: amount for layer, amount in paid.layers()}}
+    for name, amount in (sums | {"Remainder": result.remainder}).items():
+        # On a narrow console a figure is broken, never shortened.
+        table.add_column(name, _amount(amount), justify="right", overflow="fold")
+    for default in result.defaults:
+        table.add_row(
+            str(default.id),
+            Text(default.market),
+            Text(address(default.account)),
+            _amount(default.shortfall),
+            *(_amount(amount) for _, amount in default.paid.layers()),
+            _amount(default.remainder),
+        )
+    return table
+
+
+def _fund(result: RunResult) -> RenderableType:
+    before, after, paid = result.fund.before, result.fund.after, result.paid
+    table = _table("The fund, USD")
+    for name in ("", "Before", "Income, net", "Paid to defaults", "After"):
+        table.add_column(name, justify="right" if name else "left")
+    for layer in FUND_LAYERS:
+        first, last, out = getattr(before, layer), getattr(after, layer), getattr(paid, layer)
+        table.add_row(LAYERS[layer], *map(_amount, (first, last - first + out, out, last)))
+    table.add_section()
+    first, last = before.assets, after.assets
+    table.add_row("Assets", *map(_amount, (first, last - first + paid.fund, paid.fund, last)), style="bold")
+    table.add_row("Target", _amount(before.target), "", "", _amount(after.target))
+    table.add_row("Coverage", percent(before.coverage), "", "", percent(after.coverage))
+    return table
+
+
+def _identities(result: RunResult) -> RenderableType:
+    table = _table("Identities, from the chain")
+    for name in ("Id", "Statement", "Slack", "Bound", "Unit", "Result"):
+        table.add_column(name, justify="right" if name in ("Slack", "Bound") else "left")
+    for identity in result.identities:
+        verdict = Text("holds", style="green") if identity.holds else Text("BROKEN", style="bold red")
+        table.add_row(
+            Text(identity.id),
+            Text(identity.statement),
+            f"{identity.slack:f}",
+            f"{identity.bound:f}",
+            Text(identity.unit),
+            verdict,
+        )
+    return table
+
+
+def _table(title: str, *, show_footer: bool = False) -> Table:
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        show_footer=show_footer,
+    )
+
+
+def _amount(value: Decimal) -> Text:
+    """Whole dollars, since every layer has a column; the JSON and the page have every digit."""
+    return Text(usd(value, 0)) if value else Text("–", style="dim")

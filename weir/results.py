@@ -1,0 +1,362 @@
+"""The result of a demo run: the shape of its JSON, and the sums that its reports show.
+
+Amounts of money are in USD of the settlement token, sizes in units of a market's asset, both exact: decimals
+here, strings in the JSON. Counts are integers, ratios are floats (1.0 is 100 %), times are Unix seconds (UTC)
+on the clock of the scenario.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+
+__all__ = [
+    "FUND_LAYERS",
+    "LAYERS",
+    "Chain",
+    "CloseOut",
+    "Closed",
+    "Default",
+    "Fees",
+    "Fund",
+    "FundState",
+    "Gas",
+    "Identity",
+    "Ledger",
+    "Paid",
+    "Participant",
+    "RunResult",
+    "SeriesPoint",
+    "Slack",
+]
+
+LAYERS: dict[str, str] = {
+    "coinsurance": "Coinsurance",
+    "skin": "Skin in the game",
+    "junior": "Junior tranche",
+    "senior": "Senior tranche",
+    "unpaid_profit": "Unpaid profit",
+    "open_interest": "Open interest",
+}
+"""Fields of `Paid` in the order in which the waterfall reaches them, with their names in print."""
+
+FUND_LAYERS: tuple[str, ...] = ("skin", "junior", "senior")
+"""The layers that the insurance fund pays; the others are borne by traders of the market."""
+
+Exact = Annotated[
+    Decimal,
+    Field(allow_inf_nan=False),
+    PlainSerializer(lambda value: format(value, "f"), return_type=str, when_used="json"),
+]
+Count = Annotated[int, Field(ge=0)]
+Time = Annotated[int, Field(ge=0)]
+Scalar = str | int | float
+
+_ZERO = Decimal(0)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Participant(_Model):
+    """One account: what it put in and what it ended with, in USD.
+
+    `skill` is the simulation's own measure of a trader, `liquidations` the number of times it was taken over.
+    """
+
+    address: str
+    role: str
+    leverage: float | None = None
+    skill: float | None = None
+    deposited: Exact
+    equity: Exact
+    liquidations: Count = 0
+
+
+class Closed(_Model):
+    """A position, or a part of one, that was taken over or closed at the mark price (USD)."""
+
+    market: str
+    side: Literal["long", "short"]
+    size: Exact
+    price: Exact
+
+    @property
+    def notional(self) -> Decimal:
+        """Size times price, USD."""
+        return self.size * self.price
+
+
+class CloseOut(_Model):
+    """One liquidation or one deleveraging of an account, by whoever called it, with the bounty paid (USD)."""
+
+    time: Time
+    account: str
+    caller: str
+    fraction: float = 1.0
+    positions: tuple[Closed, ...]
+    bounty: Exact = _ZERO
+
+
+class Paid(_Model):
+    """What each layer of the waterfall paid, USD."""
+
+    coinsurance: Exact = _ZERO
+    skin: Exact = _ZERO
+    junior: Exact = _ZERO
+    senior: Exact = _ZERO
+    unpaid_profit: Exact = _ZERO
+    open_interest: Exact = _ZERO
+
+    def layers(self) -> Iterator[tuple[str, Decimal]]:
+        """Pairs of layer and amount, in the order of the waterfall."""
+        return ((layer, getattr(self, layer)) for layer in LAYERS)
+
+    @property
+    def total(self) -> Decimal:
+        """All layers together, USD."""
+        return sum((amount for _, amount in self.layers()), _ZERO)
+
+    @property
+    def fund(self) -> Decimal:
+        """The layers of the insurance fund together, USD."""
+        return sum((amount for layer, amount in self.layers() if layer in FUND_LAYERS), _ZERO)
+
+    @classmethod
+    def sum(cls, records: Iterable[Paid]) -> Self:
+        """The records added up, layer by layer."""
+        records = tuple(records)
+        return cls(**{layer: sum((getattr(paid, layer) for paid in records), _ZERO) for layer in LAYERS})
+
+
+class Default(_Model):
+    """The record of one default in one market: the shortfall (USD), who paid it, and what nobody paid."""
+
+    id: int
+    time: Time
+    account: str
+    market: str
+    shortfall: Exact
+    paid: Paid
+    remainder: Exact = _ZERO
+
+    @property
+    def difference(self) -> Decimal:
+        """Shortfall less what was paid and what remains, USD; zero where P4 holds."""
+        return self.shortfall - self.paid.total - self.remainder
+
+
+class Fees(_Model):
+    """What accounts paid in fees and who received it, USD."""
+
+    paid: Exact
+    fund: Exact
+    treasury: Exact
+    liquidators: Exact
+    undistributed: Exact = _ZERO
+
+
+class Ledger(_Model):
+    """The vault's books at the end, USD; pools, claims, debt and unsettled profit by market."""
+
+    held: Exact
+    cash: Exact
+    fees: Exact
+    pools: dict[str, Exact]
+    claims: dict[str, Exact]
+    debt: dict[str, Exact]
+    unsettled: dict[str, Exact]
+
+
+class FundState(_Model):
+    """The insurance fund at one instant, USD: its layers, income on its way to them, and the target.
+
+    `coverage` is assets over target; None where nothing is at risk and the target is zero.
+    """
+
+    skin: Exact
+    junior: Exact
+    senior: Exact
+    streaming: Exact = _ZERO
+    target: Exact
+    coverage: float | None = None
+
+    @property
+    def assets(self) -> Decimal:
+        """The three layers together, USD; without what is still streaming."""
+        return self.skin + self.junior + self.senior
+
+
+class Fund(_Model):
+    """The insurance fund before the first price of the scenario and after the last."""
+
+    before: FundState
+    after: FundState
+
+
+class SeriesPoint(_Model):
+    """The system at one step of the price path.
+
+    `time` is when the step's prices were set; the rest is as the step left it, and events of the step have
+    times from this one up to, not including, the next point's. Prices in USD by market; layers and open
+    interest (one side, all markets) in USD; `liquidations` and `deleverages` since the start; `margin_used`
+    is margin required over equity, all accounts together.
+    """
+
+    time: Time
+    prices: dict[str, Exact]
+    skin: Exact
+    junior: Exact
+    senior: Exact
+    open_interest: Exact
+    coverage: float | None = None
+    liquidations: Count = 0
+    deleverages: Count = 0
+    margin_used: float | None = None
+
+
+class Identity(_Model):
+    """A property of the ledger, checked on the chain: it holds while its slack lies within the bound.
+
+    `id` is the property's, with the market where it concerns one ("P2:BTC"); slack and bound are in `unit`.
+    """
+
+    id: str
+    statement: str
+    slack: Exact
+    bound: Exact
+    holds: bool
+    unit: str = "USD"
+
+
+class Slack(_Model):
+    """How far roundings opened the identities over the whole run, USD."""
+
+    max: Exact
+    mean: Exact
+
+
+class Gas(_Model):
+    """Gas of one kind of transaction."""
+
+    count: Count
+    mean: float
+    max: Count
+
+
+class Chain(_Model):
+    """Where the run lies on the chain."""
+
+    id: int
+    first_block: int
+    last_block: int
+    transactions: Count
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks from the first to the last, both counted."""
+        return self.last_block - self.first_block + 1
+
+
+class RunResult(_Model):
+    """Everything that a demo run leaves behind. `save` and `load` are its JSON.
+
+    `accounts`, `liquidations` and `deleverages` count the entries of `participants`, `liquidation_events` and
+    `deleverage_events`; a result in which they do not is refused with a ValueError.
+    """
+
+    scenario: str
+    title: str
+    description: str = ""
+    source: str = ""
+    node: str
+    seed: int
+    seconds: float
+    chain: Chain
+    accounts: Count
+    participants: tuple[Participant, ...]
+    trades: Count
+    liquidations: Count
+    liquidation_events: tuple[CloseOut, ...] = ()
+    deleverages: Count
+    deleverage_events: tuple[CloseOut, ...] = ()
+    defaults: tuple[Default, ...] = ()
+    fees: Fees
+    ledger: Ledger
+    fund: Fund
+    series: Annotated[tuple[SeriesPoint, ...], Field(min_length=1)]
+    identities: tuple[Identity, ...]
+    slack: Slack
+    gas: dict[str, Gas] = {}
+    parameters: dict[str, dict[str, Scalar]] = {}
+
+    @model_validator(mode="after")
+    def _counts_match(self) -> Self:
+        for name, count, entries in (
+            ("accounts", self.accounts, self.participants),
+            ("liquidations", self.liquidations, self.liquidation_events),
+            ("deleverages", self.deleverages, self.deleverage_events),
+        ):
+            if count != len(entries):
+                raise ValueError(f"{name} must count its entries: {count} for {len(entries)}")
+        return self
+
+    @property
+    def markets(self) -> tuple[str, ...]:
+        """Markets of the scenario, in its order."""
+        return tuple(self.series[0].prices)
+
+    @property
+    def shortfall(self) -> Decimal:
+        """Bad debt of all defaults, USD."""
+        return sum((default.shortfall for default in self.defaults), _ZERO)
+
+    @property
+    def paid(self) -> Paid:
+        """What each layer paid over all defaults."""
+        return Paid.sum(default.paid for default in self.defaults)
+
+    @property
+    def remainder(self) -> Decimal:
+        """What nobody paid over all defaults, USD."""
+        return sum((default.remainder for default in self.defaults), _ZERO)
+
+    @property
+    def peak_open_interest(self) -> Decimal:
+        """The largest open interest of the series, USD, one side."""
+        return max(point.open_interest for point in self.series)
+
+    @property
+    def outcome(self) -> str:
+        """One sentence on how far down the waterfall the losses went."""
+        paid = self.paid
+        if not self.defaults:
+            return "No account defaulted: the fund was not called upon."
+        if self.remainder:
+            return "The waterfall was exhausted to its last layer, and part of the bad debt remains."
+        if paid.open_interest:
+            return "The loss went past the fund: unpaid profit and then open interest bore the rest."
+        if paid.unpaid_profit:
+            return "The loss went past the fund: winners' unpaid profit bore the rest."
+        if paid.senior:
+            return "The loss reached the senior tranche and stopped there."
+        if paid.junior:
+            return "The loss reached the junior tranche and stopped there."
+        if paid.skin:
+            return "The loss stopped in the skin in the game: no tranche was touched."
+        return "Coinsurance bore every default: the fund was not called upon."
+
+    def save(self, path: Path) -> None:
+        """Writes the JSON, making the folder where there is none."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads what `save` wrote; raises `pydantic.ValidationError` where it has another shape."""
+        return cls.model_validate_json(path.read_text(encoding="utf-8"))
