@@ -162,23 +162,17 @@ abstract contract Markets is IClearingHouse, AccessManaged {
 
     /// @dev K of a side in its current epoch.
     function _index(uint16 market, bool isShort) internal view returns (int256) {
-        MarketState storage s = _markets[market];
-        return isShort
-            ? SideMath.sideIndex(true, s.baseShort, s.short.multiplier, s.valueIndex)
-            : SideMath.sideIndex(false, s.baseLong, s.long.multiplier, s.valueIndex);
+        Side storage side = _side(market, isShort);
+        return SideMath.sideIndex(isShort, side.base, side.multiplier, _markets[market].valueIndex);
     }
 
-    function _setBase(uint16 market, bool isShort, int256 base) private {
-        if (isShort) _markets[market].baseShort = base;
-        else _markets[market].baseLong = base;
-        emit SideChanged(market, isShort, _side(market, isShort).multiplier, base);
+    function _setSide(uint16 market, bool isShort, uint256 multiplier, int256 base) private {
+        Side storage side = _side(market, isShort);
+        (side.multiplier, side.base) = (uint120(multiplier), base);
+        emit SideChanged(market, isShort, multiplier, base);
     }
 
-    function _base(uint16 market, bool isShort) private view returns (int256) {
-        return isShort ? _markets[market].baseShort : _markets[market].baseLong;
-    }
-
-    /// @dev Takes `size` of open interest away: the given side loses it pro rata, the other side's position is the caller's to remove.
+    /// @dev Takes `size` of open interest away: the given side loses it pro rata, the position on the other is the caller's to remove.
     function _shrink(uint16 market, bool isShort, uint256 size) internal {
         MarketState storage s = _markets[market];
         uint256 openInterest = s.openInterest;
@@ -186,8 +180,7 @@ abstract contract Markets is IClearingHouse, AccessManaged {
         Side storage side = _side(market, isShort);
         uint256 from = side.multiplier;
         uint256 to = from * (openInterest - size) / openInterest;
-        side.multiplier = uint120(to);
-        _setBase(market, isShort, SideMath.rebase(isShort, _base(market, isShort), from, to, s.valueIndex));
+        _setSide(market, isShort, to, SideMath.rebase(isShort, side.base, from, to, s.valueIndex));
         _setOpenInterest(market, openInterest - size);
     }
 
@@ -197,7 +190,7 @@ abstract contract Markets is IClearingHouse, AccessManaged {
         uint256 openInterest = _markets[market].openInterest;
         if (side.positions == 0 || openInterest < SideMath.MIN_CHARGEABLE) return false;
         uint256 loss = SideMath.lossIndexUp(amount, side.multiplier, openInterest, _SCALE);
-        _setBase(market, isShort, _base(market, isShort) - int256(loss));
+        _setSide(market, isShort, side.multiplier, side.base - int256(loss));
         emit RemainderCharged(market, isShort, amount);
         return true;
     }
@@ -226,9 +219,9 @@ abstract contract Markets is IClearingHouse, AccessManaged {
         uint16 epoch = side.epoch;
         int256 index = _index(market, isShort);
         finalIndex[market][isShort][epoch] = index;
-        (side.multiplier, side.epoch, side.positions) = (uint120(SideMath.ONE_A), epoch + 1, 0);
+        (side.epoch, side.positions) = (epoch + 1, 0);
         emit EpochEnded(market, isShort, epoch, index);
-        _setBase(market, isShort, 0);
+        _setSide(market, isShort, SideMath.ONE_A, 0);
     }
 
     // ------------------------------------------------------------------ views

@@ -38,6 +38,7 @@ interface IClearingHouse {
         uint120 multiplier; // A, 1e36 = one
         uint16 epoch;
         uint32 positions; // live records
+        int256 base; // K = base + A * V for longs, base - A * V for shorts
     }
 
     struct MarketState {
@@ -51,8 +52,6 @@ interface IClearingHouse {
         uint40 updatedBlock;
         Side long;
         Side short;
-        int256 baseLong; // K_long = baseLong + A_long * V
-        int256 baseShort; // K_short = baseShort - A_short * V
     }
 
     struct Position {

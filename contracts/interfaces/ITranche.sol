@@ -63,7 +63,7 @@ interface ITranche is IERC4626, IERC7540Operator, IERC7540Redeem, IERC165 {
     function share() external view returns (address);
     function currentBatch() external view returns (uint256);
     function lastRollAt() external view returns (uint256);
-    function epochDuration() external view returns (uint256);
+    function epochDuration() external view returns (uint32);
     /// @notice Number of wipe-outs that shares have been voided by.
     function shareEpoch() external view returns (uint256);
     /// @notice Shares requested in a batch and not void, and, once priced, the assets they are worth.
