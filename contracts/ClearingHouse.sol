@@ -32,7 +32,6 @@ contract ClearingHouse is Orders, Liquidations {
         _settleMany(settleFirst);
         if (_accounts[account].positionMarkets != 0) _settleAccount(account);
         if (_accounts[account].flaggedAt != 0) revert AccountFlagged(account);
-        _requireNoDebt(account);
         if (_accounts[account].positionMarkets == 0) return;
         Health memory h = _health(account);
         h.equity -= int256(amount);

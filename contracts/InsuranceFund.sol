@@ -4,7 +4,6 @@ pragma solidity 0.8.37;
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IClearingHouse} from "./interfaces/IClearingHouse.sol";
@@ -15,10 +14,11 @@ import {Waterfall} from "./libraries/Waterfall.sol";
 /// @title InsuranceFund
 /// @notice SPECIFICATION.md sections 5 and 6.
 /// - Balances are booked, never measured: S that is merely sent here belongs to nobody and changes no share price.
-/// - Every function takes the book as it stands now (with what has vested), changes it, and writes it back before S leaves.
+/// - A function takes the book as it stands now (with what has vested), changes it, and writes it back. S arrives before that and
+///   leaves after it, so a token that calls back finds the book whole and needs no lock; what it can do is fail an arrival.
 /// - The fund calls no tranche: a wipe-out is a number here that the tranche reads, so nothing can stop `resolve`.
 /// - The book never holds more than 2**96 - 1 in total, so no vesting and no loss can overflow it.
-contract InsuranceFund is IInsuranceFund, AccessManaged, ReentrancyGuard {
+contract InsuranceFund is IInsuranceFund, AccessManaged {
     using SafeCast for uint256;
     using SafeERC20 for IERC20;
 
@@ -182,14 +182,15 @@ contract InsuranceFund is IInsuranceFund, AccessManaged, ReentrancyGuard {
             book.seniorShared = sharesLeft;
         }
         _book = book;
+        if (assets == 0) return;
         emit Unstaked(msg.sender, assets);
-        if (assets > 0) _ASSET.safeTransfer(msg.sender, assets);
+        _ASSET.safeTransfer(msg.sender, assets);
     }
 
     // ------------------------------------------------------------- for anyone
 
     /// @inheritdoc IInsuranceFund
-    function collect() external nonReentrant returns (uint256 income) {
+    function collect() external returns (uint256 income) {
         uint256 held = _ASSET.balanceOf(address(this));
         (uint256 fees, uint256 penalties, uint256 recovered) = IVault(vault).collect();
         income = fees + penalties + recovered;
@@ -212,16 +213,14 @@ contract InsuranceFund is IInsuranceFund, AccessManaged, ReentrancyGuard {
     }
 
     /// @inheritdoc IInsuranceFund
-    function contribute(uint256 amount) external nonReentrant {
+    function contribute(uint256 amount) external {
         if (amount == 0) revert ZeroAmount();
         uint256 held = _ASSET.balanceOf(address(this));
         _ASSET.safeTransferFrom(msg.sender, address(this), amount);
         _requireReceived(amount, held);
 
-        Book memory book = _vest();
-        _requireCapacity(book, amount);
-        book.skin += uint96(amount);
-        _book = book;
+        _requireCapacity(_book, amount);
+        _book.skin += uint96(amount);
         emit Contributed(msg.sender, amount);
     }
 
@@ -351,7 +350,7 @@ contract InsuranceFund is IInsuranceFund, AccessManaged, ReentrancyGuard {
 
     /// @inheritdoc IInsuranceFund
     function stream() external view returns (uint256 unvested, uint256 since, uint256 end) {
-        (Book memory book, , ) = _current();
+        Book memory book = _book;
         return (book.unvested, book.since, uint256(book.since) + book.remaining);
     }
 

@@ -147,9 +147,10 @@ contract Tranche is ITranche, EpochShares, AccessManaged, ReentrancyGuard {
         uint256 shares = priced.shares;
         uint256 assets = shares.mulDiv(total + 1, supply + VIRTUAL_SHARES);
         emit BatchPriced(id, shares, assets);
-        if (shares == 0) return;
-        priced.assets = uint96(assets);
-        _burn(epoch, address(this), shares);
+        if (shares > 0) {
+            priced.assets = uint96(assets);
+            _burn(epoch, address(this), shares);
+        }
 
         uint256 held = _ASSET.balanceOf(address(this));
         _FUND.unstake(assets, shares < supply);

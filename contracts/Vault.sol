@@ -87,7 +87,7 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
         if (amount == 0) revert ZeroAmount();
         if (to == address(0)) revert ZeroAddress();
         IClearingHouse(clearingHouse).authorizeWithdrawal(msg.sender, amount, settleFirst);
-        _debit(msg.sender, amount);
+        _debitFree(msg.sender, amount);
         emit Withdrawn(msg.sender, to, amount);
         _ASSET.safeTransfer(to, amount);
     }
@@ -116,10 +116,18 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     }
 
     /// @inheritdoc IVault
-    function chargeFee(address account, uint256 amount) external onlyClearingHouse {
-        _debit(account, amount);
-        _fees += amount.toUint128();
-        emit FeeCharged(account, amount);
+    function exchange(address payer, address payee, uint256 amount, uint256 payerFee, uint256 payeeFee)
+        external
+        onlyClearingHouse
+        returns (int256 payerNet, int256 payeeNet)
+    {
+        _debitFree(payer, amount + payerFee);
+        Account storage to = _accounts[payee];
+        to.cash = (to.cash + amount).toUint120();
+        _debitFree(payee, payeeFee);
+        _fees += (payerFee + payeeFee).toUint128();
+        emit Exchanged(payer, payee, amount, payerFee, payeeFee);
+        return (net(payer), net(payee));
     }
 
     /// @inheritdoc IVault
@@ -132,22 +140,19 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     }
 
     /// @inheritdoc IVault
-    function seizeClaims(address account) external onlyClearingHouse returns (uint256 seized) {
-        uint256 wanted;
-        uint64 markets = _accounts[account].debtMarkets;
-        for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {
+    function seizeClaims(address account) external onlyClearingHouse returns (uint64 debtMarkets) {
+        debtMarkets = _accounts[account].debtMarkets;
+        uint64 markets = _accounts[account].claimMarkets;
+        if (debtMarkets == 0 || markets == 0) return debtMarkets;
+        uint256 wanted = _debtOf(account);
+        for (uint16 m; markets != 0 && wanted != 0; markets = Bits.clear(markets, m)) {
             m = Bits.lowest(markets);
-            wanted += _entries[account][m].amount;
-        }
-        markets = _accounts[account].claimMarkets;
-        for (uint16 m; markets != 0 && seized < wanted; markets = Bits.clear(markets, m)) {
-            m = Bits.lowest(markets);
-            uint256 value = _min(wanted - seized, _claimValue(account, m));
+            uint256 value = _min(wanted, _claimValue(account, m));
             if (value == 0) continue;
             uint256 maturesAt = _entries[account][m].maturesAt;
             _burn(account, m, value);
             _mint(fund, m, value, maturesAt > block.timestamp ? maturesAt - block.timestamp : 0);
-            seized += value;
+            wanted -= value;
             emit ClaimsSeized(account, m, value);
         }
     }
@@ -232,7 +237,7 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     }
 
     /// @inheritdoc IVault
-    function debtOf(address account, uint16 market) external view returns (uint256) {
+    function debtOf(address account, uint16 market) public view returns (uint256) {
         return Bits.has(_accounts[account].debtMarkets, market) ? _entries[account][market].amount : 0;
     }
 
@@ -247,17 +252,14 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     }
 
     /// @inheritdoc IVault
-    function net(address account) external view returns (int256 value) {
+    function net(address account) public view returns (int256 value) {
         Account memory a = _accounts[account];
         value = int256(uint256(a.cash));
         for (uint16 m; a.claimMarkets != 0; a.claimMarkets = Bits.clear(a.claimMarkets, m)) {
             m = Bits.lowest(a.claimMarkets);
             value += int256(_claimValue(account, m));
         }
-        for (uint16 m; a.debtMarkets != 0; a.debtMarkets = Bits.clear(a.debtMarkets, m)) {
-            m = Bits.lowest(a.debtMarkets);
-            value -= int256(uint256(_entries[account][m].amount));
-        }
+        if (a.debtMarkets != 0) value -= int256(_debtOf(account));
     }
 
     /// @inheritdoc IVault
@@ -266,8 +268,8 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     }
 
     /// @inheritdoc IVault
-    function totalClaims(uint16 market) external view returns (uint256) {
-        return _markets[market].totalClaims;
+    function shortfall(address account, uint16 market) external view returns (uint256 debt, uint256 unpaidProfit) {
+        return (debtOf(account, market), _markets[market].totalClaims);
     }
 
     /// @inheritdoc IVault
@@ -301,28 +303,37 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
             if (absorbed != 0) ledger.residual -= uint104(absorbed);
             profit -= absorbed;
         }
-        emit Settled(account, market, pnl, absorbed);
-        if (Bits.has(_accounts[account].debtMarkets, market)) {
+        Account storage a = _accounts[account];
+        if (Bits.has(a.debtMarkets, market)) {
             uint256 repaid = _min(profit, _entries[account][market].amount);
             profit -= repaid;
             if (repaid != 0) _repay(account, market, 0, repaid);
         }
-        if (profit != 0) _mint(account, market, profit, ledger.maturity);
+        uint256 paid;
+        // Claims that would turn into cash at once, with none before them, need not be written down in between.
+        if (ledger.maturity == 0 && ledger.totalClaimUnits == 0) {
+            paid = _min(profit, ledger.pool);
+            ledger.pool -= uint120(paid);
+            a.cash = (a.cash + paid).toUint120();
+        }
+        if (profit != paid) _mint(account, market, profit - paid, ledger.maturity);
+        emit Settled(account, market, pnl, absorbed, int256(paid));
     }
 
     function _settleLoss(address account, uint16 market, int256 pnl) private {
-        emit Settled(account, market, pnl, 0);
         uint256 loss = uint256(-pnl);
         if (_holdsClaims(account, market)) {
             uint256 burnt = _min(loss, _claimValue(account, market));
             _burn(account, market, burnt);
             loss -= burnt;
         }
-        loss -= _payLoss(account, market, loss);
-        if (loss != 0 && _accounts[account].claimMarkets != 0) {
+        uint256 paid = _payLoss(account, market, loss);
+        if (paid != loss && _accounts[account].claimMarkets != 0) {
             _convertAll(account);
-            loss -= _payLoss(account, market, loss);
+            paid += _payLoss(account, market, loss - paid);
         }
+        emit Settled(account, market, pnl, 0, -int256(paid));
+        loss -= paid;
         if (loss != 0) {
             Account storage a = _accounts[account];
             Entry storage entry = _entries[account][market];
@@ -338,7 +349,6 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
         if (paid == 0) return 0;
         _accounts[account].cash -= uint120(paid);
         _markets[market].pool += uint120(paid);
-        emit LossPaid(account, market, paid);
     }
 
     // ------------------------------------------------------------------- cash
@@ -354,6 +364,12 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
         _accounts[account].cash = uint120(cash - amount);
     }
 
+    /// @dev For accounts that may trade or withdraw: not in debt.
+    function _debitFree(address account, uint256 amount) private {
+        if (_accounts[account].debtMarkets != 0) revert AccountInDebt(account);
+        _debit(account, amount);
+    }
+
     function _payDebts(address account) private {
         Account storage a = _accounts[account];
         uint64 markets = a.debtMarkets;
@@ -363,6 +379,14 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
             a.cash -= uint120(paid);
             _markets[m].pool += uint120(paid);
             _repay(account, m, paid, 0);
+        }
+    }
+
+    function _debtOf(address account) private view returns (uint256 debt) {
+        uint64 markets = _accounts[account].debtMarkets;
+        for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {
+            m = Bits.lowest(markets);
+            debt += _entries[account][m].amount;
         }
     }
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
+from pathlib import Path
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from weir.node import MNEMONIC
 
-__all__ = ["LOCAL_CHAINS", "development_account", "is_development_address", "is_local_chain"]
+__all__ = [
+    "LOCAL_CHAINS",
+    "AccountError",
+    "choose_account",
+    "development_account",
+    "is_development_address",
+    "is_local_chain",
+]
 
 LOCAL_CHAINS = frozenset({1337, 31337})
 """Chain ids of local nodes (Ganache, Anvil)."""
@@ -44,3 +53,52 @@ def is_development_address(address: str) -> bool:
 def _known_addresses() -> frozenset[str]:
     pairs = ((index, phrase) for phrase in _KNOWN_MNEMONICS for index in range(_KNOWN_ACCOUNTS))
     return frozenset(development_account(index, phrase).address.lower() for index, phrase in pairs)
+
+
+class AccountError(ValueError):
+    """No key to sign with, or one that must not be used; the message says which and why."""
+
+
+def choose_account(chain_id: int, keystore: Path | None = None, *, development: int = 0) -> LocalAccount:
+    """The account that a command signs with.
+
+    That of a keystore file (password in `WEIR_PASSWORD`), else of the key in `WEIR_PRIVATE_KEY`, else, on
+    local chains, development account number `development`. Raises `AccountError` where there is none, and for
+    development keys off local chains.
+    """
+    account = _from_keystore(keystore) if keystore else _from_environment()
+    if account is None:
+        if not is_local_chain(chain_id):
+            raise AccountError(
+                f"chain {chain_id} is not a local one: give --keystore FILE or set WEIR_PRIVATE_KEY"
+            )
+        return development_account(development)
+    if not is_local_chain(chain_id) and is_development_address(account.address):
+        raise AccountError(
+            f"chain {chain_id} is not a local one, and everybody has the key of {account.address}"
+        )
+    return account
+
+
+def _from_keystore(path: Path) -> LocalAccount:
+    try:
+        content = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise AccountError(f"{path}: {error.strerror or error}") from None
+    try:
+        return _local(Account.decrypt(content, os.environ.get("WEIR_PASSWORD", "")))
+    except (ValueError, KeyError, TypeError):
+        raise AccountError(f"{path}: not a keystore, or WEIR_PASSWORD is not its password") from None
+
+
+def _from_environment() -> LocalAccount | None:
+    key = os.environ.get("WEIR_PRIVATE_KEY")
+    try:
+        return _local(key) if key else None
+    except ValueError:
+        raise AccountError("WEIR_PRIVATE_KEY is not a private key (64 hex digits)") from None
+
+
+def _local(key: str | bytes) -> LocalAccount:
+    account: LocalAccount = Account.from_key(key)
+    return account

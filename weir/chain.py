@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from http.client import HTTPConnection, HTTPException, RemoteDisconnected
@@ -43,6 +43,8 @@ __all__ = [
     "Chain",
     "ContractError",
     "Event",
+    "NodeUnreachableError",
+    "NodeUrlError",
     "Receipt",
     "RpcError",
     "TransactionTimeoutError",
@@ -99,6 +101,14 @@ class ContractError(RuntimeError):
         self.arguments = dict(arguments)
         self.data = data
         self.transaction = transaction
+
+
+class NodeUrlError(ValueError):
+    """Not an address at which a node could be."""
+
+
+class NodeUnreachableError(ConnectionError):
+    """No node answers."""
 
 
 class TransactionTimeoutError(TimeoutError):
@@ -269,12 +279,12 @@ def _plain(value: Any) -> Any:
 def connect(url: str, *, timeout: float = 120.0) -> Web3:
     """A client of the node at an HTTP address; nothing is asked of it yet.
 
-    A node on this machine gets a plain keep-alive connection, several times as fast as web3's own; others
-    get web3's, with its retries and proxies.
+    Raises `NodeUrlError` for any other kind of address. A node on this machine gets a plain keep-alive
+    connection, several times as fast as web3's own; others get web3's, with its retries and proxies.
     """
     address = urlsplit(url)
     if address.scheme not in ("http", "https") or not address.hostname:
-        raise ValueError(f"{url!r} is not an http address")
+        raise NodeUrlError(f"{url!r} is not the http address of a node")
     if address.scheme == "http" and address.hostname in ("127.0.0.1", "localhost", "::1"):
         return Web3(_LoopbackProvider(address.hostname, address.port or 80, address.path or "/", timeout))
     return Web3(Web3.HTTPProvider(url, request_kwargs={"timeout": timeout}))
@@ -285,6 +295,7 @@ class _LoopbackProvider(JSONBaseProvider):
 
     def __init__(self, host: str, port: int, path: str, timeout: float) -> None:
         super().__init__()
+        self.endpoint_uri = f"http://{host}:{port}{path}"
         self._connection = HTTPConnection(host, port, timeout=timeout)
         self._path = path
 
@@ -363,15 +374,17 @@ class Chain:
 
     def rpc(self, method: str, *params: Any) -> Any:
         """The result of one JSON-RPC request; raises `ContractError` or `RpcError`."""
-        response = self._provider.make_request(RPCEndpoint(method), list(params))
-        return self._result(method, cast(Any, response))
+        return self._result(
+            method, self._exchange(self._provider.make_request, RPCEndpoint(method), list(params))
+        )
 
     def rpc_batch(self, requests: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
         """The results of many requests, in order; an `Exception` stands where one failed."""
         results: list[Any] = []
         for offset, limit in pages(len(requests), _BATCH):
             chunk = requests[offset : offset + limit]
-            responses = self._provider.make_batch_request([(RPCEndpoint(m), list(p)) for m, p in chunk])
+            named = [(RPCEndpoint(method), list(params)) for method, params in chunk]
+            responses = self._exchange(self._provider.make_batch_request, named)
             if not isinstance(responses, list) or len(responses) != len(chunk):
                 raise RpcError("batch", -1, f"the node did not answer a batch of {len(chunk)}: {responses}")
             for (method, _), response in zip(chunk, responses, strict=True):
@@ -384,6 +397,13 @@ class Chain:
     @property
     def _provider(self) -> Any:
         return self.w3.provider
+
+    def _exchange(self, request: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return request(*arguments)
+        except OSError as error:
+            where = getattr(self._provider, "endpoint_uri", self._provider)
+            raise NodeUnreachableError(f"no node answers at {where}: {type(error).__name__}") from error
 
     def _result(self, method: str, response: Mapping[str, Any]) -> Any:
         if (error := response.get("error")) is None:

@@ -1,22 +1,509 @@
 """The deployed system, from Python: typed reads of its state, and its contracts to send to.
 
-Everything read is in the units of the chain: amounts in units of the settlement token, sizes 1e-18 of the underlying,
-prices 1e-18 of a dollar, ratios in ppm, times in Unix seconds. `Weir.usd` and `Weir.units` convert amounts.
+Everything read is in the units of the chain: amounts in units of the settlement token, sizes 1e-18 of the
+underlying, prices 1e-18 of a dollar, ratios in ppm, times in Unix seconds. `Weir.usd` and `Weir.units`
+convert amounts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import Decimal, localcontext
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
 from web3.contract import Contract
 
 from weir.chain import Chain, connect, pages
-from weir.deployment import Deployment, DeploymentError, to_units, what_moved
+from weir.deployment import Deployment, DeploymentError, MarketRecord, from_units, to_units, what_moved
 from weir.orders import Order, order_hash, sign_order
+
+__all__ = [
+    "AccountState",
+    "Actions",
+    "DefaultRecord",
+    "FundState",
+    "Identities",
+    "MarketBooks",
+    "MarketState",
+    "PositionState",
+    "SideState",
+    "TrancheState",
+    "Weir",
+]
+
+MARKET_STATUS = ("none", "open", "closed")
+PRICE_STATUS = ("ok", "stale", "out of bounds", "sequencer down", "unset")
+
+ACCOUNTS_PER_CALL = 50
+"""Accounts that one call of the lens looks at: few enough for any node's gas limit of a call."""
+DEFAULTS_PER_CALL = 200
+
+Block = int | str
+"""A block's number, or "latest" or "pending"."""
+
+
+# ---------------------------------------------------------------------- states
+
+
+@dataclass(frozen=True, slots=True)
+class SideState:
+    """One side of a market: its size multiplier (1e36 = one), epoch, number of live positions, index K."""
+
+    multiplier: int
+    epoch: int
+    positions: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarketState:
+    """A market as a refresh would leave it now, its ledger, its parameters, and what the fund may pay for it.
+
+    `stored_price` is the mark of the last refresh; `feed_price` (0 when it can't be read) is the oracle's,
+    good where `feed_status` is "ok". `notional` is one side's. `claims` is all unpaid profit.
+    """
+
+    id: int
+    symbol: str
+    status: str
+    price: int
+    stored_price: int
+    feed_price: int
+    feed_status: str
+    feed_updated_at: int
+    open_interest: int
+    notional: int
+    value_index: int
+    premium: int
+    funding_rate: int
+    updated_at: int
+    long: SideState
+    short: SideState
+    pool: int
+    claims: int
+    claims_epoch: int
+    residual: int
+    maturity: int
+    initial_margin_ratio: int
+    maintenance_margin_ratio: int
+    maker_fee: int
+    taker_fee: int
+    price_band: int
+    max_funding_rate: int
+    funding_period: int
+    max_open_interest: int
+    budget_share: int
+    coinsurance: int
+    budget_left: int
+    available: int
+
+
+@dataclass(frozen=True, slots=True)
+class PositionState:
+    """An account's position in one market: signed size (long positive), unsettled profit, notional.
+
+    One that is not `live` lost its size with its side's epoch; only its profit or loss is left to settle.
+    """
+
+    market: int
+    size: int
+    unsettled: int
+    notional: int
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """An account at the prices of now: equity = cash + claims - debt + unsettled.
+
+    `flagged_at` is 0 while it is not flagged; `priced` is false where an open market it is in has no price.
+    """
+
+    address: str
+    cash: int
+    claims: int
+    debt: int
+    net: int
+    unsettled: int
+    equity: int
+    initial_margin: int
+    maintenance_margin: int
+    notional: int
+    flagged_at: int
+    insolvent: bool
+    priced: bool
+    positions: tuple[PositionState, ...]
+
+    @property
+    def margin_used(self) -> float | None:
+        """Maintenance margin over equity, from 1.0 on liable to be flagged; None without equity."""
+        return self.maintenance_margin / self.equity if self.equity > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """What anyone may do with an account now (`ILens.Actions`); `bounty_rate`: ppm of what is taken over."""
+
+    address: str
+    settle: bool
+    flag: bool
+    unflag: bool
+    mark: bool
+    liquidate: bool
+    deleverage: bool
+    bounty_rate: int
+    equity: int
+    initial_margin: int
+    maintenance_margin: int
+    notional: int
+    flagged_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrancheState:
+    """A tranche of the fund; `share_price` in units of the settlement token for one whole share.
+
+    `requested` shares joined the current batch, `noticed` the one before it, which may be priced from
+    `rolls_from`.
+    """
+
+    address: str
+    assets: int
+    shares: int
+    share_price: int
+    share_epoch: int
+    batch: int
+    rolls_from: int
+    requested: int
+    noticed: int
+
+
+@dataclass(frozen=True, slots=True)
+class FundState:
+    """The insurance fund with what has vested by now. `coverage`: ppm of the target; None while that is 0."""
+
+    skin: int
+    unvested: int
+    junior: int
+    senior: int
+    assets: int
+    target: int
+    coverage: int | None
+    gate_open: bool
+    insolvencies: int
+    defaults: int
+    stream_since: int
+    stream_end: int
+    junior_tranche: TrancheState
+    senior_tranche: TrancheState
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultRecord:
+    """What one default cost, and which layer paid what; the remainder was charged to open interest."""
+
+    id: int
+    account: str
+    market: int
+    time: int
+    shortfall: int
+    coinsurance: int
+    skin: int
+    junior: int
+    senior: int
+    unpaid_profit: int
+    remainder: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarketBooks:
+    """The figures of P2 and P3 in one market, summed over all accounts."""
+
+    market: int
+    pool: int
+    residual: int
+    claims: int
+    debt: int
+    unsettled: int
+    open_interest: int
+    long_size: int
+    short_size: int
+
+    @property
+    def surplus(self) -> int:
+        """P2: pool + residual - claims - unsettled + debt; what is below 0 is rounding slack."""
+        return self.pool + self.residual - self.claims - self.unsettled + self.debt
+
+    @property
+    def mismatch(self) -> int:
+        """P3: the larger difference between open interest and one side's sizes, 1e-18 of the underlying."""
+        return max(abs(self.open_interest - self.long_size), abs(self.open_interest - self.short_size))
+
+
+@dataclass(frozen=True, slots=True)
+class Identities:
+    """The figures of P1, and of P2 and P3 by market, all at one block."""
+
+    block: int
+    accounts: int
+    held: int
+    cash: int
+    pools: int
+    fees: int
+    penalties: int
+    fund_cash: int
+    markets: tuple[MarketBooks, ...]
+
+    @property
+    def donations(self) -> int:
+        """P1: what the vault holds beyond its books; below 0 it would owe what it does not have."""
+        return self.held - self.cash - self.pools - self.fees - self.penalties - self.fund_cash
+
+
+# ---------------------------------------------------------------------- client
+
+
+class Weir:
+    """A deployment, to read and to send to.
+
+    Its contracts are web3 contracts: `weir.chain.send(trader, weir.vault.functions.deposit(trader.address,
+    amount))`.
+    """
+
+    def __init__(self, w3: Web3, deployment: Deployment, *, root: Path | None = None) -> None:
+        self.chain = Chain(w3, root=root)
+        self.deployment = deployment
+
+    @classmethod
+    def load(cls, w3: Web3, path: Path | None = None) -> Self:
+        """The deployment that a file records, by default `deployments/<chainId>.json`.
+
+        Raises `DeploymentError` where there is no such file, or something else at its addresses here.
+        """
+        chain = Chain(w3)
+        file = path or Path("deployments") / f"{chain.id}.json"
+        deployment = Deployment.load(file)
+        if deployment.chain_id != chain.id:
+            raise DeploymentError(f"{file} is of chain {deployment.chain_id}, the node of chain {chain.id}")
+        if problem := what_moved(chain, deployment):
+            raise DeploymentError(f"{problem}: this chain is not the one that {file} is of; deploy anew")
+        return cls(w3, deployment)
+
+    @classmethod
+    def connect(cls, url: str, path: Path | None = None) -> Self:
+        """`load` on the node at an HTTP address."""
+        return cls.load(connect(url), path)
+
+    # ---- contracts
+
+    @cached_property
+    def vault(self) -> Contract:
+        return self._contract("Vault")
+
+    @cached_property
+    def clearing_house(self) -> Contract:
+        return self._contract("ClearingHouse")
+
+    @cached_property
+    def fund(self) -> Contract:
+        return self._contract("InsuranceFund")
+
+    @cached_property
+    def oracle(self) -> Contract:
+        return self._contract("PriceOracle")
+
+    @cached_property
+    def junior(self) -> Contract:
+        return self._contract("JuniorTranche")
+
+    @cached_property
+    def senior(self) -> Contract:
+        return self._contract("SeniorTranche")
+
+    @cached_property
+    def lens(self) -> Contract:
+        return self._contract("Lens")
+
+    @cached_property
+    def authority(self) -> Contract:
+        return self._contract("Authority")
+
+    @cached_property
+    def token(self) -> Contract:
+        """The settlement token; it can be minted (`mint(to, amount)`) where it is a development one."""
+        return self.chain.contract("TestToken", self.deployment.token)
+
+    def feed(self, symbol: str) -> Contract:
+        """A market's price feed; it can be set (`setAnswer(answer)`) where it is a development one."""
+        return self.chain.contract("TestFeed", self._market(symbol).feed)
+
+    def _contract(self, name: str) -> Contract:
+        record = self.deployment.contracts[name]
+        return self.chain.contract(record.artifact, record.address)
+
+    def _market(self, symbol: str) -> MarketRecord:
+        for market in self.deployment.markets:
+            if market.symbol == symbol:
+                return market
+        known = ", ".join(market.symbol for market in self.deployment.markets)
+        raise LookupError(f"no market {symbol!r}; the markets are {known}")
+
+    # ---- units
+
+    def market_id(self, symbol: str) -> int:
+        """The number of the market with this symbol; raises `LookupError`."""
+        return self._market(symbol).id
+
+    def units(self, usd: Decimal) -> int:
+        """An amount in units of the settlement token, rounded down."""
+        return to_units(usd, self.deployment.decimals)
+
+    def usd(self, units: int) -> Decimal:
+        """Units of the settlement token in USD, exact."""
+        return from_units(units, self.deployment.decimals)
+
+    # ---- orders
+
+    def sign(self, order: Order, maker: LocalAccount) -> bytes:
+        """The maker's signature of an order for this clearing house."""
+        return sign_order(order, maker, self.chain.id, self.deployment.address("ClearingHouse"))
+
+    def order_hash(self, order: Order) -> bytes:
+        """The order's id on this clearing house."""
+        return order_hash(order, self.chain.id, self.deployment.address("ClearingHouse"))
+
+    # ---- reads
+
+    def markets(self, *, block: Block = "latest") -> tuple[MarketState, ...]:
+        """Every market."""
+        return tuple(_market(raw) for raw in self.chain.call(self.lens.functions.markets(), block=block))
+
+    def account(self, address: str, *, block: Block = "latest") -> AccountState:
+        """One account; of an unknown address everything is 0."""
+        return _account(self.chain.call(self.lens.functions.accountHealth(address), block=block))
+
+    def accounts(
+        self, addresses: Sequence[str] | None = None, *, block: Block = "latest"
+    ) -> tuple[AccountState, ...]:
+        """These accounts; all that the vault knows, in its order, where none are given."""
+        read = self.lens.functions
+        if addresses is None:
+            return tuple(_account(raw) for raw in self._all_accounts(read.accountsHealth, block))
+        calls = [
+            read.healthOf(list(addresses[offset : offset + limit]))
+            for offset, limit in pages(len(addresses), ACCOUNTS_PER_CALL)
+        ]
+        return tuple(_account(raw) for page in self.chain.call_many(calls, block=block) for raw in page)
+
+    def actionable(self, *, block: Block = "latest") -> tuple[Actions, ...]:
+        """The accounts for which anyone may do something now."""
+        return tuple(
+            _taken(Actions, raw) for raw in self._all_accounts(self.lens.functions.actionable, block)
+        )
+
+    def fund_state(self, *, block: Block = "latest") -> FundState:
+        """The insurance fund and its tranches."""
+        raw = self.chain.call(self.lens.functions.fundState(), block=block)
+        return _taken(
+            FundState,
+            raw | raw["layers"],
+            coverage=raw["coverage"] if raw["target"] else None,
+            junior_tranche=_taken(TrancheState, raw["junior"], address=raw["junior"]["tranche"]),
+            senior_tranche=_taken(TrancheState, raw["senior"], address=raw["senior"]["tranche"]),
+        )
+
+    def defaults(self, first: int = 1, *, block: Block = "latest") -> tuple[DefaultRecord, ...]:
+        """The records of the defaults from number `first` on, oldest first."""
+        count: int = self.chain.call(self.fund.functions.defaultCount(), block=block)
+        calls = [
+            self.lens.functions.defaults(first - 1 + offset, limit)
+            for offset, limit in pages(count - first + 1, DEFAULTS_PER_CALL)
+        ]
+        found = self.chain.call_many(calls, block=block)
+        return tuple(_taken(DefaultRecord, raw | raw["record"]) for page in found for raw in page)
+
+    def identities(self, *, block: Block = "latest") -> Identities:
+        """The sums behind P1, P2 and P3, over all accounts, at one block."""
+        at = int(self.chain.block(block)["number"], 16) if isinstance(block, str) else block
+        read = self.lens.functions
+        backing = self.chain.call(read.backing(), block=at)
+        spans = list(pages(backing["accounts"], ACCOUNTS_PER_CALL))
+        cash: list[int] = self.chain.call_many([read.cashSum(*span) for span in spans], block=at)
+        return _taken(
+            Identities,
+            backing,
+            block=at,
+            cash=sum(cash),
+            markets=tuple(self._books(market.id, spans, at) for market in self.deployment.markets),
+        )
+
+    def _books(self, market: int, spans: Sequence[tuple[int, int]], block: int) -> MarketBooks:
+        read = self.lens.functions
+        calls = [read.poolTotals(market), *(read.poolIdentity(market, *span) for span in spans)]
+        totals, *parts = self.chain.call_many(calls, block=block)
+
+        def total(name: str) -> int:
+            return sum(part[name] for part in parts)
+
+        return _taken(
+            MarketBooks,
+            totals,
+            market=market,
+            claims=total("claims") + totals["fundClaims"],
+            debt=total("debts"),
+            unsettled=total("unsettled"),
+            long_size=total("longSize"),
+            short_size=total("shortSize"),
+        )
+
+    def _all_accounts(self, function: Callable[[int, int], Any], block: Block) -> Iterator[dict[str, Any]]:
+        count: int = self.chain.call(self.vault.functions.accountCount(), block=block)
+        calls = [function(*span) for span in pages(count, ACCOUNTS_PER_CALL)]
+        return (raw for page in self.chain.call_many(calls, block=block) for raw in page)
+
+
+# -------------------------------------------------------------------- decoding
+
+_T = TypeVar("_T")
+
+
+def _taken(kind: type[_T], raw: Mapping[str, Any], **own: Any) -> _T:
+    """A state from the lens's struct: fields of the same name (in camel case there), and our `own`."""
+    names = [field.name for field in fields(cast(Any, kind)) if field.name not in own]
+    return kind(**{name: raw["account" if name == "address" else _camel(name)] for name in names}, **own)
+
+
+@cache
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(part.capitalize() for part in rest)
+
+
+def _market(raw: Mapping[str, Any]) -> MarketState:
+    state, quote, ledger, cover = raw["state"], raw["oracle"], raw["ledger"], raw["cover"]
+    return _taken(
+        MarketState,
+        {**ledger, **cover, **raw["parameters"], **state, **raw},
+        symbol=raw["symbol"].rstrip(b"\0").decode("ascii", "replace"),
+        status=MARKET_STATUS[state["status"]],
+        feed_price=quote["price"],
+        feed_status=PRICE_STATUS[quote["status"]],
+        feed_updated_at=quote["updatedAt"],
+        long=_taken(SideState, state["long"], index=raw["indexLong"]),
+        short=_taken(SideState, state["short"], index=raw["indexShort"]),
+        claims=ledger["totalClaims"],
+        budget_left=cover["left"],
+    )
+
+
+def _account(raw: Mapping[str, Any]) -> AccountState:
+    return _taken(AccountState, raw, positions=tuple(_position(position) for position in raw["positions"]))
+
+
+def _position(raw: Mapping[str, Any]) -> PositionState:
+    return _taken(PositionState, raw, size=-raw["size"] if raw["isShort"] else raw["size"])

@@ -28,6 +28,7 @@ NAME = f"solc-v{VERSION}"
 
 PROBE_SECONDS = 5
 DOWNLOAD_SECONDS = 120
+SIZE_LIMIT = 24_576  # EIP-170
 ARTEFACTS = ("abi", "evm.bytecode.object", "evm.deployedBytecode.object")
 
 _PROBE = """
@@ -141,7 +142,10 @@ def _python(code: str, solc_folder: str, seconds: float) -> bool:
 @click.option("--retry", is_flag=True, help="Ask for the native compiler again.")
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def main(files: tuple[Path, ...], retry: bool) -> None:
-    """Make the compiler ready and print its folder; or compile FILES and print the size of each contract."""
+    """Make the compiler ready and print its folder; or compile FILES and print the size of each contract.
+
+    Warnings of the libraries in node_modules are left out.
+    """
     folder = ensure_compiler(retry=retry)
     if not files:
         click.echo(folder)
@@ -149,11 +153,14 @@ def main(files: tuple[Path, ...], retry: bool) -> None:
     sources = {str(file.resolve().relative_to(ROOT)): file.read_text() for file in files}
     answer = compile_standard(standard_input(sources))
     for error in answer.get("errors", []):
-        click.echo(error["formattedMessage"], err=True)
+        ours = not error.get("sourceLocation", {}).get("file", "").startswith("node_modules/")
+        if ours or error["severity"] == "error":
+            click.echo(error["formattedMessage"], err=True)
     for source, contracts in answer.get("contracts", {}).items():
         for name, artefact in contracts.items():
-            size = len(artefact["evm"]["deployedBytecode"]["object"]) // 2
-            click.echo(f"{source}:{name}: {size} bytes")
+            if size := len(artefact["evm"]["deployedBytecode"]["object"]) // 2:
+                note = f", {size - SIZE_LIMIT} over the limit" if size > SIZE_LIMIT else ""
+                click.echo(f"{source}:{name}: {size} bytes{note}")
     if any(error["severity"] == "error" for error in answer.get("errors", [])):
         raise SystemExit(1)
 

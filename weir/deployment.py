@@ -18,6 +18,7 @@ from web3.contract import Contract
 from weir.accounts import development_account, is_development_address, is_local_chain
 from weir.artifacts import artifact
 from weir.chain import Call, Chain, created_address, encode_arguments
+from weir.governance import ADMIN, GOVERNOR, GUARDIAN, ROLES
 
 __all__ = [
     "ContractRecord",
@@ -30,6 +31,7 @@ __all__ = [
     "MarketRecord",
     "Parameters",
     "deploy",
+    "from_units",
     "to_units",
 ]
 
@@ -41,7 +43,7 @@ FEED_DECIMALS = 8
 """Of the feeds that are deployed for development, as of most real ones."""
 
 
-class DeploymentError(RuntimeError):
+class DeploymentError(ValueError):
     """Weir can't be deployed, or is not where its file says; the message says why and what to do."""
 
 
@@ -49,6 +51,12 @@ def to_units(amount: Decimal, decimals: int) -> int:
     """An amount of money or size in its smallest units, rounded down; exact for any number of digits."""
     with localcontext(prec=100):
         return int((amount * 10**decimals).to_integral_value(ROUND_DOWN))
+
+
+def from_units(units: int, decimals: int) -> Decimal:
+    """What so many smallest units are, exact."""
+    with localcontext(prec=100):
+        return Decimal(units).scaleb(-decimals)
 
 
 # ------------------------------------------------------------------ parameters
@@ -145,7 +153,7 @@ class GovernanceParameters(_Model):
     governor: Address | None = None
     guardian: Address | None = None
     treasury: Address | None = None
-    delay: Annotated[Seconds, Field(le=30 * DAY)] = 2 * DAY
+    delay: Annotated[Seconds, Field(le=30 * DAY)] = GOVERNOR.delay
 
 
 class Parameters(_Model):
@@ -452,12 +460,22 @@ class _Deployer:
             low, high = to_units(market.min_price, 18), to_units(market.max_price, 18)
             # The feed first: a market is opened at its price.
             self._send(oracle.functions.setFeed(i, feed, market.heartbeat, low, high))
-            self._send(house.functions.addMarket(market.symbol, market_struct(market)))
+            self._send(house.functions.addMarket(symbol_bytes(market.symbol), market_struct(market)))
             self._send(fund.functions.setMarketCover(i, market.budget_share, market.coinsurance))
             self._send(vault.functions.setMaturity(i, market.maturity))
 
     def _hand_over(self) -> None:
-        raise NotImplementedError
+        """Gives every role to its holder, and the deployer's own away."""
+        authority = self._bound("Authority")
+        delay = self.parameters.governance.delay
+        for role in ROLES:
+            for name in role.functions:
+                target, selectors = self.contracts[name].address, list(role.selectors(name))
+                self._send(authority.functions.setTargetFunctionRole(target, selectors, role.id))
+            holder = self.roles["guardian" if role is GUARDIAN else "governor"]
+            # A role that acts at once by its nature keeps doing so.
+            self._send(authority.functions.grantRole(role.id, holder, delay if role.delay else 0))
+        self._send(authority.functions.renounceRole(ADMIN.id, self.account.address))
 
     def _bound(self, name: str) -> Contract:
         return self.chain.contract(self.contracts[name].artifact, self.contracts[name].address)
@@ -467,6 +485,11 @@ class _Deployer:
 
 
 # --------------------------------------------------------------------- structs
+
+
+def symbol_bytes(symbol: str) -> bytes:
+    """A market's symbol as the clearing house keeps it, bytes32."""
+    return symbol.encode("ascii").ljust(32, b"\0")
 
 
 def market_struct(market: MarketParameters) -> dict[str, int]:

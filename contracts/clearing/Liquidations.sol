@@ -33,7 +33,7 @@ abstract contract Liquidations is Solvency {
         _takeOver(account, fraction);
 
         _updateFlag(account, _health(account));
-        _requireInitialMargin(msg.sender, _presentHealth(msg.sender));
+        _requireInitialMargin(msg.sender, _presentHealth(msg.sender, _VAULT.net(msg.sender)));
     }
 
     /// @dev Linear from bountyStart at the flag to bountyMax at the end of the auction. ppm.
@@ -113,13 +113,13 @@ abstract contract Liquidations is Solvency {
         for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {
             m = Bits.lowest(markets);
             // Booked again: resolving the losses may have moved the indices.
-            (Position memory taken, bool takenLive) = _book(account, m);
+            (Position memory taken, bool takenLive,) = _book(account, m);
             int256 size = _signed(taken) * int256(fraction) / int256(SideMath.WAD);
             if (size == 0) {
                 if (fraction == SideMath.WAD) _erase(account, m, taken.isShort, takenLive);
                 continue;
             }
-            (Position memory own, bool ownLive) = _book(msg.sender, m);
+            (Position memory own, bool ownLive,) = _book(msg.sender, m);
             _requireNoDebt(msg.sender);
             int256 change = _longChange(_signed(own), _signed(own) + size);
             change += _longChange(_signed(taken), _signed(taken) - size);
@@ -161,7 +161,7 @@ abstract contract Liquidations is Solvency {
     }
 
     function _close(address account, uint16 market) private {
-        (Position memory p, bool live) = _book(account, market);
+        (Position memory p, bool live,) = _book(account, market);
         _erase(account, market, p.isShort, live);
         if (p.size != 0) {
             emit Deleveraged(account, market, p.isShort, p.size, _markets[market].price);

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IInsuranceFund} from "../interfaces/IInsuranceFund.sol";
@@ -101,10 +102,7 @@ abstract contract Markets is IClearingHouse, AccessManaged {
         MarketState storage s = _markets[market];
         if (s.status != MarketStatus.Open) revert MarketNotOpen(market);
         if (_isLive(market)) revert PriceStillLive(market);
-        uint256 band = uint256(s.price) * _liquidation.closeBand / SideMath.MILLION;
-        if (price < s.price - band || price > s.price + band) {
-            revert ClosePriceOutOfBand(price, s.price - band, s.price + band);
-        }
+        _requireWithinBand(price, s.price, _liquidation.closeBand);
         s.status = MarketStatus.Closed;
         _movePrice(s, price);
         emit MarketRefreshed(market, price, s.valueIndex, s.premium);
@@ -252,6 +250,11 @@ abstract contract Markets is IClearingHouse, AccessManaged {
 
     function _requireKnown(uint16 market) internal view {
         if (market >= marketCount) revert UnknownMarket(market);
+    }
+
+    /// @dev band: ppm of the mark.
+    function _requireWithinBand(uint256 price, uint256 mark, uint256 band) internal pure {
+        if (FixedPointMathLib.dist(price, mark) * SideMath.MILLION > band * mark) revert PriceOutsideBand(price, mark, band);
     }
 
     function _isLive(uint16 market) private view returns (bool) {

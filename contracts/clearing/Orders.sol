@@ -27,6 +27,7 @@ abstract contract Orders is Solvency, EIP712 {
         int256 from; // signed size
         int256 to; // signed size
         int256 cash; // what difference and fee added, units of S
+        int256 net; // in the vault afterwards, units of S
         bool reduceOnly;
     }
 
@@ -44,12 +45,11 @@ abstract contract Orders is Solvency, EIP712 {
         bytes32 orderHash = _fill(order, signature, size);
         _refresh(market);
         uint256 mark = _markets[market].price;
-        _requireWithinBand(market, order.price, mark);
+        _requireWithinBand(order.price, mark, _parameters[market].priceBand);
 
-        Leg memory maker = Leg(order.maker, 0, 0, 0, order.reduceOnly);
-        Leg memory taker = Leg(msg.sender, 0, 0, 0, false);
+        Leg memory maker = Leg(order.maker, 0, 0, 0, 0, order.reduceOnly);
+        Leg memory taker = Leg(msg.sender, 0, 0, 0, 0, false);
         _exchange(order, size, mark, maker, taker, orderHash);
-        _observePremium(market, order.price, mark);
         _requireMargin(market, maker, mark);
         _requireMargin(market, taker, mark);
     }
@@ -96,73 +96,71 @@ abstract contract Orders is Solvency, EIP712 {
         bytes32 orderHash
     ) private {
         uint16 market = order.market;
-        (Position memory makerPosition, bool makerLive) = _book(maker.account, market);
-        (Position memory takerPosition, bool takerLive) = _book(taker.account, market);
-        _requireNoDebt(maker.account);
-        _requireNoDebt(taker.account);
-        _payDifference(order.isBuy ? maker : taker, order.isBuy ? taker : maker, size, order.price, mark);
-        MarketParameters storage p = _parameters[market];
-        uint256 makerFee = _payFee(maker, SideMath.partUp(size, order.price, p.makerFee, _SCALE));
-        uint256 takerFee = _payFee(taker, SideMath.partUp(size, order.price, p.takerFee, _SCALE));
+        (Position memory makerPosition, bool makerLive,) = _book(maker.account, market);
+        (Position memory takerPosition, bool takerLive,) = _book(taker.account, market);
+        (uint256 makerFee, uint256 takerFee) = _pay(order, size, mark, maker, taker);
 
         int256 delta = order.isBuy ? int256(size) : -int256(size);
         (maker.from, taker.from) = (_signed(makerPosition), _signed(takerPosition));
         maker.to = _change(maker.account, market, makerPosition, makerLive, delta);
         taker.to = _change(taker.account, market, takerPosition, takerLive, -delta);
-        _moveOpenInterest(market, _longChange(maker.from, maker.to) + _longChange(taker.from, taker.to));
-        emit Traded(
-            orderHash, maker.account, taker.account, market, order.isBuy, size, order.price, makerFee, takerFee
+        uint256 openInterest = _moveMarket(
+            market, _longChange(maker.from, maker.to) + _longChange(taker.from, taker.to), order.price, mark
         );
-    }
-
-    function _payDifference(Leg memory buyer, Leg memory seller, uint256 size, uint256 price, uint256 mark) private {
-        if (price == mark) return;
-        (Leg memory from, Leg memory to) = price > mark ? (buyer, seller) : (seller, buyer);
-        uint256 amount = SideMath.notionalDown(size, price > mark ? price - mark : mark - price, _SCALE);
-        if (amount == 0) return;
-        _VAULT.transferCash(from.account, to.account, amount);
-        from.cash -= int256(amount);
-        to.cash += int256(amount);
-    }
-
-    function _payFee(Leg memory leg, uint256 fee) private returns (uint256) {
-        if (fee != 0) _VAULT.chargeFee(leg.account, fee);
-        leg.cash -= int256(fee);
-        return fee;
-    }
-
-    function _moveOpenInterest(uint16 market, int256 change) private {
-        if (change > 0) {
-            uint256 openInterest = _markets[market].openInterest + uint256(change);
-            uint256 max = _parameters[market].maxOpenInterest;
-            if (openInterest > max) revert OpenInterestAboveCap(market, openInterest, max);
-            _setOpenInterest(market, openInterest);
-        } else if (change < 0) {
-            _setOpenInterest(market, _markets[market].openInterest - uint256(-change));
-        }
+        emit Traded(
+            orderHash,
+            maker.account,
+            taker.account,
+            market,
+            order.isBuy,
+            size,
+            order.price,
+            makerFee,
+            takerFee,
+            openInterest
+        );
         _turnEpochs(market);
     }
 
-    function _observePremium(uint16 market, uint256 price, uint256 mark) private {
-        int256 premium = (int256(price) - int256(mark)) * int256(SideMath.MILLION) / int256(mark);
-        if (premium == _markets[market].lastPremium) return;
-        _markets[market].lastPremium = premium.toInt24();
-        emit PremiumObserved(market, premium);
+    /// @dev The difference to the mark, from whom the price harms to the other; and the fees.
+    function _pay(Order calldata order, uint256 size, uint256 mark, Leg memory maker, Leg memory taker)
+        private
+        returns (uint256 makerFee, uint256 takerFee)
+    {
+        uint256 price = order.price;
+        MarketParameters storage p = _parameters[order.market];
+        makerFee = SideMath.partUp(size, price, p.makerFee, _SCALE);
+        takerFee = SideMath.partUp(size, price, p.takerFee, _SCALE);
+        uint256 amount = SideMath.notionalDown(size, price > mark ? price - mark : mark - price, _SCALE);
+        if (order.isBuy == price > mark) {
+            (maker.net, taker.net) = _VAULT.exchange(maker.account, taker.account, amount, makerFee, takerFee);
+            (maker.cash, taker.cash) = (-int256(amount + makerFee), int256(amount) - int256(takerFee));
+        } else {
+            (taker.net, maker.net) = _VAULT.exchange(taker.account, maker.account, amount, takerFee, makerFee);
+            (taker.cash, maker.cash) = (-int256(amount + takerFee), int256(amount) - int256(makerFee));
+        }
+    }
+
+    /// @dev Open interest, and the trade's premium over the mark.
+    function _moveMarket(uint16 market, int256 change, uint256 price, uint256 mark)
+        private
+        returns (uint256 openInterest)
+    {
+        MarketState storage s = _markets[market];
+        openInterest = uint256(int256(uint256(s.openInterest)) + change);
+        if (change > 0) {
+            uint256 max = _parameters[market].maxOpenInterest;
+            if (openInterest > max) revert OpenInterestAboveCap(market, openInterest, max);
+        }
+        if (change != 0) s.openInterest = openInterest.toUint112();
+        s.lastPremium = ((int256(price) - int256(mark)) * int256(SideMath.MILLION) / int256(mark)).toInt24();
     }
 
     // ----------------------------------------------------------------- checks
 
-    function _requireWithinBand(uint16 market, uint256 price, uint256 mark) private view {
-        uint256 band = _parameters[market].priceBand;
-        uint256 distance = price > mark ? price - mark : mark - price;
-        if (distance * SideMath.MILLION > band * mark) {
-            revert PriceOutsideBand(price, mark - mark * band / SideMath.MILLION, mark + mark * band / SideMath.MILLION);
-        }
-    }
-
     /// @dev Initial margin after the trade; a trade that only reduces may instead not worsen the ratio of equity to it.
     function _requireMargin(uint16 market, Leg memory leg, uint256 mark) private {
-        Health memory h = _presentHealth(leg.account);
+        Health memory h = _presentHealth(leg.account, leg.net);
         bool met = h.equity >= int256(h.initialMargin);
         bool grows = leg.to != 0 && (leg.from > 0 != leg.to > 0 || _abs(leg.to) > _abs(leg.from));
         if (grows) {

@@ -39,43 +39,41 @@ abstract contract Positions is Markets {
 
     /// @dev Settles and stores one record, returns its size.
     function _settlePosition(address account, uint16 market) internal returns (uint256 size) {
-        (Position memory p, bool live) = _book(account, market);
+        (Position memory p, bool live, int256 pnl) = _book(account, market);
         size = p.size;
         if (size == 0 && _VAULT.debtOf(account, market) == 0) {
             _erase(account, market, p.isShort, live);
             _turnEpochs(market);
-        } else {
+        } else if (size != _positions[account][market].size) {
             _store(account, market, p);
+        } else if (pnl != 0) {
+            _positions[account][market] = p;
         }
     }
 
     /// @dev Brings the market and the position to the present and books what it earned or lost in the vault. The caller stores
     /// or changes what is returned. live: the record belongs to its side's current epoch.
-    function _book(address account, uint16 market) internal returns (Position memory p, bool live) {
+    function _book(address account, uint16 market) internal returns (Position memory p, bool live, int256 pnl) {
         _refresh(market);
-        if (!Bits.has(_accounts[account].positionMarkets, market)) return (p, false);
+        if (!Bits.has(_accounts[account].positionMarkets, market)) return (p, false, 0);
         p = _positions[account][market];
-        int256 pnl;
-        (p, live, pnl) = _present(market, p);
+        (live, pnl) = _present(market, p);
         if (pnl != 0) _VAULT.settle(account, market, pnl, !live);
     }
 
-    /// @dev The position as it is now, and its unsettled profit.
-    function _present(uint16 market, Position memory p)
-        internal
-        view
-        returns (Position memory, bool live, int256 pnl)
-    {
-        Side storage side = _side(market, p.isShort);
+    /// @dev Brings the position in memory to the present; returns its unsettled profit, units of S.
+    function _present(uint16 market, Position memory p) internal view returns (bool live, int256 pnl) {
+        MarketState storage s = _markets[market];
+        Side memory side = p.isShort ? s.short : s.long;
         live = p.epoch == side.epoch;
-        int256 index = live ? _index(market, p.isShort) : finalIndex[market][p.isShort][p.epoch];
+        int256 index = live
+            ? SideMath.sideIndex(p.isShort, side.base, side.multiplier, s.valueIndex)
+            : finalIndex[market][p.isShort][p.epoch];
         pnl = SideMath.unsettledDown(p.size, p.multiplier, index - p.index, _SCALE);
-        uint256 multiplier = live ? side.multiplier : 0;
-        p.size = uint112(SideMath.sizeDown(p.size, multiplier, p.multiplier));
+        p.size = live ? uint112(SideMath.sizeDown(p.size, side.multiplier, p.multiplier)) : 0;
         // An empty record keeps a multiplier that can be divided by.
-        p.multiplier = p.size == 0 ? uint120(SideMath.ONE_A) : uint120(multiplier);
+        p.multiplier = p.size == 0 ? uint120(SideMath.ONE_A) : side.multiplier;
         p.index = index;
-        return (p, live, pnl);
     }
 
     // ---------------------------------------------------------------- changes
@@ -91,15 +89,17 @@ abstract contract Positions is Markets {
             return 0;
         }
         bool isShort = next < 0;
-        Side storage side = _side(market, isShort);
         if (!live || p.isShort != isShort) {
+            Side storage side = _side(market, isShort);
             if (live) --_side(market, p.isShort).positions;
             ++side.positions;
             _open(account, market);
+            (p.isShort, p.epoch, p.multiplier, p.index) =
+                (isShort, side.epoch, side.multiplier, _index(market, isShort));
+        } else if (p.size == 0) {
+            p.multiplier = _side(market, isShort).multiplier;
         }
         p.size = uint256(isShort ? -next : next).toUint112();
-        (p.isShort, p.epoch, p.multiplier, p.index) =
-            (isShort, side.epoch, side.multiplier, _index(market, isShort));
         _store(account, market, p);
     }
 
@@ -139,12 +139,18 @@ abstract contract Positions is Markets {
     }
 
     /// @dev At the marks of the last refresh.
-    function _health(address account) internal view returns (Health memory h) {
-        h.equity = _VAULT.net(account);
+    function _health(address account) internal view returns (Health memory) {
+        return _health(account, _VAULT.net(account));
+    }
+
+    /// @dev net: of the account in the vault.
+    function _health(address account, int256 net) private view returns (Health memory h) {
+        h.equity = net;
         uint64 markets = _accounts[account].positionMarkets;
         for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {
             m = Bits.lowest(markets);
-            (Position memory p,, int256 pnl) = _present(m, _positions[account][m]);
+            Position memory p = _positions[account][m];
+            (, int256 pnl) = _present(m, p);
             h.equity += pnl;
             if (p.size == 0) continue;
             uint256 price = _markets[m].price;
@@ -155,13 +161,13 @@ abstract contract Positions is Markets {
     }
 
     /// @dev Brings all of the account's markets to the present first.
-    function _presentHealth(address account) internal returns (Health memory) {
+    function _presentHealth(address account, int256 net) internal returns (Health memory) {
         uint64 markets = _accounts[account].positionMarkets;
         for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {
             m = Bits.lowest(markets);
             _refresh(m);
         }
-        return _health(account);
+        return _health(account, net);
     }
 
     // ----------------------------------------------------------------- checks

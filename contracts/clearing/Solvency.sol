@@ -46,7 +46,7 @@ abstract contract Solvency is Positions, ReentrancyGuard {
 
     /// @inheritdoc IClearingHouse
     function flag(address account) external nonReentrant {
-        Health memory h = _presentHealth(account);
+        Health memory h = _presentHealth(account, _VAULT.net(account));
         bool below = _accounts[account].flaggedAt == 0 && h.equity < int256(h.maintenanceMargin);
         if (below) {
             _accounts[account].flaggedAt = uint40(block.timestamp);
@@ -81,13 +81,11 @@ abstract contract Solvency is Positions, ReentrancyGuard {
 
     /// @dev Sends each of the account's debts through the waterfall of its market. Its records, settled, must still be there.
     function _resolve(address account) internal {
-        (, uint64 markets) = _VAULT.ledgerMarkets(account);
-        if (markets == 0) return;
-        _VAULT.seizeClaims(account);
+        uint64 markets = _VAULT.seizeClaims(account);
         for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {
             m = Bits.lowest(markets);
-            uint256 shortfall = _VAULT.debtOf(account, m);
-            (uint256 fromProfit, uint256 fromFund) = _FUND.resolve(account, m, shortfall, _VAULT.totalClaims(m));
+            (uint256 shortfall, uint256 unpaidProfit) = _VAULT.shortfall(account, m);
+            (uint256 fromProfit, uint256 fromFund) = _FUND.resolve(account, m, shortfall, unpaidProfit);
             _VAULT.resolveDebt(account, m, fromProfit, fromFund);
             uint256 remainder = shortfall - fromProfit - fromFund;
             if (remainder != 0) _chargeRemainder(account, m, remainder);

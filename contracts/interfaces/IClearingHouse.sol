@@ -81,16 +81,17 @@ interface IClearingHouse {
     event LiquidationParametersSet(LiquidationParameters parameters);
     event MarketRefreshed(uint16 indexed market, uint256 price, int256 valueIndex, int256 premium);
     event MarketClosed(uint16 indexed market, uint256 price);
-    event PremiumObserved(uint16 indexed market, int256 lastPremium);
     event OpenInterestChanged(uint16 indexed market, uint256 openInterest);
     /// @notice One side started a new epoch; finalIndex is what its stale records settle against.
     event EpochEnded(uint16 indexed market, bool indexed isShort, uint256 epoch, int256 finalIndex);
     /// @notice A side's size multiplier or base moved (deleveraging, or a loss charged to open interest).
     event SideChanged(uint16 indexed market, bool indexed isShort, uint256 multiplier, int256 base);
-    /// @notice A position record as stored after a settlement or a change; size 0 means it is gone (or kept for its debt).
+    /// @notice A position record as stored after its size changed; size 0 means it is gone (or kept for its debt). A settlement
+    /// that books something (see the vault's Settled) also moves the record's index and multiplier to the side's.
     event PositionChanged(
         address indexed account, uint16 indexed market, bool isShort, uint256 size, uint256 multiplier, int256 index, uint256 epoch
     );
+    /// @notice The premium of this trade over the mark follows from its price and the market's last MarketRefreshed.
     event Traded(
         bytes32 indexed orderHash,
         address indexed maker,
@@ -100,7 +101,8 @@ interface IClearingHouse {
         uint256 size,
         uint256 price,
         uint256 makerFee,
-        uint256 takerFee
+        uint256 takerFee,
+        uint256 openInterest
     );
     event OrderCancelled(bytes32 indexed orderHash, address indexed maker);
     event AllOrdersCancelled(address indexed maker, uint256 generation);
@@ -130,7 +132,6 @@ interface IClearingHouse {
     error TooManyMarkets(uint256 max);
     error TooManyPositions(address account, uint256 max);
     error PriceStillLive(uint16 market);
-    error ClosePriceOutOfBand(uint256 price, uint256 min, uint256 max);
     error NewRiskIsPaused(uint256 until);
     error PauseTooLong(uint256 duration, uint256 max);
     error PauseTooSoon(uint256 allowedFrom);
@@ -142,7 +143,7 @@ interface IClearingHouse {
     error OrderReduceOnly(address maker);
     error NotMaker(address caller, address maker);
     error SelfTrade(address account);
-    error PriceOutsideBand(uint256 price, uint256 min, uint256 max);
+    error PriceOutsideBand(uint256 price, uint256 mark, uint256 band);
     error AccountInDebt(address account);
     error AccountFlagged(address account);
     error AccountNotFlagged(address account);

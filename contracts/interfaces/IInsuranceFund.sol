@@ -41,7 +41,11 @@ interface IInsuranceFund {
     // ----------------------------------------------------------------- events
 
     event Defaulted(
-        uint256 indexed id, address indexed account, uint16 indexed market, DefaultRecord record, uint256 remainder
+        uint256 indexed id,
+        address indexed account,
+        uint16 indexed market,
+        DefaultRecord record,
+        uint256 remainder
     );
     event BountyPaid(uint16 indexed market, uint256 amount, uint256 skin, uint256 junior, uint256 senior);
     event BudgetOpened(uint16 indexed market, uint256 window, uint256 budget);
@@ -74,9 +78,12 @@ interface IInsuranceFund {
     /// @param unpaidProfit the value of all claims outstanding in the market.
     /// @return fromProfit to be written off the market's claims. @return fromFund S sent to the vault.
     /// shortfall - fromProfit - fromFund is the remainder, for the caller to charge to opposing open interest.
-    function resolve(address account, uint16 market, uint256 shortfall, uint256 unpaidProfit)
-        external
-        returns (uint256 fromProfit, uint256 fromFund);
+    function resolve(
+        address account,
+        uint16 market,
+        uint256 shortfall,
+        uint256 unpaidProfit
+    ) external returns (uint256 fromProfit, uint256 fromFund);
 
     // ------------------------------------------------------- for the tranches
 
@@ -123,10 +130,9 @@ interface IInsuranceFund {
     /// @notice What the fund may still pay for `market` in this window.
     function available(uint16 market) external view returns (uint256);
     /// @notice left: what is left of the market's budget in this window, whether or not the fund still has as much.
-    function marketCover(uint16 market)
-        external
-        view
-        returns (uint32 budgetShare, uint32 coinsurance, uint256 left, uint256 window);
+    function marketCover(
+        uint16 market
+    ) external view returns (uint32 budgetShare, uint32 coinsurance, uint256 left, uint256 window);
     function target() external view returns (uint256);
     /// @notice totalAssets / target, ppm; the largest uint256 when there is no open interest.
     function coverage() external view returns (uint256);
@@ -136,6 +142,7 @@ interface IInsuranceFund {
     /// @param id from 1 to defaultCount.
     function defaultRecord(uint256 id) external view returns (DefaultRecord memory record, uint256 remainder);
     function parameters() external view returns (Parameters memory);
+    /// @notice Income that was unvested at `since` and vests evenly until `end`; while no tranche has shares, it waits.
     function stream() external view returns (uint256 unvested, uint256 since, uint256 end);
     function vault() external view returns (address);
     function clearingHouse() external view returns (address);

@@ -23,19 +23,19 @@ interface IVault {
     event Deposited(address indexed account, address indexed payer, uint256 amount);
     event Withdrawn(address indexed account, address indexed to, uint256 amount);
     /// @notice A position's profit or loss reached the ledger. absorbed: the part of a stale profit that reduced the residual.
-    event Settled(address indexed account, uint16 indexed market, int256 pnl, uint256 absorbed);
+    /// cash: what it moved at once, from the market's pool to the account (> 0) or from the account to the pool (< 0).
+    event Settled(address indexed account, uint16 indexed market, int256 pnl, uint256 absorbed, int256 cash);
     event ClaimsMinted(address indexed account, uint16 indexed market, uint256 amount, uint256 units, uint256 maturesAt);
     event ClaimsBurned(address indexed account, uint16 indexed market, uint256 amount, uint256 units);
     /// @notice Claims turned into cash at par, from the market's pool.
     event ClaimsConverted(address indexed account, uint16 indexed market, uint256 amount, uint256 units);
     event DebtIncurred(address indexed account, uint16 indexed market, uint256 amount);
     event DebtRepaid(address indexed account, uint16 indexed market, uint256 fromCash, uint256 fromProfit);
-    /// @notice Cash of a loser that entered the market's pool for a settled loss.
-    event LossPaid(address indexed account, uint16 indexed market, uint256 amount);
     event CashTransferred(address indexed from, address indexed to, uint256 amount);
     /// @notice Cash credited from S that the fund has sent to the vault (a liquidation bounty).
     event CashCredited(address indexed account, uint256 amount);
-    event FeeCharged(address indexed account, uint256 amount);
+    /// @notice The cash side of a trade: the price difference, and each side's fee.
+    event Exchanged(address indexed payer, address indexed payee, uint256 amount, uint256 payerFee, uint256 payeeFee);
     event PenaltyCharged(address indexed account, uint256 amount);
     event ClaimsWrittenOff(uint16 indexed market, uint256 amount, uint256 claimsEpoch);
     event ClaimsSeized(address indexed account, uint16 indexed market, uint256 amount);
@@ -55,6 +55,7 @@ interface IVault {
     error ZeroAddress();
     /// @notice The token delivered another amount than stated (it takes a fee, or rebases).
     error InexactTransfer(uint256 expected, uint256 received);
+    error AccountInDebt(address account);
     error InsufficientCash(address account, uint256 cash, uint256 needed);
     error MaturityOutOfBounds(uint256 maturity, uint256 max);
 
@@ -79,13 +80,18 @@ interface IVault {
     /// @notice Credits cash for S that has just arrived from the fund.
     function creditCash(address account, uint256 amount) external;
 
-    function chargeFee(address account, uint256 amount) external;
+    /// @notice The cash side of a trade: `amount` goes from payer to payee, then each pays its fee. Reverts if either is in debt.
+    /// @return payerNet and payeeNet: `net` of each afterwards.
+    function exchange(address payer, address payee, uint256 amount, uint256 payerFee, uint256 payeeFee)
+        external
+        returns (int256 payerNet, int256 payeeNet);
 
     /// @notice Takes up to `amount` of the account's cash as a liquidation penalty.
     function chargePenalty(address account, uint256 amount) external returns (uint256 paid);
 
     /// @notice Passes the account's claims, up to the sum of its debts, to the fund at their value.
-    function seizeClaims(address account) external returns (uint256 seized);
+    /// @return debtMarkets bit m is set where the account has debt in market m.
+    function seizeClaims(address account) external returns (uint64 debtMarkets);
 
     /// @notice Clears the account's debt in `market`: writes `fromProfit` off the market's claims and adds `fromFund`, S that has
     /// just arrived, to its pool. The remainder is the caller's to charge.
@@ -120,8 +126,8 @@ interface IVault {
     /// @notice cash + value of claims - debt, in units of S.
     function net(address account) external view returns (int256);
     function marketLedger(uint16 market) external view returns (MarketLedger memory);
-    /// @notice The market's unpaid profit: the value of all claims in it.
-    function totalClaims(uint16 market) external view returns (uint256);
+    /// @notice What the account owes in the market, and the market's unpaid profit: the value of all claims in it.
+    function shortfall(address account, uint16 market) external view returns (uint256 debt, uint256 unpaidProfit);
     /// @notice Collected from accounts and not yet handed to the fund.
     function uncollected() external view returns (uint256 fees, uint256 penalties);
     /// @notice Every account that ever deposited, in order of its first deposit.

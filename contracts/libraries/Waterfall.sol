@@ -51,7 +51,11 @@ library Waterfall {
     }
 
     /// @notice The part of `profit` that stands before the fund.
-    function coinsuranceOf(uint256 shortfall, uint256 coinsuranceRatio, uint256 profit) internal pure returns (uint256) {
+    function coinsuranceOf(
+        uint256 shortfall,
+        uint256 coinsuranceRatio,
+        uint256 profit
+    ) internal pure returns (uint256) {
         return Math.min(profit, (shortfall * coinsuranceRatio) / MILLION);
     }
 

@@ -1,4 +1,4 @@
-"""Orders off the chain: hashing and signing agree with EIP-712 as eth_account implements it (P9 rests on them)."""
+"""Orders off the chain: hashing and signing agree with EIP-712 as eth_account has it (P9 rests on them)."""
 
 from dataclasses import replace
 
@@ -40,7 +40,9 @@ def order(market_maker):
 
 
 def standard_hash(order, chain_id=CHAIN_ID, clearing_house=CLEARING_HOUSE):
-    return bytes(_hash_eip191_message(encode_typed_data(full_message=typed_data(order, chain_id, clearing_house))))
+    return bytes(
+        _hash_eip191_message(encode_typed_data(full_message=typed_data(order, chain_id, clearing_house)))
+    )
 
 
 @pytest.mark.parametrize(

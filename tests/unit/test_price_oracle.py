@@ -7,6 +7,8 @@ from enum import IntEnum
 import ape
 import pytest
 
+from weir.governance import GOVERNOR
+
 MARKET = 3
 DOLLAR = 10**18
 HEARTBEAT = 3_600
@@ -17,7 +19,6 @@ ZERO_ADDRESS = "0x" + "00" * 20
 UINT128 = 2**128
 FEED_DECIMALS = 8
 ANSWER = 50_000 * 10**FEED_DECIMALS
-GOVERNOR_ROLE, TIMELOCK = 1, 2 * 86_400
 
 
 class Status(IntEnum):
@@ -32,16 +33,6 @@ class Mode(IntEnum):
     LIVE = 0
     REVERTING = 1
     UNSET_ROUND = 2
-
-
-@pytest.fixture
-def governor(accounts):
-    return accounts[0]
-
-
-@pytest.fixture
-def stranger(accounts):
-    return accounts[1]
 
 
 @pytest.fixture
@@ -126,9 +117,9 @@ def test_answers_of_any_decimals_are_scaled_to_eighteen(project, unset_oracle, g
     assert unset_oracle.feedOf(MARKET).decimals == decimals
 
 
-@pytest.mark.parametrize("age, status", [(HEARTBEAT, Status.OK), (HEARTBEAT + 1, Status.STALE)])
+@pytest.mark.parametrize(("age", "status"), [(HEARTBEAT, Status.OK), (HEARTBEAT + 1, Status.STALE)])
 def test_an_answer_is_stale_after_its_heartbeat(oracle, feed, stranger, chain, age, status):
-    feed.setAnswerAt(ANSWER, now(chain) - age + 1, sender=stranger)  # the transaction's block is a second later
+    feed.setAnswer(ANSWER, sender=stranger)
     chain.mine(timestamp=feed.latestRoundData()[3] + age)
     assert oracle.peek(MARKET)[:2] == (PRICE, status)
     if status == Status.STALE:
@@ -145,7 +136,7 @@ def test_an_answer_from_the_future_is_stale(oracle, feed, stranger, chain):
 
 
 @pytest.mark.parametrize(
-    "answer, status",
+    ("answer", "status"),
     [
         (MIN_PRICE // 10**10 - 1, Status.OUT_OF_BOUNDS),
         (MIN_PRICE // 10**10, Status.OK),
@@ -247,7 +238,7 @@ def test_prices_return_a_grace_period_after_the_sequencer(oracle, sequencer, str
     assert oracle.price(MARKET) == PRICE
 
 
-def test_a_sequencer_that_can_not_be_read_counts_as_down(oracle, sequencer, raw_feed, governor, stranger, chain):
+def test_an_unreadable_sequencer_counts_as_down(oracle, sequencer, raw_feed, governor, stranger, chain):
     for mode in (Mode.REVERTING, Mode.UNSET_ROUND):
         sequencer.setMode(mode, sender=stranger)
         assert_unavailable(oracle, Status.SEQUENCER_DOWN, PRICE)
@@ -317,7 +308,7 @@ def test_the_ends_of_a_heartbeat_are_allowed(unset_oracle, feed, governor, heart
     assert unset_oracle.feedOf(MARKET).heartbeat == heartbeat
 
 
-@pytest.mark.parametrize("low, high", [(0, MAX_PRICE), (PRICE, PRICE), (PRICE + 1, PRICE), (0, 0)])
+@pytest.mark.parametrize(("low", "high"), [(0, MAX_PRICE), (PRICE, PRICE), (PRICE + 1, PRICE), (0, 0)])
 def test_bounds_must_be_in_order(unset_oracle, feed, governor, low, high):
     with ape.reverts(unset_oracle.BoundsOutOfOrder, error_inputs={"minPrice": low, "maxPrice": high}):
         unset_oracle.setFeed(MARKET, feed, HEARTBEAT, low, high, sender=governor)
@@ -338,7 +329,8 @@ def test_a_feed_must_have_an_address_and_code(unset_oracle, governor, stranger):
 
 
 def test_a_grace_period_has_a_bound(unset_oracle, feed, governor):
-    with ape.reverts(unset_oracle.GracePeriodOutOfBounds, error_inputs={"gracePeriod": 86_401, "max": 86_400}):
+    inputs = {"gracePeriod": 86_401, "max": 86_400}
+    with ape.reverts(unset_oracle.GracePeriodOutOfBounds, error_inputs=inputs):
         unset_oracle.setSequencerFeed(feed, 86_401, sender=governor)
     unset_oracle.setSequencerFeed(feed, 86_400, sender=governor)
 
@@ -350,18 +342,18 @@ def test_only_governance_sets_feeds(oracle, feed, stranger):
         oracle.setSequencerFeed(feed, GRACE, sender=stranger)
 
 
-def test_a_governor_with_a_delay_has_to_wait(unset_oracle, feed, authority, governor, accounts, chain):
-    delayed_governor = accounts[2]
-    selector = unset_oracle.setFeed.encode_input(MARKET, feed, HEARTBEAT, MIN_PRICE, MAX_PRICE)[:4]
-    authority.setTargetFunctionRole(unset_oracle, [selector], GOVERNOR_ROLE, sender=governor)
-    authority.grantRole(GOVERNOR_ROLE, delayed_governor, TIMELOCK, sender=governor)
+def test_a_governor_with_a_delay_has_to_wait(unset_oracle, feed, authority, governor, chain):
+    authority.setTargetFunctionRole(
+        unset_oracle, GOVERNOR.selectors("PriceOracle"), GOVERNOR.id, sender=governor
+    )
+    authority.grantRole(GOVERNOR.id, governor, GOVERNOR.delay, sender=governor)
     call = (MARKET, feed, HEARTBEAT, MIN_PRICE, MAX_PRICE)
 
-    with ape.reverts():
-        unset_oracle.setFeed(*call, sender=delayed_governor)
-    authority.schedule(unset_oracle, unset_oracle.setFeed.encode_input(*call), 0, sender=delayed_governor)
-    with ape.reverts():
-        unset_oracle.setFeed(*call, sender=delayed_governor)
-    chain.mine(deltatime=TIMELOCK)
-    unset_oracle.setFeed(*call, sender=delayed_governor)
+    with ape.reverts(authority.AccessManagerNotScheduled):
+        unset_oracle.setFeed(*call, sender=governor)
+    authority.schedule(unset_oracle, unset_oracle.setFeed.encode_input(*call), 0, sender=governor)
+    with ape.reverts(authority.AccessManagerNotReady):
+        unset_oracle.setFeed(*call, sender=governor)
+    chain.mine(deltatime=GOVERNOR.delay)
+    unset_oracle.setFeed(*call, sender=governor)
     assert unset_oracle.feedOf(MARKET).feed == feed.address

@@ -188,9 +188,8 @@ class ClearingHouse:
         return sum(market.notional(market.open_interest) for market in self.markets)
 
     def target(self) -> int:
-        """What the fund should hold, units of S, rounded down once."""
-        value = sum(market.open_interest * market.price for market in self.markets)
-        return value * self.fund.parameters.target_ratio // (size_scale(self.decimals) * MILLION)
+        """What the fund should hold, units of S, rounded down."""
+        return self.open_interest_notional() * self.fund.parameters.target_ratio // MILLION
 
     # ---- refresh
 

@@ -103,8 +103,7 @@ def _fund(world: World) -> dict[str, int]:
     }
     for number, cover in fund.covers.items():
         at = f"fund.cover[{number}]"
-        state[f"{at}.budget"] = cover.budget
-        state[f"{at}.spent"] = cover.spent
+        state[f"{at}.left"] = cover.budget - cover.spent
         state[f"{at}.window"] = cover.window or 0
         state[f"{at}.available"] = fund.available(number)
     for number, record in enumerate(fund.defaults, start=1):

@@ -11,7 +11,7 @@ from weir.model.tranche import Tranche
 
 @dataclass
 class Cover:
-    """The fund's offer to a market: ppm of its assets per window, ppm of coinsurance, this window's budget."""
+    """The fund's offer to a market: ppm of its assets per window, coinsurance in ppm, this budget."""
 
     budget_share: int = 0
     coinsurance: int = 0

@@ -115,7 +115,7 @@ class Ledger:
     def settle(self, account: str, market: int, pnl: int, stale: bool) -> None:
         """Books a position's profit or loss.
 
-        Profit repays debt here, then becomes claims. Loss burns claims here, then takes cash, then what claims
+        Profit repays debt here, then becomes claims. Loss burns claims here, takes cash, takes what claims
         elsewhere convert to, and the rest is debt.
         """
         ledger = self.markets[market]

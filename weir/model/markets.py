@@ -20,7 +20,7 @@ class Status(Enum):
 
 @dataclass
 class Side:
-    """One side: size multiplier A, base of its index, epoch, live records, indices its past epochs ended at."""
+    """One side: size multiplier A, base of its index, epoch, live records, final indices of past epochs."""
 
     sign: int  # 1 long, -1 short
     multiplier: int = ONE_A
@@ -88,7 +88,7 @@ class Market:
     # ---- time and price
 
     def refresh(self, now: int, block: int, price: int) -> None:
-        """Funding for the time since the last refresh, then the price; the caller keeps it to once a block."""
+        """Funding for the time since the last refresh, then the price. At most once a block."""
         elapsed, period = now - self.updated_at, self.parameters.funding_period
         self.premium += trunc_div((self.last_premium - self.premium) * min(elapsed, period), period)
         rate = clamp(self.premium, self.parameters.max_funding_rate)

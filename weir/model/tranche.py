@@ -33,6 +33,7 @@ class Tranche:
     shares: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     batches: defaultdict[int, Batch] = field(default_factory=lambda: defaultdict(Batch))
     requests: dict[tuple[int, str], int] = field(default_factory=dict)
+    claims_paid: int = 0  # for the properties only: each claim leaves at most one unit here
 
     def to_shares(self, assets: int) -> int:
         return assets * (self.supply + SHARE_OFFSET) // (self.assets + 1)
@@ -65,7 +66,7 @@ class Tranche:
         return batch
 
     def roll(self, now: int) -> int:
-        """Prices the batch before the current one, starts the next; returns the assets that leave the layer."""
+        """Prices the batch before the current one, starts the next; returns the assets leaving the layer."""
         if now < self.last_roll_at + self.epoch_duration:
             raise EpochNotOver(self.last_roll_at + self.epoch_duration)
         batch = self.batches[self.current_batch - 1]
@@ -86,6 +87,7 @@ class Tranche:
         for key in ready:
             batch = self.batches[key[0]]
             paid += self.requests.pop(key) * batch.assets // batch.shares
+            self.claims_paid += 1
         return paid
 
     def lose(self, amount: int) -> int:

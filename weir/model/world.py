@@ -38,9 +38,9 @@ def _atomic(call: Callable[Concatenate["World", P], R]) -> Callable[Concatenate[
 class World:
     """Accounts are strings; `vault`, `fund`, `junior`, `senior` and `treasury` are the protocol's own.
 
-    Amounts are units of a settlement token with `decimals`; sizes and prices 1e-18. A call either returns or raises a
-    `Revert` named as the contracts' error and changes nothing. After a revert the parts (`house`, `ledger`, `fund`)
-    are new objects: reach them through the world each time.
+    Amounts are units of a settlement token with `decimals`; sizes and prices 1e-18. A call either returns, or
+    raises a `Revert` named as the contracts' error and changes nothing. After a revert the parts (`house`,
+    `ledger`, `fund`) are new objects: reach them through the world each time.
     """
 
     def __init__(

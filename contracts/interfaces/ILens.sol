@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+pragma solidity >=0.8.28;
+
+import {IClearingHouse} from "./IClearingHouse.sol";
+import {IInsuranceFund} from "./IInsuranceFund.sol";
+import {IPriceOracle} from "./IPriceOracle.sol";
+import {IVault} from "./IVault.sol";
+
+/// @title The lens
+/// @notice Reads the whole system for bots and pages, and never changes it.
+/// @dev Markets are shown as a refresh in the next transaction would leave them: funding up to now, and the oracle's price of now. Where
+/// the oracle's status is not Ok, or the market is closed, what is stored counts instead. Units as in IClearingHouse.
+/// Functions with `offset` and `limit` look at that part of the vault's list of accounts (or of the defaults, from the oldest) and
+/// stop at its end; those that select return only what they found, so a short or an empty page does not mean the end.
+interface ILens {
+    // ----------------------------------------------------------------- markets
+
+    struct Quote {
+        uint256 price; // 1e-18 of a dollar
+        IPriceOracle.Status status;
+        uint256 updatedAt;
+    }
+
+    /// @notice What the fund may pay for a market, units of S.
+    struct Cover {
+        uint32 budgetShare; // ppm of the fund's assets
+        uint32 coinsurance; // ppm of a shortfall
+        uint256 window; // of time, counted in budget windows
+        uint256 left; // of this window's budget
+        uint256 available; // the same, at most what the fund has
+    }
+
+    struct Market {
+        uint16 id;
+        bytes32 symbol; // ASCII, left-aligned
+        Quote oracle;
+        uint256 storedPrice; // the mark at the last refresh
+        IClearingHouse.MarketState state; // now; updatedAt and updatedBlock are those of the last refresh
+        int256 indexLong; // K now
+        int256 indexShort; // K now
+        int256 fundingRate; // ppm of the price per funding period, from longs to shorts, clamped
+        uint256 notional; // of one side, units of S
+        IClearingHouse.MarketParameters parameters;
+        IVault.MarketLedger ledger;
+        Cover cover;
+    }
+
+    // ---------------------------------------------------------------- accounts
+
+    struct Position {
+        uint16 market;
+        bool isShort;
+        bool live; // of its side's current epoch; otherwise its size is 0 and settling it erases it
+        uint256 size;
+        int256 unsettled; // units of S
+        uint256 notional; // units of S
+    }
+
+    /// @notice equity = net + unsettled, net = cash + claims - debt; all in units of S.
+    struct Account {
+        address account;
+        uint256 cash;
+        uint256 claims;
+        uint256 debt;
+        int256 net;
+        int256 unsettled;
+        int256 equity;
+        uint256 initialMargin;
+        uint256 maintenanceMargin;
+        uint256 notional;
+        uint256 flaggedAt; // 0: not flagged
+        bool insolvent; // marked as such
+        bool priced; // nothing it holds is in an open market without a price
+        Position[] positions;
+    }
+
+    /// @notice What anyone may do with an account now. Rounding and the caller's own margin apart, the calls would succeed.
+    struct Actions {
+        address account;
+        bool settle; // it has records without size, or debt without a position: settling erases and resolves them
+        bool flag; // flag() would set the flag
+        bool unflag; // flag() would clear it
+        bool mark; // flag() would set or remove the insolvency mark of an account that is flagged already
+        bool liquidate;
+        bool deleverage;
+        uint256 bountyRate; // ppm of the notional taken over, 0 while it is not flagged
+        int256 equity;
+        uint256 initialMargin;
+        uint256 maintenanceMargin;
+        uint256 notional;
+        uint256 flaggedAt;
+    }
+
+    // -------------------------------------------------------------------- fund
+
+    struct Tranche {
+        address tranche;
+        uint256 assets; // units of S
+        uint256 shares; // total supply
+        uint256 sharePrice; // units of S for one whole share
+        uint256 shareEpoch; // wipe-outs so far
+        uint256 batch; // the current one: requests made now join it
+        uint256 rollsFrom; // time from which the batch before it may be priced
+        uint256 requested; // shares waiting in the current batch
+        uint256 noticed; // shares waiting in the batch before it
+    }
+
+    struct Fund {
+        IInsuranceFund.Layers layers;
+        uint256 assets;
+        uint256 target;
+        uint256 coverage; // ppm of the target
+        bool gateOpen;
+        uint256 insolvencies;
+        uint256 defaults;
+        uint256 streamSince;
+        uint256 streamEnd;
+        Tranche junior;
+        Tranche senior;
+        IInsuranceFund.Parameters parameters;
+    }
+
+    struct Default {
+        uint256 id;
+        IInsuranceFund.DefaultRecord record;
+        uint256 remainder;
+    }
+
+    // -------------------------------------------------------------- identities
+
+    /// @notice P1 but for the accounts' cash: held = the sum of cashSum over all accounts + everything else here, and donations.
+    struct Backing {
+        uint256 held; // S that lies in the vault
+        uint256 fundCash; // recovered by the fund and not yet collected
+        uint256 pools;
+        uint256 fees;
+        uint256 penalties;
+        uint256 accounts; // how many there are
+    }
+
+    /// @notice P2 and P3 of one market, its own figures.
+    struct MarketTotals {
+        uint256 pool;
+        uint256 residual;
+        uint256 totalClaims;
+        uint256 fundClaims; // of which the fund's own
+        uint256 openInterest;
+    }
+
+    /// @notice P2 and P3 of one market, sums over some accounts (the fund's own claims are in MarketTotals).
+    struct MarketSums {
+        uint256 claims;
+        uint256 debts;
+        int256 unsettled;
+        uint256 longSize;
+        uint256 shortSize;
+    }
+
+    // ------------------------------------------------------------------- views
+
+    function markets() external view returns (Market[] memory);
+
+    function accountHealth(address account) external view returns (Account memory);
+    function healthOf(address[] calldata accounts) external view returns (Account[] memory);
+    function accountsHealth(uint256 offset, uint256 limit) external view returns (Account[] memory);
+
+    /// @notice The accounts of the page for which something may be done.
+    function actionable(uint256 offset, uint256 limit) external view returns (Actions[] memory);
+    function actionsOf(address account) external view returns (Actions memory);
+
+    function fundState() external view returns (Fund memory);
+    /// @notice Defaults offset + 1 to offset + limit.
+    function defaults(uint256 offset, uint256 limit) external view returns (Default[] memory);
+    /// @notice The accounts of the page that are marked insolvent or have debt.
+    function openDefaults(uint256 offset, uint256 limit) external view returns (Account[] memory);
+
+    function backing() external view returns (Backing memory);
+    /// @notice Sum of the page's cash, without the fund's own.
+    function cashSum(uint256 offset, uint256 limit) external view returns (uint256);
+    function poolTotals(uint16 market) external view returns (MarketTotals memory);
+    function poolIdentity(uint16 market, uint256 offset, uint256 limit) external view returns (MarketSums memory);
+}

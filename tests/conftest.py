@@ -1,0 +1,94 @@
+"""Fixtures: the protocol, deployed as `weir.deployment` deploys it, and its actors by role.
+
+A test that wants another protocol asks for `deploy_system` and names the parameters it changes.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import ape
+import pytest
+from ape.api import AccountAPI
+
+from tests.system import ROLES, System
+from weir.accounts import development_account
+from weir.deployment import GovernanceParameters, MarketParameters, Parameters, deploy
+
+MARKETS = (
+    MarketParameters(symbol="BTC", price=Decimal(10_000), max_open_interest=Decimal(1_000)),
+    MarketParameters(symbol="ETH", price=Decimal(500), max_open_interest=Decimal(20_000)),
+)
+PARAMETERS = Parameters(markets=MARKETS, governance=GovernanceParameters(delay=0))
+"""Two markets; the governor acts without delay, so that tests of a parameter need no timelock."""
+
+DeploySystem = Callable[..., System]
+
+
+@pytest.fixture(scope="session")
+def actors() -> dict[str, AccountAPI]:
+    return {role: ape.accounts.test_accounts[i] for i, role in enumerate(ROLES)}
+
+
+@pytest.fixture(scope="session")
+def deploy_system(actors: dict[str, AccountAPI]) -> DeploySystem:
+    """Deploys a protocol of its own, with the given fields of `Parameters` changed."""
+
+    def build(**changes: Any) -> System:
+        parameters = PARAMETERS.model_copy(update=changes)
+        deployment = deploy(ape.chain.provider.web3, development_account(0), parameters)
+
+        def at(name: str) -> Any:
+            record = deployment.contracts[name]
+            return getattr(ape.project, record.artifact).at(record.address)
+
+        return System(
+            deployment=deployment,
+            token=at("Token"),
+            vault=at("Vault"),
+            clearing_house=at("ClearingHouse"),
+            fund=at("InsuranceFund"),
+            junior=at("JuniorTranche"),
+            senior=at("SeniorTranche"),
+            oracle=at("PriceOracle"),
+            lens=at("Lens"),
+            authority=at("Authority"),
+            feeds=tuple(at(f"Feed:{market.symbol}") for market in parameters.markets),
+            actors=actors,
+        )
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def fresh_system(deploy_system: DeploySystem) -> System:
+    """Deployed, and nobody has come yet."""
+    return deploy_system()
+
+
+@pytest.fixture(scope="session")
+def system(fresh_system: System, actors: dict[str, AccountAPI]) -> System:
+    """Traders have deposited, the fund's three layers hold money; no position is open."""
+    for role, amount in {
+        "market_maker": 1_000_000,
+        "trader": 10_000,
+        "other_trader": 10_000,
+        "liquidator": 200_000,
+    }.items():
+        fresh_system.deposit(actors[role], amount)
+    fresh_system.contribute(actors["deployer"], 10_000)
+    fresh_system.stake(fresh_system.junior, actors["staker"], 20_000)
+    fresh_system.stake(fresh_system.senior, actors["other_staker"], 40_000)
+    return fresh_system
+
+
+def _actor(role: str) -> Any:
+    @pytest.fixture(scope="session", name=role)
+    def actor(actors: dict[str, AccountAPI]) -> AccountAPI:
+        return actors[role]
+
+    return actor
+
+
+for _role in ROLES:
+    globals()[f"{_role}_fixture"] = _actor(_role)

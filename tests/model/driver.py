@@ -1,0 +1,297 @@
+"""A seeded random driver of the model: traders, keepers, stakers, gaps; every property after every step."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from weir.model import (
+    WAD,
+    FundParameters,
+    LiquidationParameters,
+    MarketParameters,
+    Order,
+    Revert,
+    World,
+    properties,
+)
+from weir.model.markets import Status
+from weir.model.properties import Check
+
+UNIT = 10**18  # of size and price
+FOREVER = 2**40 - 1
+TRANCHES = ("junior", "senior")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One kind of world to drive."""
+
+    decimals: int = 6
+    prices: tuple[int, ...] = (20_000, 1_500)  # dollars, one market each
+    traders: int = 8
+    maturity: int = 0
+    coinsurance: int = 0
+    budget_share: int = 100_000
+    fund_dollars: int = 2_000
+    min_notional_dollars: int = 0
+    gap: float = 0.25  # of the price, the largest jump
+    gaps: float = 0.1  # probability of one at each price move
+    feed_failures: float = 0.01
+    fees: bool = True
+
+
+@dataclass
+class Campaign:
+    """Drives one world; counts calls done and refused and the paths they took, and keeps the worst slack."""
+
+    setting: Setting
+    seed: int
+    random: Random = field(init=False)
+    world: World = field(init=False)
+    done: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    seen: Counter[str] = field(default_factory=Counter)
+    worst: dict[str, tuple[float, float]] = field(default_factory=dict)
+    log: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        setting = self.setting
+        self.random = Random(self.seed)
+        self.dollar = 10**setting.decimals
+        self.traders = [f"trader{i}" for i in range(setting.traders)]
+        self.keepers = ["keeper0", "keeper1"]
+        self.stakers = ["staker0", "staker1"]
+        self.world = World(
+            decimals=setting.decimals,
+            liquidation=LiquidationParameters(min_notional=setting.min_notional_dollars * self.dollar),
+            fund=FundParameters(skin_target=setting.fund_dollars * self.dollar // 5),
+            epoch_duration=86_400,
+        )
+        rates = (200, 500) if setting.fees else (0, 0)
+        for number, price in enumerate(setting.prices):
+            self.world.set_price(number, price * UNIT)
+            self.world.add_market(
+                MarketParameters(maker_fee=rates[0], taker_fee=rates[1]),
+                budget_share=setting.budget_share,
+                coinsurance=setting.coinsurance,
+                maturity=setting.maturity,
+            )
+        for account in self.traders:
+            self.world.deposit(account, account, self.random.randint(100, 5_000) * self.dollar)
+        for account in self.keepers:
+            self.world.deposit(account, account, 200_000 * self.dollar)
+        if setting.fund_dollars:
+            self.world.contribute("founder", setting.fund_dollars * self.dollar // 10)
+            self.world.stake("junior", "staker0", setting.fund_dollars * self.dollar // 4)
+            self.world.stake("senior", "staker1", setting.fund_dollars * self.dollar)
+
+    # ---- running
+
+    def run(self, steps: int) -> None:
+        for _ in range(steps):
+            self.step()
+
+    def step(self) -> None:
+        action, weight = zip(*self._actions(), strict=True)
+        self.attempt(self.random.choices(action, weight)[0])
+
+    def attempt(self, action: Callable[[], None]) -> bool:
+        """Runs an action and checks everything after it; True when it went through."""
+        before, name = self.world.clone(), action.__name__
+        try:
+            action()
+        except Revert as error:
+            self.refused[f"{name}: {type(error).__name__}"] += 1
+            after_refusal = properties.check(self.world, len(self.world.fund.defaults))
+            self.verify(after_refusal)
+            return False
+        self.done[name] += 1
+        self.verify(
+            [
+                *properties.check(self.world, len(before.fund.defaults)),
+                *properties.seniority(before, self.world),
+                *properties.share_prices(before, self.world),
+            ]
+        )
+        self._observe(before)
+        return True
+
+    def verify(self, checks: list[Check]) -> None:
+        for check in checks:
+            low, high = self.worst.get(check.name, (0.0, 0.0))
+            self.worst[check.name] = (min(low, float(check.slack)), max(high, float(check.slack)))
+        broken = [check for check in checks if not check.holds]
+        assert not broken, f"{broken} after {len(self.log)} calls of seed {self.seed}: {self.log[-12:]}"
+
+    def _call(self, method: str, *args: object) -> object:
+        self.log.append(f"{method}{args}")
+        return getattr(self.world, method)(*args)
+
+    def _observe(self, before: World) -> None:
+        world, seen = self.world, self.seen
+        for record in world.fund.defaults[len(before.fund.defaults) :]:
+            for layer in ("coinsurance", "skin", "junior", "senior", "unpaid_profit", "remainder"):
+                seen[layer] += getattr(record, layer) > 0
+        for old, new in zip(before.ledger.markets, world.ledger.markets, strict=True):
+            seen["full write-off"] += new.claims_epoch > old.claims_epoch
+            seen["residual added"] += new.residual > old.residual
+            seen["residual absorbed"] += new.residual < old.residual
+        for market, (was, now) in enumerate(zip(before.house.markets, world.house.markets, strict=True)):
+            seen["epoch ended"] += now.long.epoch > was.long.epoch
+            seen["multiplier scaled"] += now.long.multiplier < was.long.multiplier
+            kept = [r[market] for r in world.house.positions.values() if market in r]
+            seen["record kept for its debt"] += any(record.size == 0 for record in kept)
+        for name in TRANCHES:
+            seen["wipe-out"] += world.tranche(name).share_epoch > before.tranche(name).share_epoch
+        seen["insolvency"] += world.house.insolvencies > before.house.insolvencies
+        seen["fund bounty"] += world.house.tally.fund_bounties > before.house.tally.fund_bounties
+
+    # ---- what can happen
+
+    def _actions(self) -> list[tuple[Callable[[], None], int]]:
+        return [
+            (self.trade, 30),
+            (self.move_prices, 14),
+            (self.close_position, 8),
+            (self.settle, 10),
+            (self.flag, 12),
+            (self.liquidate, 8),
+            (self.deleverage, 8),
+            (self.deposit, 3),
+            (self.withdraw, 6),
+            (self.collect, 2),
+            (self.stake, 1),
+            (self.request_redeem, 1),
+            (self.roll, 2),
+            (self.claim, 1),
+            (self.wait_for_auction, 3),
+        ]
+
+    def _market(self) -> int:
+        return self.random.randrange(len(self.world.house.markets))
+
+    def _some(self) -> list[str]:
+        return self.random.sample(self.traders, self.random.randint(0, len(self.traders)))
+
+    def _order(self, maker: str, market: int, is_buy: bool, size: int) -> Order:
+        mark = self.world.house.markets[market].price
+        feed = self.world.feeds.prices[market] or mark
+        spread = self.random.choice((20, 20, 20, 300))
+        price = feed * self.random.randint(10_000 - spread, 10_000 + spread) // 10_000
+        salt = self.random.getrandbits(64)
+        generation = self.world.house.generations[maker]
+        return Order(maker, market, is_buy, size, price, FOREVER, generation=generation, salt=salt)
+
+    def trade(self) -> None:
+        maker, taker = self.random.sample([*self.traders, self.keepers[0]], 2)
+        market = self._market()
+        price = self.world.house.markets[market].price
+        power = max(1, min(self.world.house.health(a).equity for a in (maker, taker)))
+        share = self.random.choice((0.01, 0.3, 0.9, 1.0))
+        dollars = power * share * self.random.uniform(1, 20)
+        size = int(dollars * UNIT * UNIT / price / self.dollar)
+        if self.random.random() < 0.03:
+            size = self.random.randint(1, 1_000)
+        self._call("trade", taker, self._order(maker, market, self.random.random() < 0.5, size), size)
+
+    def close_position(self) -> None:
+        maker = self.random.choice(self.traders)
+        mine = self.world.house.open_markets(maker)
+        market = self.random.choice(mine) if mine else self._market()
+        sizes = {a: self.world.house.signed_size(a, market) for a in self.traders}
+        against = [a for a in self.traders if sizes[a] * sizes[maker] < 0] or self.keepers[:1]
+        taker = self.random.choice(against)
+        size = min(abs(sizes[maker]), abs(sizes.get(taker, 0)) or abs(sizes[maker]))
+        if self.random.random() < 0.3:
+            size = size * self.random.randint(1, 1_000) // 1_000
+        self._call("trade", taker, self._order(maker, market, sizes[maker] < 0, size), size)
+
+    def move_prices(self) -> None:
+        setting, r = self.setting, self.random
+        self.world.advance(r.choice((1, 12, 60, 600, 3_600, 86_400)), r.randint(1, 3))
+        for market, anchor in enumerate(setting.prices):
+            last = self.world.house.markets[market].price
+            jump = setting.gap if r.random() < setting.gaps else 0.01
+            pull = 0.1 if last < anchor * UNIT // 2 else -0.1 if last > anchor * UNIT * 2 else 0
+            price = max(UNIT // 100, int(last * (1 + r.uniform(-jump, jump) + pull)))
+            self.world.set_price(market, None if r.random() < setting.feed_failures else price)
+        for market in range(len(setting.prices)):
+            if r.random() < 0.5:
+                self._call("refresh", market)
+
+    def wait_for_auction(self) -> None:
+        self.world.advance(self.world.house.liquidation.auction_duration + 1)
+
+    def settle(self) -> None:
+        extra = ["fund"] if self.random.random() < 0.2 else []
+        self._call("settle", [*self._some(), *extra])
+
+    def _worst_first(self) -> list[str]:
+        """Accounts, those in most need of a keeper first; a third of the time in any order."""
+        accounts = [a for a in [*self.traders, *self.keepers] if self.world.house.open_markets(a)]
+        self.random.shuffle(accounts)
+        if self.random.random() < 0.7:
+            health = self.world.house.health
+            accounts.sort(key=lambda a: health(a).equity - health(a).maintenance)
+        return accounts or self.traders
+
+    def flag(self) -> None:
+        self._call("flag", self._worst_first()[0])
+
+    def _flagged(self) -> str:
+        return self.random.choice(sorted(self.world.house.flags) or self.traders)
+
+    def liquidate(self) -> None:
+        fraction = self.random.choice((WAD, WAD, self.random.randint(1, WAD)))
+        liquidator = self.random.choice([*self.keepers, *self.keepers, *self.traders])
+        self._call("liquidate", liquidator, self._flagged(), fraction, self._some())
+
+    def deleverage(self) -> None:
+        self._call("deleverage", self._flagged(), self._some())
+
+    def deposit(self) -> None:
+        account = self.random.choice(self.traders)
+        self._call("deposit", account, account, self.random.randint(1, 1_000 * self.dollar))
+
+    def withdraw(self) -> None:
+        account = self.random.choice(self.traders)
+        cash = self.world.ledger.cash[account]
+        amount = self.random.choice((cash, cash // 2, self.random.randint(1, self.dollar)))
+        self._call("withdraw", account, amount, account, self._some())
+
+    def collect(self) -> None:
+        self._call("collect")
+
+    def stake(self) -> None:
+        tranche, staker = self.random.choice(TRANCHES), self.random.choice(self.stakers)
+        self._call(
+            "stake", tranche, staker, self.random.choice((1, self.random.randint(1, 500 * self.dollar)))
+        )
+
+    def request_redeem(self) -> None:
+        tranche, staker = self.random.choice(TRANCHES), self.random.choice(self.stakers)
+        shares = self.world.tranche(tranche).shares[staker]
+        self._call("request_redeem", tranche, staker, self.random.choice((shares, shares // 3)))
+
+    def roll(self) -> None:
+        self._call("roll", self.random.choice(TRANCHES))
+
+    def claim(self) -> None:
+        self._call("claim", self.random.choice(TRANCHES), self.random.choice(self.stakers))
+
+    def close_dead_market(self) -> None:
+        """Governance: a feed that isn't Ok, a price within the band."""
+        market = self.random.randrange(len(self.setting.prices))
+        if self.world.house.markets[market].status is Status.OPEN:
+            self.world.set_price(market, None)
+        price = self.world.house.markets[market].price * self.random.randint(85, 115) // 100
+        self._call("close_market", market, price)
+
+    # ---- the end
+
+    def resolve_everyone(self) -> None:
+        """Live prices, then P6 on a copy."""
+        for market, state in enumerate(self.world.house.markets):
+            self.world.set_price(market, state.price)
+        self.verify([properties.liveness(self.world)])

@@ -1,0 +1,479 @@
+"""The client against a chain: sending, errors, events, batches, and typed reads through a crash."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+from web3 import Web3
+
+from weir import chain as chain_module
+from weir import client as client_module
+from weir.accounts import development_account
+from weir.artifacts import artifacts
+from weir.chain import (
+    Chain,
+    ContractError,
+    NodeUnreachableError,
+    NodeUrlError,
+    RpcError,
+    TransactionTimeoutError,
+    connect,
+    pages,
+)
+from weir.client import Weir
+from weir.deployment import DeploymentError, Parameters, deploy
+from weir.node import Node
+from weir.orders import Order, sign_order
+
+WAD = 10**18
+GAS = 2_000_000
+
+deployer = development_account(0)
+market_maker = development_account(4)
+trader = development_account(5)
+liquidator = development_account(6)
+staker = development_account(7)
+stranger = development_account(8)
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Node]:
+    with Node("anvil") as running:
+        yield running
+
+
+@pytest.fixture
+def weir(node: Node) -> Iterator[Weir]:
+    """A deployment with money in it; what a test does is undone after it."""
+    w3 = connect(node.url)
+    snapshot = node.rpc("evm_snapshot")
+    system = Weir(w3, deploy(w3, deployer, Parameters()))
+    for account, amount in ((market_maker, 1_000_000), (trader, 10_000), (liquidator, 500_000)):
+        _deposit(system, account, Decimal(amount))
+    _stake(system, system.junior, Decimal(1_000))
+    _stake(system, system.senior, Decimal(1_000))
+    yield system
+    node.rpc("evm_revert", snapshot)
+
+
+def _give(weir: Weir, account: Any, spender: Any, amount: Decimal) -> int:
+    units = weir.units(amount)
+    weir.chain.send(account, weir.token.functions.mint(account.address, units))
+    weir.chain.send(account, weir.token.functions.approve(spender.address, units))
+    return units
+
+
+def _deposit(weir: Weir, account: Any, amount: Decimal) -> None:
+    units = _give(weir, account, weir.vault, amount)
+    weir.chain.send(account, weir.vault.functions.deposit(account.address, units))
+
+
+def _stake(weir: Weir, tranche: Any, amount: Decimal) -> None:
+    units = _give(weir, staker, tranche, amount)
+    weir.chain.send(staker, tranche.functions.deposit(units, staker.address))
+
+
+def _order(weir: Weir, **changes: Any) -> Order:
+    fields = {
+        "maker": market_maker.address,
+        "market": 0,
+        "is_buy": False,
+        "reduce_only": False,
+        "size": 3 * WAD,
+        "price": 60_000 * WAD,
+        "expiry": weir.chain.timestamp() + 3_600,
+    }
+    return Order(**(fields | changes))
+
+
+def _trade(weir: Weir, size: int = 3 * WAD, **changes: Any) -> Any:
+    order = _order(weir, **changes)
+    call = weir.clearing_house.functions.trade(order.as_tuple(), weir.sign(order, market_maker), size)
+    return weir.chain.send(trader, call)
+
+
+def _crash(weir: Weir, price: int = 50_000) -> None:
+    weir.chain.send(deployer, weir.feed("BTC").functions.setAnswer(price * 10**8))
+
+
+# ---------------------------------------------------------------------- sending
+
+
+def test_a_call_that_would_revert_costs_nothing(weir: Weir) -> None:
+    before = weir.chain.w3.eth.get_balance(stranger.address)
+    with pytest.raises(ContractError) as refused:
+        weir.chain.send(stranger, weir.vault.functions.withdraw(7, stranger.address, []))
+    assert refused.value.name == "InsufficientCash"
+    assert refused.value.arguments == {"account": stranger.address, "cash": 0, "needed": 7}
+    assert refused.value.transaction is None
+    assert weir.chain.w3.eth.get_balance(stranger.address) == before
+
+
+def test_a_sent_call_that_reverts_says_why_and_where(weir: Weir) -> None:
+    with pytest.raises(ContractError) as refused:
+        weir.chain.send(stranger, weir.vault.functions.withdraw(7, stranger.address, []), gas=GAS)
+    assert refused.value.name == "InsufficientCash"
+    assert refused.value.transaction is not None
+    assert str(refused.value).endswith(refused.value.transaction)
+    receipt = weir.chain.w3.eth.get_transaction_receipt(refused.value.transaction)  # type: ignore[arg-type]
+    assert receipt["status"] == 0
+    # The nonce it used is counted.
+    weir.chain.send(stranger, weir.token.functions.mint(stranger.address, 1), gas=GAS)
+
+
+def test_receipts_carry_decoded_events(weir: Weir) -> None:
+    receipt = weir.chain.send(trader, weir.token.functions.mint(trader.address, 5))
+    event = receipt.event("Transfer")
+    assert event.arguments == {"from": "0x" + "0" * 40, "to": trader.address, "value": 5}
+    assert (event.address, event.block, event.transaction) == (
+        weir.deployment.token,
+        receipt.block,
+        receipt.transaction,
+    )
+    assert (receipt.sender, receipt.contract) == (trader.address, None)
+    assert receipt.gas_used * receipt.gas_price > 0
+    with pytest.raises(LookupError, match="0 events 'Approval'"):
+        receipt.event("Approval")
+
+
+def test_many_are_sent_in_their_order(weir: Weir) -> None:
+    senders = [trader, stranger, market_maker]
+    calls = [(senders[i % 3], weir.token.functions.mint(stranger.address, i + 1)) for i in range(30)]
+    receipts = weir.chain.send_all(calls, gas=GAS)
+    assert [receipt.event("Transfer")["value"] for receipt in receipts] == list(range(1, 31))
+    assert [receipt.block for receipt in receipts] == sorted(receipt.block for receipt in receipts)
+
+
+def test_the_first_of_many_that_reverts_is_raised_and_the_rest_are_done(weir: Weir) -> None:
+    bad = weir.token.functions.transfer(trader.address, 10**30)
+    good = weir.token.functions.mint(stranger.address, 3)
+    with pytest.raises(ContractError, match="ERC20InsufficientBalance"):
+        weir.chain.send_all([(stranger, bad), (stranger, good)], gas=GAS)
+    assert weir.chain.call(weir.token.functions.balanceOf(stranger.address)) == 3
+
+
+def test_somebody_else_using_the_account_does_no_harm(weir: Weir) -> None:
+    mint = weir.token.functions.mint(stranger.address, 1)
+    weir.chain.send(stranger, mint)
+    elsewhere = Chain(weir.chain.w3)
+    elsewhere.send(stranger, mint)
+    weir.chain.send(stranger, mint)
+    elsewhere.send(stranger, mint)
+    assert weir.chain.call(weir.token.functions.balanceOf(stranger.address)) == 4
+
+
+def test_a_rising_base_fee_does_no_harm() -> None:
+    with Node("anvil") as node:  # its own: a base fee outlives the snapshot it was set after
+        chain = Chain(connect(node.url))
+        prices = []
+        for base_fee in (10**9, 10**12, 10**10):
+            node.rpc("anvil_setNextBlockBaseFeePerGas", hex(base_fee))
+            node.mine()
+            prices.append(chain.wait(chain.submit_raw(stranger, stranger.address, b"")).gas_price)
+        assert prices[0] < prices[2] < prices[1] < 2 * 10**12
+
+
+def test_what_is_refused_for_good_is_raised(weir: Weir) -> None:
+    with pytest.raises(RpcError) as refused:
+        weir.chain.send(stranger, weir.token.functions.mint(stranger.address, 1), gas=10**9)
+    assert refused.value.method == "eth_sendRawTransaction"
+    weir.chain.send(stranger, weir.token.functions.mint(stranger.address, 1), gas=GAS)
+
+
+def test_waiting_has_an_end(weir: Weir, node: Node) -> None:
+    hasty = Chain(weir.chain.w3, timeout=0.05)
+    node.rpc("evm_setAutomine", False)
+    try:
+        sent = hasty.submit(stranger, weir.token.functions.mint(stranger.address, 1), gas=GAS)
+        with pytest.raises(TransactionTimeoutError, match=sent):
+            hasty.wait(sent)
+        node.mine()
+        assert hasty.wait(sent).transaction == sent
+    finally:
+        node.rpc("evm_setAutomine", True)
+
+
+# ------------------------------------------------------------------ reading
+
+
+def test_structs_have_names(weir: Weir) -> None:
+    side = weir.chain.call(weir.clearing_house.functions.marketState(0))["long"]
+    assert (side["multiplier"], side["epoch"], side["positions"]) == (10**36, 0, 0)
+
+
+def test_several_values_come_by_position(weir: Weir) -> None:
+    assert weir.chain.call(weir.clearing_house.functions.flagOf(trader.address)) == (0, False)
+
+
+def test_batches_keep_their_order(weir: Weir, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain_module, "_BATCH", 2)
+    owners = [market_maker, trader, liquidator, stranger, trader]
+    cash = weir.chain.call_many([weir.vault.functions.cashOf(owner.address) for owner in owners])
+    assert [weir.usd(amount) for amount in cash] == [1_000_000, 10_000, 500_000, 0, 10_000]
+    assert weir.chain.call_many([]) == []
+
+
+def test_batches_raise_the_first_error(weir: Weir) -> None:
+    calls = [weir.vault.functions.cashOf(trader.address), weir.clearing_house.functions.refresh(99)]
+    with pytest.raises(ContractError) as refused:
+        weir.chain.call_many(calls)
+    assert (refused.value.name, refused.value.arguments) == ("UnknownMarket", {"market": 99})
+
+
+def test_simulations_fail_one_by_one(weir: Weir) -> None:
+    withdraw = weir.vault.functions.withdraw(weir.units(Decimal(1)), stranger.address, [])
+    found = weir.chain.try_many([(trader.address, withdraw), (stranger.address, withdraw)])
+    assert found[0] == ()
+    assert isinstance(found[1], ContractError)
+    assert weir.usd(weir.account(trader.address).cash) == 10_000
+
+
+def test_the_past_can_be_read(weir: Weir) -> None:
+    block = weir.chain.w3.eth.block_number
+    _deposit(weir, trader, Decimal(5))
+    assert weir.usd(weir.account(trader.address, block=block).cash) == 10_000
+    assert weir.usd(weir.account(trader.address).cash) == 10_005
+
+
+def test_logs_are_found_across_spans(weir: Weir, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain_module, "_LOG_SPAN", 7)
+    last = weir.chain.w3.eth.block_number
+    addresses = [weir.vault.address, weir.deployment.address("ClearingHouse")]
+    found = weir.chain.logs(addresses, weir.deployment.block, last, ["Deposited", "MarketAdded"])
+    assert [event.name for event in found] == ["MarketAdded"] * 2 + ["Deposited"] * 3
+    assert [event["account"] for event in found[2:]] == [
+        a.address for a in (market_maker, trader, liquidator)
+    ]
+    everything = weir.chain.logs(addresses, weir.deployment.block, last)
+    assert len(everything) > len(found)
+
+
+def test_a_call_to_nobody_is_an_error(weir: Weir) -> None:
+    nobody = weir.chain.contract("Vault", "0x" + "11" * 20)
+    with pytest.raises(ContractError, match="reverted without a reason"):
+        weir.chain.call(nobody.functions.accountCount())
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "arguments"),
+    [
+        (keccak(text="Error(string)")[:4] + encode(["string"], ["no"]), "Error", {"reason": "no"}),
+        (
+            keccak(text="Panic(uint256)")[:4] + encode(["uint256"], [17]),
+            "Panic",
+            {"code": 17, "reason": "overflow"},
+        ),
+        (keccak(text="ZeroSize()")[:4], "ZeroSize", {}),
+        (keccak(text="NobodyKnowsThis(uint256)")[:4] + encode(["uint256"], [1]), "", {}),
+        (keccak(text="UnknownMarket(uint16)")[:4] + b"\xff", "", {}),
+        (b"", "", {}),
+    ],
+)
+def test_errors_have_names_and_arguments(data: bytes, name: str, arguments: dict[str, Any]) -> None:
+    error = chain_module._Codec(artifacts().values()).error(data)
+    assert (error.name, error.arguments, error.data) == (name, arguments, data)
+
+
+# -------------------------------------------------------------------- orders
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"is_buy": True, "reduce_only": True, "market": 1, "salt": 2**64 - 1}]
+)
+def test_order_hashes_are_the_clearing_house_s(weir: Weir, changes: dict[str, Any]) -> None:
+    order = _order(weir, **changes)
+    assert weir.chain.call(weir.clearing_house.functions.hashOrder(order.as_tuple())) == weir.order_hash(
+        order
+    )
+
+
+def test_a_signed_order_is_filled(weir: Weir) -> None:
+    receipt = _trade(weir, size=WAD)
+    traded = receipt.event("Traded")
+    assert (traded["maker"], traded["taker"]) == (market_maker.address, trader.address)
+    assert (traded["size"], traded["price"], traded["makerBuys"]) == (WAD, 60_000 * WAD, False)
+    assert weir.chain.call(weir.clearing_house.functions.filled(traded["orderHash"])) == WAD
+
+
+def test_an_order_signed_for_another_chain_is_not(weir: Weir) -> None:
+    order = _order(weir)
+    elsewhere = sign_order(order, market_maker, 1, weir.deployment.address("ClearingHouse"))
+    with pytest.raises(ContractError, match="OrderSignatureInvalid"):
+        weir.chain.send(trader, weir.clearing_house.functions.trade(order.as_tuple(), elsewhere, WAD))
+
+
+# ---------------------------------------------------------------- typed reads
+
+
+def test_a_crash_as_the_client_tells_it(weir: Weir) -> None:
+    _trade(weir)
+    position = weir.account(trader.address).positions[0]
+    assert (position.market, position.size, position.live) == (0, 3 * WAD, True)
+    assert weir.usd(position.notional) == 180_000
+    assert weir.account(market_maker.address).positions[0].size == -3 * WAD
+
+    _crash(weir)
+    account = weir.account(trader.address)
+    assert weir.usd(account.unsettled) == -30_000
+    assert account.equity == account.cash + account.unsettled
+    assert account.margin_used is None
+    assert weir.markets()[0].price == 50_000 * WAD
+    assert weir.markets()[0].stored_price == 60_000 * WAD
+    assert [(found.address, found.flag) for found in weir.actionable()] == [(trader.address, True)]
+
+    weir.chain.send(stranger, weir.clearing_house.functions.flag(trader.address))
+    (found,) = weir.actionable()
+    assert (found.liquidate, found.flagged_at) == (True, weir.chain.timestamp())
+    assert weir.account(trader.address).insolvent
+    assert not weir.fund_state().gate_open
+    assert weir.fund_state().insolvencies == 1
+
+    weir.chain.send(liquidator, weir.clearing_house.functions.liquidate(trader.address, WAD, []))
+    (default,) = weir.defaults()
+    assert (default.id, default.account, default.market) == (1, trader.address, 0)
+    paid = default.coinsurance + default.skin + default.junior + default.senior + default.unpaid_profit
+    assert default.shortfall == paid + default.remainder > 0
+    fund = weir.fund_state()
+    assert (fund.defaults, fund.gate_open) == (1, True)
+    assert fund.assets == fund.skin + fund.unvested + fund.junior + fund.senior
+    assert fund.junior_tranche.assets == fund.junior < weir.units(Decimal(1_000))
+    assert weir.account(liquidator.address).positions[0].size == 3 * WAD
+    assert weir.actionable() == ()
+
+
+def test_the_books_balance_through_a_crash(weir: Weir, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "ACCOUNTS_PER_CALL", 2)
+    _trade(weir)
+    _crash(weir, 58_000)
+    found = weir.identities()
+    assert (found.accounts, found.donations) == (3, 0)
+    bitcoin, ether = found.markets
+    assert bitcoin.surplus == 0 == bitcoin.mismatch
+    assert bitcoin.long_size == bitcoin.short_size == bitcoin.open_interest == 3 * WAD
+    assert (ether.surplus, ether.open_interest) == (0, 0)
+    weir.chain.send(stranger, weir.clearing_house.functions.settle([trader.address]))
+    after = weir.identities()
+    assert weir.usd(after.pools) == 6_000
+    assert (after.donations, after.markets[0].surplus) == (0, 0)
+    weir.chain.send(stranger, weir.token.functions.mint(weir.vault.address, 9))
+    assert weir.identities().donations == 9
+
+
+def test_accounts_are_paged_and_picked(weir: Weir, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "ACCOUNTS_PER_CALL", 2)
+    everyone = [account.address for account in (market_maker, trader, liquidator)]
+    assert [found.address for found in weir.accounts()] == everyone
+    picked = [liquidator.address, stranger.address, trader.address]
+    found = weir.accounts(picked)
+    assert [account.address for account in found] == picked
+    assert [weir.usd(account.cash) for account in found] == [500_000, 0, 10_000]
+    assert weir.accounts([]) == ()
+
+
+def test_defaults_are_read_from_any_number_on(weir: Weir) -> None:
+    assert weir.defaults() == ()
+    _trade(weir)
+    _crash(weir)
+    weir.chain.send(stranger, weir.clearing_house.functions.flag(trader.address))
+    weir.chain.send(liquidator, weir.clearing_house.functions.liquidate(trader.address, WAD, []))
+    assert len(weir.defaults(1)) == 1
+    assert weir.defaults(2) == ()
+
+
+def test_nothing_at_risk_means_no_coverage(weir: Weir) -> None:
+    assert weir.fund_state().coverage is None
+    _trade(weir)
+    fund = weir.fund_state()
+    assert fund.coverage == fund.assets * 10**6 // fund.target
+
+
+def test_markets_are_found_by_symbol(weir: Weir) -> None:
+    assert [weir.market_id(symbol) for symbol in ("BTC", "ETH")] == [0, 1]
+    with pytest.raises(LookupError, match="no market 'DOGE'; the markets are BTC, ETH"):
+        weir.market_id("DOGE")
+
+
+def test_pages_cover_everything_once() -> None:
+    assert list(pages(5, 2)) == [(0, 2), (2, 2), (4, 1)]
+    assert list(pages(0, 2)) == []
+
+
+# ---------------------------------------------------------------- connecting
+
+
+def test_a_recorded_deployment_is_loaded(weir: Weir, node: Node, tmp_path: Path) -> None:
+    file = tmp_path / "here.json"
+    weir.deployment.save(file)
+    again = Weir.connect(node.url, file)
+    assert again.deployment == weir.deployment
+    assert again.markets() == weir.markets()
+
+
+def test_a_record_of_another_chain_is_refused(weir: Weir, tmp_path: Path) -> None:
+    file = tmp_path / "here.json"
+    weir.deployment.save(file)
+    with Node("anvil", chain_id=1337) as other, pytest.raises(DeploymentError, match="of chain 31337"):
+        Weir.connect(other.url, file)
+    with Node("anvil") as fresh, pytest.raises(DeploymentError, match=r"is not at .* deploy anew"):
+        Weir.connect(fresh.url, file)
+
+
+@pytest.mark.parametrize("url", ["localhost:8545", "ftp://localhost", "", "http://"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(NodeUrlError):
+        connect(url)
+
+
+def test_a_node_that_is_not_there_is_named() -> None:
+    for w3 in (connect("http://127.0.0.1:1"), Web3(Web3.HTTPProvider("http://127.0.0.1:1"))):
+        chain = Chain(w3)
+        with pytest.raises(NodeUnreachableError, match=r"no node answers at http://127\.0\.0\.1:1"):
+            chain.rpc("eth_chainId")
+
+
+def test_a_connection_that_the_node_closed_is_opened_again() -> None:
+    class OneAnswerEach(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            body = b'{"jsonrpc": "2.0", "id": 0, "result": "0x7"}'
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            self.close_connection = True  # without having said so
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), OneAnswerEach) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            chain = Chain(connect(f"http://127.0.0.1:{server.server_port}"))
+            assert [chain.rpc("eth_blockNumber") for _ in range(3)] == ["0x7"] * 3
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("kind", ["anvil", "ganache"])
+def test_both_nodes_tell_the_same_errors(kind: Any) -> None:
+    with Node(kind) as running:
+        w3 = connect(running.url)
+        weir = Weir(w3, deploy(w3, deployer, Parameters()))
+        withdraw = weir.vault.functions.withdraw(7, stranger.address, [])
+        for gas in (None, GAS):
+            with pytest.raises(ContractError) as refused:
+                weir.chain.send(stranger, withdraw, gas=gas)
+            assert refused.value.name == "InsufficientCash"
+            assert refused.value.arguments["needed"] == 7

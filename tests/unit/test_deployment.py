@@ -1,0 +1,422 @@
+"""What a deployment puts on the chain; when it is reused, replaced or refused; its parameters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account import Account
+from pydantic import ValidationError
+
+from weir import deployment as module
+from weir.accounts import development_account
+from weir.artifacts import ArtifactError, artifact
+from weir.chain import Chain, ContractError, connect, created_address, encode_arguments
+from weir.client import Weir
+from weir.deployment import (
+    Deployment,
+    DeploymentError,
+    GovernanceParameters,
+    LiquidationParameters,
+    MarketParameters,
+    Parameters,
+    deploy,
+    from_units,
+    to_units,
+)
+from weir.governance import ADMIN, GOVERNOR, GUARDIAN, ROLES
+from weir.node import Node
+
+PUBLIC_CHAIN = 777
+"""A chain id that no local node uses."""
+
+deployer = development_account(0)
+governor, guardian, treasury = (development_account(i).address for i in (1, 2, 3))
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Node]:
+    with Node("anvil") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def weir(node: Node) -> Weir:
+    w3 = connect(node.url)
+    return Weir(w3, deploy(w3, deployer, Parameters()))
+
+
+@pytest.fixture(scope="module")
+def public_node() -> Iterator[Node]:
+    with Node("anvil", chain_id=PUBLIC_CHAIN) as running:
+        yield running
+
+
+@pytest.fixture
+def owner(public_node: Node) -> Any:
+    """A deployer whose key nobody else has, with ether."""
+    account = Account.create()
+    public_node.rpc("anvil_setBalance", account.address, hex(10**20))
+    return account
+
+
+# ------------------------------------------------------------------ on the chain
+
+
+def test_contracts_know_each_other(weir: Weir) -> None:
+    at = weir.deployment.address
+    read = weir.chain.call
+    assert read(weir.vault.functions.clearingHouse()) == at("ClearingHouse")
+    assert read(weir.vault.functions.fund()) == at("InsuranceFund")
+    assert read(weir.vault.functions.asset()) == weir.deployment.token
+    assert read(weir.clearing_house.functions.vault()) == at("Vault")
+    assert read(weir.clearing_house.functions.fund()) == at("InsuranceFund")
+    assert read(weir.clearing_house.functions.oracle()) == at("PriceOracle")
+    assert read(weir.fund.functions.vault()) == at("Vault")
+    assert read(weir.fund.functions.clearingHouse()) == at("ClearingHouse")
+    assert read(weir.fund.functions.junior()) == at("JuniorTranche")
+    assert read(weir.fund.functions.senior()) == at("SeniorTranche")
+    assert read(weir.fund.functions.treasury()) == treasury
+    for name in ("PriceOracle", "Vault", "ClearingHouse", "InsuranceFund", "JuniorTranche", "SeniorTranche"):
+        contract = weir.chain.contract(weir.deployment.contracts[name].artifact, at(name))
+        assert read(contract.functions.authority()) == at("Authority")
+
+
+def test_markets_have_their_parameters(weir: Weir) -> None:
+    wanted = weir.deployment.parameters.markets
+    found = weir.markets()
+    assert [market.symbol for market in found] == [market.symbol for market in wanted] == ["BTC", "ETH"]
+    for market, parameters, record in zip(found, wanted, weir.deployment.markets, strict=True):
+        assert (market.id, market.status, market.feed_status) == (record.id, "open", "ok")
+        assert market.price == market.feed_price == to_units(parameters.price or Decimal(0), 18)
+        assert market.max_open_interest == to_units(parameters.max_open_interest, 18)
+        for name in (
+            *("initial_margin_ratio", "maintenance_margin_ratio", "maker_fee", "taker_fee", "price_band"),
+            *("max_funding_rate", "funding_period", "budget_share", "coinsurance", "maturity"),
+        ):
+            assert getattr(market, name) == getattr(parameters, name), name
+        feed = weir.chain.call(weir.oracle.functions.feedOf(market.id))
+        assert feed == {
+            "feed": record.feed,
+            "heartbeat": parameters.heartbeat,
+            "decimals": 8,
+            "minPrice": to_units(parameters.min_price, 18),
+            "maxPrice": to_units(parameters.max_price, 18),
+        }
+
+
+def test_fund_and_liquidations_have_their_parameters(weir: Weir) -> None:
+    wanted = weir.deployment.parameters
+    fund = weir.chain.call(weir.fund.functions.parameters())
+    assert fund["skinTarget"] == weir.units(wanted.fund.skin_target)
+    assert fund["targetRatio"] == wanted.fund.target_ratio
+    assert fund["treasuryShare"] == wanted.fund.treasury_share
+    assert fund["juniorShare"] == wanted.fund.junior_share
+    assert fund["streamDuration"] == wanted.fund.stream_duration
+    assert fund["budgetWindow"] == wanted.fund.budget_window
+    liquidation = weir.chain.call(weir.clearing_house.functions.liquidationParameters())
+    assert liquidation["bountyStart"] == wanted.liquidation.bounty_start
+    assert liquidation["bountyMax"] == wanted.liquidation.bounty_max
+    assert liquidation["penalty"] == wanted.liquidation.penalty
+    assert liquidation["auctionDuration"] == wanted.liquidation.auction_duration
+    assert liquidation["minNotional"] == weir.units(wanted.liquidation.min_notional)
+    assert liquidation["closeBand"] == wanted.liquidation.close_band
+    for tranche in (weir.junior, weir.senior):
+        assert weir.chain.call(tranche.functions.epochDuration()) == wanted.fund.epoch_duration
+
+
+def test_roles_lie_with_their_holders_and_nothing_with_the_deployer(weir: Weir) -> None:
+    has = weir.authority.functions.hasRole
+    delay = GOVERNOR.delay
+    assert weir.chain.call(has(ADMIN.id, governor)) == (True, delay)
+    assert weir.chain.call(has(GOVERNOR.id, governor)) == (True, delay)
+    assert weir.chain.call(has(GUARDIAN.id, guardian)) == (True, 0)
+    for role in ROLES:
+        assert weir.chain.call(has(role.id, deployer.address)) == (False, 0)
+        for contract in role.functions:
+            for selector in role.selectors(contract):
+                of = weir.authority.functions.getTargetFunctionRole(
+                    weir.deployment.address(contract), selector
+                )
+                assert weir.chain.call(of) == role.id
+
+
+def test_the_deployer_has_no_power_left(weir: Weir) -> None:
+    with pytest.raises(ContractError) as refused:
+        weir.chain.send(deployer, weir.vault.functions.setMaturity(0, 60))
+    assert refused.value.name == "AccessManagedUnauthorized"
+    assert refused.value.arguments == {"caller": deployer.address}
+
+
+@pytest.mark.parametrize("decimals", [6, 8, 18])
+def test_amounts_are_in_the_token_s_decimals(node: Node, decimals: int) -> None:
+    w3 = connect(node.url)
+    found = deploy(w3, deployer, Parameters(token_decimals=decimals))
+    assert found.decimals == decimals
+    weir = Weir(w3, found)
+    assert weir.chain.call(weir.fund.functions.parameters())["skinTarget"] == 100_000 * 10**decimals
+    assert weir.usd(weir.units(Decimal("1.25"))) == Decimal("1.25")
+
+
+def test_ganache_gets_the_same_system(weir: Weir) -> None:
+    with Node("ganache") as ganache:
+        there = deploy(connect(ganache.url), deployer, Parameters())
+    here = weir.deployment
+    assert {name: record.address for name, record in there.contracts.items()} == {
+        name: record.address for name, record in here.contracts.items()
+    }
+    assert {name: record.code_hash for name, record in there.contracts.items()} == {
+        name: record.code_hash for name, record in here.contracts.items()
+    }
+
+
+def test_created_addresses_are_those_of_the_protocol() -> None:
+    sender = "0x6ac7ea33f8831ea9dcc53393aaa88b25a785dbf0"
+    assert created_address(sender, 0) == "0xcd234A471b72ba2F1Ccf0A70FCABA648a5eeCD8d"
+    assert created_address(sender, 1) == "0x343c43A37D37dfF08AE8C4A11544c718AbB4fCF8"
+
+
+def test_a_deployer_that_is_used_meanwhile_is_noticed(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "created_address", lambda sender, nonce: created_address(sender, nonce + 1))
+    with pytest.raises(DeploymentError, match="used meanwhile"):
+        deploy(connect(node.url), deployer, Parameters())
+
+
+# ----------------------------------------------------------- once, again, anew
+
+
+def test_the_second_time_finds_the_first(node: Node, tmp_path: Path) -> None:
+    w3 = connect(node.url)
+    first = deploy(w3, deployer, Parameters(), folder=tmp_path)
+    block = w3.eth.block_number
+    assert deploy(w3, deployer, Parameters(), folder=tmp_path) == first
+    assert w3.eth.block_number == block
+    assert Deployment.load(tmp_path / "31337.json") == first
+    assert first.block < block
+
+
+def test_other_parameters_are_deployed_anew_on_a_local_chain(node: Node, tmp_path: Path) -> None:
+    w3 = connect(node.url)
+    first = deploy(w3, deployer, Parameters(), folder=tmp_path)
+    wanted = Parameters(liquidation=LiquidationParameters(penalty=1_000))
+    second = deploy(w3, deployer, wanted, folder=tmp_path)
+    assert second.address("Vault") != first.address("Vault")
+    assert Deployment.load(tmp_path / "31337.json") == second
+
+
+def test_a_record_of_a_chain_that_is_gone_is_replaced(weir: Weir, tmp_path: Path) -> None:
+    weir.deployment.save(tmp_path / "31337.json")
+    with Node("anvil") as another:
+        w3 = connect(another.url)
+        assert not Chain(w3).code(weir.deployment.address("Vault"))
+        found = deploy(w3, deployer, Parameters(), folder=tmp_path)
+        assert Chain(w3).code(found.address("Vault"))
+
+
+def test_other_code_at_an_address_is_not_ours(weir: Weir) -> None:
+    vault = weir.deployment.contracts["Vault"]
+    contracts = weir.deployment.contracts | {
+        "Vault": vault.model_copy(update={"code_hash": "0x" + "00" * 32})
+    }
+    tampered = weir.deployment.model_copy(update={"contracts": contracts})
+    assert module.what_moved(weir.chain, weir.deployment) is None
+    assert module.what_moved(weir.chain, tampered) == f"Vault is not at {vault.address}"
+
+
+def test_another_build_is_not_reused(weir: Weir) -> None:
+    vault = weir.deployment.contracts["Vault"]
+    contracts = weir.deployment.contracts | {
+        "Vault": vault.model_copy(update={"creation_hash": "0x" + "00" * 32})
+    }
+    older = weir.deployment.model_copy(update={"contracts": contracts})
+    assert module.why_not_reusable(weir.chain, weir.deployment, Parameters()) is None
+    assert module.why_not_reusable(weir.chain, older, Parameters()) == "Vault has been compiled anew"
+
+
+# ------------------------------------------------------------- off local chains
+
+
+def test_development_keys_are_refused_off_local_chains(public_node: Node) -> None:
+    parameters = Parameters(governance=_named())
+    with pytest.raises(DeploymentError, match=f"everybody has the key of {deployer.address}, the deployer"):
+        deploy(connect(public_node.url), deployer, parameters)
+
+
+@pytest.mark.parametrize("role", ["governor", "guardian", "treasury"])
+def test_development_addresses_hold_no_role_off_local_chains(
+    public_node: Node, owner: Any, role: str
+) -> None:
+    known = development_account(9).address
+    parameters = Parameters(governance=_named().model_copy(update={role: known}))
+    with pytest.raises(DeploymentError, match=f"everybody has the key of {known}, the {role}"):
+        deploy(connect(public_node.url), owner, parameters)
+
+
+def test_nothing_is_left_to_chance_off_local_chains(public_node: Node, owner: Any) -> None:
+    w3 = connect(public_node.url)
+    with pytest.raises(DeploymentError, match="must name governor, guardian, treasury"):
+        deploy(w3, owner, Parameters())
+    with pytest.raises(DeploymentError, match="must name the token, the feed of BTC, the feed of ETH"):
+        deploy(w3, owner, Parameters(governance=_named()))
+
+
+def test_a_public_deployment_is_found_again_but_never_replaced(
+    public_node: Node, owner: Any, tmp_path: Path
+) -> None:
+    w3 = connect(public_node.url)
+    chain = Chain(w3)
+    token = _create(chain, owner, "TestToken", "Dollar", "USD", 6)
+    feed = _create(chain, owner, "TestFeed", 8, 60_000 * 10**8)
+    wanted = Parameters(
+        token=token, markets=(MarketParameters(symbol="BTC", feed=feed),), governance=_named()
+    )
+    first = deploy(w3, owner, wanted, folder=tmp_path)
+    assert "Token" not in first.contracts
+    assert first.token == token
+    assert deploy(w3, owner, wanted, folder=tmp_path) == first
+    changed = wanted.model_copy(update={"liquidation": LiquidationParameters(penalty=0)})
+    with pytest.raises(DeploymentError, match=r"its parameters are others.*move it away"):
+        deploy(w3, owner, changed, folder=tmp_path)
+    assert Deployment.load(tmp_path / f"{PUBLIC_CHAIN}.json") == first
+
+
+def test_the_deployer_does_not_govern(node: Node) -> None:
+    parameters = Parameters(governance=GovernanceParameters(governor=deployer.address))
+    with pytest.raises(DeploymentError, match="governor can't be the deployer"):
+        deploy(connect(node.url), deployer, parameters)
+
+
+def test_a_development_feed_needs_a_price(node: Node) -> None:
+    with pytest.raises(DeploymentError, match="DOGE: a development feed needs a first price"):
+        deploy(connect(node.url), deployer, Parameters(markets=(MarketParameters(symbol="DOGE"),)))
+
+
+def _named() -> GovernanceParameters:
+    holders = (Account.create().address for _ in range(3))
+    return GovernanceParameters(**dict(zip(("governor", "guardian", "treasury"), holders, strict=True)))
+
+
+def _create(chain: Chain, account: Any, name: str, *arguments: Any) -> str:
+    compiled = artifact(name)
+    constructor = next(entry for entry in compiled.abi if entry["type"] == "constructor")
+    data = compiled.bytecode + encode_arguments(constructor, arguments)
+    address = chain.wait(chain.submit_raw(account, None, data)).contract
+    assert address
+    return address
+
+
+# ------------------------------------------------------- parameters, and files
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"maintenance_margin_ratio": 50_000, "initial_margin_ratio": 50_000},
+        {"initial_margin_ratio": 9_999, "maintenance_margin_ratio": 5_000},
+        {"maker_fee": 10_001},
+        {"price_band": 99},
+        {"funding_period": 3_599},
+        {"max_open_interest": 0},
+        {"coinsurance": 1_000_001},
+        {"maturity": 7 * 86_400 + 1},
+        {"min_price": 5, "max_price": 5},
+        {"feed": "0x1234"},
+        {"symbol": "btc"},
+        {"leverage": 20},
+    ],
+)
+def test_a_market_out_of_bounds_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        MarketParameters(**({"symbol": "BTC"} | fields))
+
+
+def test_a_bounty_does_not_fall() -> None:
+    with pytest.raises(ValidationError, match="bounty_start must not be above bounty_max"):
+        LiquidationParameters(bounty_start=20_000, bounty_max=10_000)
+
+
+def test_two_markets_with_one_symbol_are_refused() -> None:
+    with pytest.raises(ValidationError, match="different symbols"):
+        Parameters(markets=(MarketParameters(symbol="BTC"), MarketParameters(symbol="BTC")))
+
+
+def test_the_contracts_accept_the_bounds_themselves(node: Node) -> None:
+    """Python's bounds are not wider than the contracts'."""
+    widest = MarketParameters(
+        symbol="X",
+        price=Decimal(1),
+        initial_margin_ratio=10_000,
+        maintenance_margin_ratio=5_000,
+        maker_fee=10_000,
+        taker_fee=10_000,
+        price_band=200_000,
+        max_funding_rate=100_000,
+        funding_period=3_600,
+        budget_share=1_000_000,
+        coinsurance=1_000_000,
+        maturity=7 * 86_400,
+        heartbeat=60,
+    )
+    liquidation = LiquidationParameters(
+        bounty_start=100_000,
+        bounty_max=100_000,
+        penalty=50_000,
+        auction_duration=60,
+        min_notional=Decimal("0.000001"),
+        close_band=500_000,
+    )
+    fund = module.FundParameters(
+        treasury_share=500_000, stream_duration=86_400, budget_window=3_600, epoch_duration=86_400
+    )
+    wanted = Parameters(markets=(widest,), liquidation=liquidation, fund=fund)
+    assert deploy(connect(node.url), deployer, wanted).parameters == wanted
+
+
+def test_parameters_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "parameters.json"
+    file.write_text('{"markets": [{"symbol": "SOL", "price": "20.5"}], "token_decimals": 18}')
+    found = Parameters.load(file)
+    assert (found.markets[0].price, found.token_decimals) == (Decimal("20.5"), 18)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"token_decimals": 5}', "token_decimals"),
+        ('{"markets": [{"symbol": "BTC", "maker_fee": -1}]}', r"markets\.0\.maker_fee"),
+        ("[]", "should be an object"),
+        ("{", "JSON"),
+    ],
+)
+def test_a_wrong_file_is_told_where(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "parameters.json"
+    file.write_text(text)
+    with pytest.raises(DeploymentError, match=message):
+        Parameters.load(file)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DeploymentError, match=r"none\.json: No such file"):
+        Deployment.load(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("decimals", [0, 6, 18])
+@pytest.mark.parametrize("amount", ["0", "1", "123456789012345.999999999999999999", "0.000001"])
+def test_units_round_down_and_come_back(amount: str, decimals: int) -> None:
+    units = to_units(Decimal(amount), decimals)
+    assert 0 <= Fraction(amount) * 10**decimals - units < 1
+    assert to_units(from_units(units, decimals), decimals) == units
+
+
+def test_without_compiled_contracts_it_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="make setup"):
+        artifact("Vault", tmp_path)
+    (tmp_path / ".build").mkdir()
+    (tmp_path / ".build" / "__local__.json").write_text(json.dumps({"contractTypes": {}}))
+    with pytest.raises(ArtifactError, match="no compiled contract 'Vault'"):
+        artifact("Vault", tmp_path)

@@ -1,0 +1,794 @@
+"""InsuranceFund: SPECIFICATION.md sections 5 (loss) and 6 (the fund), against a stub of the clearing house and the vault."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import ape
+import pytest
+from eth_utils import to_checksum_address
+
+from tests.unit.fund_helpers import (
+    BTC,
+    DAY,
+    ETH,
+    MILLION,
+    PARAMETERS,
+    FundSystem,
+    deploy_fund,
+    event,
+    next_block_at,
+    wait,
+    wait_until,
+)
+
+ZERO_ADDRESS = "0x" + "00" * 20
+UINT96, UINT128, UINT256 = 2**96 - 1, 2**128 - 1, 2**256 - 1
+STREAM = PARAMETERS["streamDuration"]
+HOUR = 3600
+
+
+@pytest.fixture(scope="session")
+def deploy(project: Any, deployer: Any, treasury: Any) -> Any:
+    def build(
+        token: str = "TestToken", *arguments: Any, parameters: dict[str, int] | None = None
+    ) -> FundSystem:
+        made = deployer.deploy(getattr(project, token), *(arguments or ("Dollar", "USD", 6)))
+        return deploy_fund(project, deployer, treasury, made, parameters)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def system(deploy: Any) -> FundSystem:
+    """Nobody has paid anything in; both markets are covered with half of the assets, without coinsurance."""
+    made: FundSystem = deploy()
+    for market in (BTC, ETH):
+        made.cover(500_000, market=market)
+    return made
+
+
+@pytest.fixture(scope="session")
+def full(deploy: Any, deployer: Any, staker: Any, other_staker: Any) -> FundSystem:
+    """skin 100, junior 200, senior 300; a market may take everything."""
+    system: FundSystem = deploy()
+    system.contribute(deployer, 100)
+    system.stake(system.junior, staker, 200)
+    system.stake(system.senior, other_staker, 300)
+    for market in (BTC, ETH):
+        system.cover(MILLION, market=market)
+    return system
+
+
+def start_stream(system: FundSystem, caller: Any, tokens: float) -> int:
+    """Lets income stream to the tranches; returns when it began."""
+    system.collect(caller, 0, penalties=tokens)
+    unvested, since, end = system.fund.stream()
+    assert (unvested, end - since) == (system.units(tokens), STREAM)
+    return int(since)
+
+
+# ---------------------------------------------------------------- construction
+
+
+def test_wiring(system: FundSystem) -> None:
+    fund = system.fund
+    assert fund.asset() == system.token.address
+    assert fund.vault() == fund.clearingHouse() == system.house.address
+    assert (fund.junior(), fund.senior()) == (system.junior.address, system.senior.address)
+    assert fund.treasury() == system.treasury.address
+    assert tuple(fund.parameters()) == tuple(PARAMETERS.values())
+    assert fund.defaultCount() == fund.totalAssets() == 0
+    assert fund.capacity() == UINT96
+
+
+@pytest.mark.parametrize("missing", range(1, 7))
+def test_wiring_has_no_zero_address(project: Any, system: FundSystem, deployer: Any, missing: int) -> None:
+    arguments: list[Any] = [system.authority, *[system.house] * 6, tuple(PARAMETERS.values())]
+    arguments[missing] = ZERO_ADDRESS
+    with ape.reverts(project.InsuranceFund.ZeroAddress):
+        deployer.deploy(project.InsuranceFund, *arguments)
+
+
+# --------------------------------------------------------------------- access
+
+
+def test_only_the_clearing_house_spends(system: FundSystem, deployer: Any, stranger: Any) -> None:
+    for caller in (deployer, stranger):
+        with ape.reverts(system.fund.OnlyClearingHouse):
+            system.fund.resolve(stranger, BTC, 1, 0, sender=caller)
+        with ape.reverts(system.fund.OnlyClearingHouse):
+            system.fund.payBounty(BTC, 1, sender=caller)
+
+
+def test_only_tranches_stake_and_unstake(full: FundSystem, deployer: Any, stranger: Any) -> None:
+    for caller in (deployer, stranger):
+        with ape.reverts(full.fund.OnlyTranche):
+            full.fund.stake(1, sender=caller)
+        with ape.reverts(full.fund.OnlyTranche):
+            full.fund.unstake(1, True, sender=caller)
+
+
+def test_only_the_manager_sets_parameters(system: FundSystem, stranger: Any) -> None:
+    with ape.reverts(system.fund.AccessManagedUnauthorized, caller=stranger):
+        system.fund.setParameters(tuple(PARAMETERS.values()), sender=stranger)
+    with ape.reverts(system.fund.AccessManagedUnauthorized, caller=stranger):
+        system.fund.setMarketCover(BTC, 0, 0, sender=stranger)
+
+
+def test_tranche_views_know_two_tranches(system: FundSystem, stranger: Any) -> None:
+    with ape.reverts(system.fund.OnlyTranche):
+        system.fund.trancheState(stranger)
+    with ape.reverts(system.fund.OnlyTranche):
+        system.fund.shareEpochOf(stranger)
+
+
+# ----------------------------------------------------------------- parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("skinTarget", 0, UINT96),
+        ("targetRatio", 0, MILLION),
+        ("treasuryShare", 0, MILLION // 2),
+        ("juniorShare", 0, MILLION),
+        ("streamDuration", DAY, 90 * DAY),
+        ("budgetWindow", HOUR, 30 * DAY),
+    ],
+)
+def test_parameters_have_bounds(system: FundSystem, deployer: Any, name: str, low: int, high: int) -> None:
+    fund = system.fund
+    for value in (low, high):
+        wanted = tuple((PARAMETERS | {name: value}).values())
+        receipt = fund.setParameters(wanted, sender=deployer)
+        assert tuple(fund.parameters()) == wanted
+        assert tuple(event(receipt, fund.ParametersSet)["parameters"]) == wanted
+    for value in {max(low - 1, 0), high + 1} - {low}:
+        with ape.reverts(
+            fund.ParameterOutOfBounds, name=name.encode().ljust(32, b"\0"), value=value, min=low, max=high
+        ):
+            fund.setParameters(tuple((PARAMETERS | {name: value}).values()), sender=deployer)
+
+
+def test_parameters_are_checked_at_birth(project: Any, system: FundSystem, deployer: Any) -> None:
+    wrong = tuple((PARAMETERS | {"budgetWindow": 0}).values())
+    with ape.reverts(project.InsuranceFund.ParameterOutOfBounds):
+        deployer.deploy(project.InsuranceFund, system.authority, *[system.house] * 6, wrong)
+
+
+def test_setting_parameters_keeps_the_defaults_counted(full: FundSystem, deployer: Any, stranger: Any) -> None:
+    full.resolve(stranger, 1)
+    full.fund.setParameters(tuple(PARAMETERS.values()), sender=deployer)
+    assert full.fund.defaultCount() == 1
+
+
+def test_market_cover_has_bounds(system: FundSystem, deployer: Any) -> None:
+    fund = system.fund
+    for name, values in (("budgetShare", (MILLION + 1, 0)), ("coinsurance", (0, MILLION + 1))):
+        with ape.reverts(
+            fund.ParameterOutOfBounds,
+            name=name.encode().ljust(32, b"\0"),
+            value=MILLION + 1,
+            min=0,
+            max=MILLION,
+        ):
+            fund.setMarketCover(BTC, *values, sender=deployer)
+    receipt = fund.setMarketCover(BTC, MILLION, MILLION, sender=deployer)
+    assert event(receipt, fund.MarketCoverSet) == {
+        "market": BTC,
+        "budgetShare": MILLION,
+        "coinsurance": MILLION,
+    }
+    assert tuple(fund.marketCover(BTC))[:2] == (MILLION, MILLION)
+    assert tuple(fund.marketCover(ETH))[:2] == (500_000, 0)
+
+
+# --------------------------------------------------------------- contributions
+
+
+def test_contribution_becomes_skin(system: FundSystem, deployer: Any) -> None:
+    receipt = system.contribute(deployer, 5)
+    assert event(receipt, system.fund.Contributed) == {"from": deployer.address, "amount": system.units(5)}
+    assert system.layers() == (system.units(5), 0, 0, 0)
+    assert system.token.balanceOf(system.fund) == system.fund.totalAssets() == system.units(5)
+
+
+def test_contribution_of_nothing(system: FundSystem, deployer: Any) -> None:
+    with ape.reverts(system.fund.ZeroAmount):
+        system.fund.contribute(0, sender=deployer)
+
+
+def test_contribution_must_arrive_whole(deploy: Any, deployer: Any) -> None:
+    system = deploy("FeeToken", 6, 10_000)
+    with ape.reverts(system.fund.InexactTransfer, expected=system.units(100), received=system.units(99)):
+        system.contribute(deployer, 100)
+
+
+def test_donation_belongs_to_nobody(full: FundSystem, stranger: Any) -> None:
+    before = full.layers(), full.fund.available(BTC), full.junior.convertToAssets(10**12)
+    full.token.mint(full.fund, full.units(1000), sender=stranger)
+    assert (full.layers(), full.fund.available(BTC), full.junior.convertToAssets(10**12)) == before
+
+
+def test_capacity(deploy: Any, deployer: Any) -> None:
+    system = deploy("TestToken", "Dollar", "USD", 18)
+    system.token.mint(deployer, UINT96 + 1, sender=deployer)
+    system.token.approve(system.fund, UINT256, sender=deployer)
+    with ape.reverts(system.fund.CapacityExceeded, amount=UINT96 + 1, capacity=UINT96):
+        system.fund.contribute(UINT96 + 1, sender=deployer)
+    system.fund.contribute(UINT96 - 1, sender=deployer)
+    assert system.fund.capacity() == 1
+    system.token.approve(system.junior, UINT256, sender=deployer)
+    with ape.reverts(system.fund.CapacityExceeded, amount=2, capacity=1):
+        system.junior.deposit(2, deployer, sender=deployer)
+    with ape.reverts(system.fund.CapacityExceeded, amount=system.units(1), capacity=1):
+        system.collect(deployer, 1)
+
+
+# --------------------------------------------------------------------- stakes
+
+
+def test_stake_and_unstake_move_the_layer(full: FundSystem, staker: Any) -> None:
+    fund, junior = full.fund, full.junior
+    receipt = full.stake(junior, staker, 50)
+    assert event(receipt, fund.Staked) == {"tranche": junior.address, "assets": full.units(50)}
+    assert full.layers() == tuple(full.units(x) for x in (100, 0, 250, 300))
+
+    junior.requestRedeem(junior.balanceOf(staker) // 5, staker, staker, sender=staker)
+    full.roll(junior)
+    receipt = full.roll(junior)
+    assert event(receipt, fund.Unstaked) == {"tranche": junior.address, "assets": full.units(50)}
+    assert full.layers() == tuple(full.units(x) for x in (100, 0, 200, 300))
+    assert full.token.balanceOf(junior) == full.units(50)
+    assert full.token.balanceOf(fund) == fund.totalAssets()
+
+
+# --------------------------------------------------------------------- income
+
+
+def test_income_restores_skin_then_streams(deploy: Any, keeper: Any) -> None:
+    system = deploy(parameters={"skinTarget": 80 * 10**6, "treasuryShare": 0})
+    receipt = system.collect(keeper, fees=30, penalties=20, recovered=10)
+    assert event(receipt, system.fund.IncomeCollected) == {
+        "fees": system.units(30),
+        "penalties": system.units(20),
+        "recovered": system.units(10),
+        "treasury": 0,
+        "toSkin": system.units(60),
+    }
+    assert system.layers() == (system.units(60), 0, 0, 0)
+    assert system.fund.stream()[0] == 0
+
+    receipt = system.collect(keeper, fees=50)
+    assert event(receipt, system.fund.IncomeCollected)["toSkin"] == system.units(20)
+    assert system.layers() == (system.units(80), system.units(30), 0, 0)
+    unvested, since, end = system.fund.stream()
+    assert (unvested, since, end - since) == (system.units(30), receipt.timestamp, STREAM)
+    assert system.token.balanceOf(system.fund) == system.units(110)
+
+
+def test_a_skin_target_below_the_skin_takes_nothing_out(full: FundSystem, keeper: Any) -> None:
+    full.collect(keeper, 0, penalties=10)
+    assert full.layers()[0] == full.units(100)
+
+
+def test_collect_returns_the_income_of_the_fund(full: FundSystem, keeper: Any) -> None:
+    full.token.mint(full.house, full.units(15), sender=keeper)
+    full.house.setIncome(full.units(10), full.units(5), 0, 0, sender=keeper)
+    assert full.fund.collect.call(sender=keeper) == full.units(10) * 8 // 10 + full.units(5)
+
+
+def test_collect_of_nothing_changes_nothing(full: FundSystem, keeper: Any) -> None:
+    since = start_stream(full, keeper, 10)
+    wait(HOUR)
+    before = full.fund.totalAssets()
+    receipt = full.collect(keeper, 0)
+    assert event(receipt, full.fund.IncomeCollected)["toSkin"] == 0
+    assert full.fund.totalAssets() == before
+    assert full.fund.stream()[2] == since + STREAM, "income of nothing does not prolong the stream"
+
+
+def test_collect_checks_what_arrives(full: FundSystem, keeper: Any) -> None:
+    full.token.mint(full.house, full.units(10), sender=keeper)
+    full.house.setIncome(full.units(10), 0, 0, 1, sender=keeper)
+    with ape.reverts(full.fund.InexactTransfer, expected=full.units(10), received=full.units(10) - 1):
+        full.fund.collect(sender=keeper)
+
+
+def test_new_income_restarts_the_stream_with_all_that_is_unvested(full: FundSystem, keeper: Any) -> None:
+    since = start_stream(full, keeper, 70)
+    next_block_at(since + DAY)
+    full.token.mint(full.house, full.units(7), sender=keeper)
+    full.house.setIncome(0, full.units(7), 0, 0, sender=keeper)
+    next_block_at(since + 2 * DAY)
+    full.fund.collect(sender=keeper)
+    vested = full.units(20)
+    assert tuple(full.fund.stream()) == (full.units(77) - vested, since + 2 * DAY, since + 2 * DAY + STREAM)
+
+
+# ------------------------------------------------------------------- treasury
+
+
+@pytest.mark.parametrize(
+    ("open_interest", "insolvencies", "paid"),
+    [
+        pytest.param(0, 0, True, id="nothing open"),
+        pytest.param(6000, 0, True, id="assets equal the target"),
+        pytest.param(6001, 0, False, id="assets below the target"),
+        pytest.param(0, 1, False, id="an insolvency is known"),
+    ],
+)
+def test_treasury_is_paid_by_a_whole_fund_only(
+    full: FundSystem, keeper: Any, open_interest: int, insolvencies: int, paid: bool
+) -> None:
+    full.house.setOpenInterestNotional(full.units(open_interest), sender=keeper)
+    full.house.setInsolvencies(insolvencies, sender=keeper)
+    before = full.token.balanceOf(full.treasury)
+    receipt = full.collect(keeper, fees=100, penalties=100, recovered=100)
+    treasury = full.units(20) if paid else 0  # of fees only
+    assert event(receipt, full.fund.IncomeCollected)["treasury"] == treasury
+    assert full.token.balanceOf(full.treasury) - before == treasury
+    assert full.fund.totalAssets() == full.units(900) - treasury
+
+
+def test_the_treasury_share_rounds_down(full: FundSystem, keeper: Any) -> None:
+    full.token.mint(full.house, 9, sender=keeper)
+    full.house.setIncome(9, 0, 0, 0, sender=keeper)
+    receipt = full.fund.collect(sender=keeper)
+    assert event(receipt, full.fund.IncomeCollected)["treasury"] == 1
+
+
+# -------------------------------------------------------------------- vesting
+
+
+def vested_parts(system: FundSystem) -> tuple[int, int]:
+    """What the tranches have above their stakes."""
+    _, _, junior, senior = system.layers()
+    return junior - system.units(200), senior - system.units(300)
+
+
+def test_income_vests_evenly(full: FundSystem, keeper: Any) -> None:
+    since = start_stream(full, keeper, 70)
+    for days, total in ((1, 10), (3, 30), (7, 70), (20, 70)):
+        wait_until(since + days * DAY)
+        junior, senior = vested_parts(full)
+        elapsed = min(ape.chain.blocks.head.timestamp - since, STREAM)
+        vested = full.units(70) * elapsed // STREAM
+        assert vested == pytest.approx(full.units(total), abs=full.units(0.01))
+        assert junior == vested * 6 // 10
+        assert junior + senior == vested
+        assert full.layers()[1] == full.units(70) - vested
+        assert tuple(full.fund.trancheState(full.junior)) == (full.units(200) + junior, 0)
+        assert tuple(full.fund.trancheState(full.senior)) == (full.units(300) + senior, 0)
+
+
+def test_vesting_is_booked_with_the_next_change(full: FundSystem, keeper: Any, staker: Any) -> None:
+    since = start_stream(full, keeper, 70)
+    full.fill(staker, full.senior, 1)
+    next_block_at(since + DAY)
+    receipt = full.senior.deposit(full.units(1), staker, sender=staker)
+    assert event(receipt, full.fund.Vested) == {"junior": full.units(6), "senior": full.units(4)}
+    assert tuple(full.fund.stream()) == (full.units(60), since + DAY, since + STREAM)
+
+
+def test_total_assets_do_not_change_by_vesting(full: FundSystem, keeper: Any) -> None:
+    start_stream(full, keeper, 70)
+    assert full.fund.totalAssets() == full.units(670)
+    wait(3 * DAY)
+    assert full.fund.totalAssets() == sum(full.layers()) == full.units(670)
+
+
+@pytest.mark.parametrize("staked", ["junior", "senior"])
+def test_a_tranche_without_shares_gives_its_part_to_the_other(
+    system: FundSystem, keeper: Any, staker: Any, staked: str
+) -> None:
+    system.stake(getattr(system, staked), staker, 10)
+    since = start_stream(system, keeper, 70)
+    wait_until(since + STREAM)
+    _, unvested, junior, senior = system.layers()
+    assert unvested == 0
+    assert (junior, senior)[::1 if staked == "junior" else -1] == (system.units(80), 0)
+
+
+def test_a_tranche_that_everybody_left_gives_its_part_to_the_other(
+    full: FundSystem, keeper: Any, staker: Any
+) -> None:
+    full.junior.requestRedeem(full.junior.balanceOf(staker), staker, staker, sender=staker)
+    full.roll(full.junior)
+    full.roll(full.junior)
+    assert full.layers()[2] == 0
+    start_stream(full, keeper, 70)
+    wait(STREAM)
+    assert full.layers()[1:] == (0, 0, full.units(370))
+
+
+def test_a_wiped_tranche_gives_its_part_to_the_other(full: FundSystem, keeper: Any, stranger: Any) -> None:
+    full.resolve(stranger, 300)
+    start_stream(full, keeper, 70)
+    wait(STREAM)
+    assert full.layers() == (0, 0, 0, full.units(370))
+
+
+def test_without_shares_the_stream_waits(system: FundSystem, keeper: Any, staker: Any) -> None:
+    since = start_stream(system, keeper, 70)
+    wait_until(since + 30 * DAY)
+    assert system.layers() == (0, system.units(70), 0, 0)
+    receipt = system.stake(system.junior, staker, 10)
+    joined = receipt.timestamp
+    assert not list(system.fund.Vested.from_receipt(receipt)), "the first staker gets nothing of the past"
+    assert tuple(system.fund.stream()) == (system.units(70), joined, joined + STREAM)
+    wait_until(joined + DAY)
+    elapsed = ape.chain.blocks.head.timestamp - joined
+    assert system.layers()[2] == system.units(10) + system.units(70) * elapsed // STREAM
+
+
+def test_a_new_junior_share_is_for_the_future_only(full: FundSystem, keeper: Any, deployer: Any) -> None:
+    since = start_stream(full, keeper, 70)
+    next_block_at(since + DAY)
+    full.fund.setParameters(tuple((PARAMETERS | {"juniorShare": 0}).values()), sender=deployer)
+    assert vested_parts(full) == (full.units(6), full.units(4))
+    wait(STREAM)
+    assert vested_parts(full) == (full.units(6), full.units(64))
+
+
+# ------------------------------------------------------------ layers of a loss
+
+
+class Record(NamedTuple):
+    account: str
+    market: int
+    time: int
+    shortfall: int
+    coinsurance: int
+    skin: int
+    junior: int
+    senior: int
+    unpaid_profit: int
+
+    @property
+    def paid(self) -> tuple[int, ...]:
+        return self[4:]
+
+
+def record_of(system: FundSystem, id_: int) -> tuple[Record, int]:
+    """A default's record and its remainder."""
+    values, remainder = system.fund.defaultRecord(id_)
+    return Record(*values), remainder
+
+
+@pytest.mark.parametrize(
+    ("shortfall", "profit", "paid", "remainder", "left"),
+    [
+        pytest.param(60, 50, (0, 60, 0, 0, 0), 0, (40, 0, 200, 300), id="skin"),
+        pytest.param(150, 50, (0, 100, 50, 0, 0), 0, (0, 0, 150, 300), id="skin and junior"),
+        pytest.param(400, 50, (0, 100, 200, 100, 0), 0, (0, 0, 0, 200), id="skin, junior and senior"),
+        pytest.param(620, 50, (0, 100, 200, 300, 20), 0, (0, 0, 0, 0), id="unpaid profit"),
+        pytest.param(700, 50, (0, 100, 200, 300, 50), 50, (0, 0, 0, 0), id="a remainder"),
+    ],
+)
+def test_resolve_pays_in_order(
+    full: FundSystem,
+    stranger: Any,
+    shortfall: int,
+    profit: int,
+    paid: tuple[int, ...],
+    remainder: int,
+    left: tuple[int, ...],
+) -> None:
+    units = full.units
+    held = full.token.balanceOf(full.house)
+    receipt = full.resolve(stranger, shortfall, profit)
+    record, rest = record_of(full, 1)
+    assert (record.account, record.market, record.time) == (stranger.address, BTC, receipt.timestamp)
+    assert record.shortfall == units(shortfall)
+    assert record.paid == tuple(map(units, paid))
+    assert rest == units(remainder)
+    assert sum(record.paid) + rest == record.shortfall  # P4
+
+    from_fund = units(sum(paid[1:4]))
+    assert event(receipt, full.house.Resolved) == {
+        "fromProfit": units(paid[0] + paid[4]),
+        "fromFund": from_fund,
+    }
+    assert full.token.balanceOf(full.house) - held == from_fund
+    assert full.token.balanceOf(full.fund) == full.fund.totalAssets() == units(600) - from_fund
+    assert full.layers() == tuple(map(units, left))
+
+    logged = event(receipt, full.fund.Defaulted)
+    assert (logged["id"], logged["account"], logged["market"]) == (1, stranger.address, BTC)
+    assert logged["remainder"] == rest
+    account, *values = logged["record"]
+    assert (to_checksum_address(account), *values) == record
+
+
+@pytest.mark.parametrize(
+    ("coinsurance", "paid"),
+    [
+        pytest.param(0, (0, 80, 0, 0, 0), id="0%"),
+        pytest.param(500_000, (40, 40, 0, 0, 0), id="50%"),
+        pytest.param(MILLION, (50, 30, 0, 0, 0), id="100%, more than there is"),
+    ],
+)
+def test_coinsurance(full: FundSystem, stranger: Any, coinsurance: int, paid: tuple[int, ...]) -> None:
+    full.cover(MILLION, coinsurance)
+    full.resolve(stranger, 80, 50)
+    record, remainder = record_of(full, 1)
+    assert record.paid == tuple(map(full.units, paid))
+    assert remainder == 0
+    full.cover(MILLION, 123_456)
+    assert record_of(full, 1) == (record, 0), "a record keeps the ratio of its time"
+
+
+def test_coinsurance_of_all_that_the_market_has_leaves_no_second_part(full: FundSystem, stranger: Any) -> None:
+    full.cover(MILLION, MILLION)
+    full.resolve(stranger, 800, 50)
+    record, remainder = record_of(full, 1)
+    assert record.paid == tuple(map(full.units, (50, 100, 200, 300, 0)))
+    assert remainder == full.units(150)
+
+
+def test_unvested_income_pays_after_skin_and_before_junior(full: FundSystem, keeper: Any, stranger: Any) -> None:
+    since = start_stream(full, keeper, 70)
+    next_block_at(since + DAY)
+    full.resolve(stranger, 130)
+    record, _ = record_of(full, 1)
+    assert record.paid == tuple(map(full.units, (0, 130, 0, 0, 0)))
+    assert full.layers() == tuple(map(full.units, (0, 30, 206, 304))), "what has vested is the tranches'"
+    assert tuple(full.fund.stream()) == (full.units(30), since + DAY, since + STREAM)
+
+
+def test_an_empty_fund_resolves(system: FundSystem, stranger: Any) -> None:
+    """P6: nothing there is no reason to stop a liquidation."""
+    receipt = system.resolve(stranger, 100, 30)
+    assert event(receipt, system.house.Resolved) == {"fromProfit": system.units(30), "fromFund": 0}
+    record, remainder = record_of(system, 1)
+    assert record.paid == (0, 0, 0, 0, system.units(30))
+    assert remainder == system.units(70)
+    assert event(system.house.payBounty(BTC, 5, sender=stranger), system.house.Paid)["amount"] == 0
+
+
+def test_a_market_without_cover_gets_nothing(full: FundSystem, stranger: Any) -> None:
+    receipt = full.resolve(stranger, 100, 30, market=9)
+    assert event(receipt, full.house.Resolved) == {"fromProfit": full.units(30), "fromFund": 0}
+    assert full.fund.totalAssets() == full.units(600)
+
+
+def test_zero_layers_are_passed_over(system: FundSystem, other_staker: Any, stranger: Any) -> None:
+    system.cover(MILLION)
+    system.stake(system.senior, other_staker, 50)
+    system.resolve(stranger, 20)
+    assert record_of(system, 1)[0].paid == (0, 0, 0, system.units(20), 0)
+
+
+def test_the_largest_shortfall_resolves(full: FundSystem, stranger: Any) -> None:
+    full.house.resolve(stranger, BTC, UINT128, UINT128, sender=stranger)
+    record, remainder = record_of(full, 1)
+    assert record.shortfall == UINT128
+    assert record.unpaid_profit == UINT128 - full.units(600)
+    assert remainder == 0
+
+
+def test_records_are_numbered_from_one(full: FundSystem, stranger: Any) -> None:
+    for market, shortfall in ((BTC, 10), (ETH, 20)):
+        full.resolve(stranger, shortfall, market=market)
+    assert full.fund.defaultCount() == 2
+    for id_, (market, shortfall) in enumerate(((BTC, 10), (ETH, 20)), start=1):
+        record, _ = record_of(full, id_)
+        assert (record.market, record.shortfall) == (market, full.units(shortfall))
+    for unknown in (0, 3):
+        with ape.reverts(full.fund.UnknownDefault, id=unknown):
+            full.fund.defaultRecord(unknown)
+
+
+# -------------------------------------------------------------------- wipe-out
+
+
+def test_losing_the_last_unit_wipes_a_tranche(full: FundSystem, stranger: Any) -> None:
+    receipt = full.house.resolve(stranger, BTC, full.units(300) - 1, 0, sender=stranger)
+    assert not list(full.fund.TrancheWiped.from_receipt(receipt))
+    assert tuple(full.fund.trancheState(full.junior)) == (1, 0)
+
+    receipt = full.house.resolve(stranger, BTC, 1, 0, sender=stranger)
+    assert event(receipt, full.fund.TrancheWiped) == {"tranche": full.junior.address, "shareEpoch": 1}
+    assert tuple(full.fund.trancheState(full.junior)) == (0, 1)
+    assert full.fund.shareEpochOf(full.junior) == 1
+    assert full.fund.shareEpochOf(full.senior) == 0
+
+    receipt = full.resolve(stranger, 1)
+    assert not list(full.fund.TrancheWiped.from_receipt(receipt)), "an empty tranche is not wiped again"
+
+
+def test_one_default_wipes_both_tranches(full: FundSystem, stranger: Any) -> None:
+    receipt = full.resolve(stranger, 1000)
+    wiped = [log.tranche for log in full.fund.TrancheWiped.from_receipt(receipt)]
+    assert wiped == [full.junior.address, full.senior.address]
+    for tranche in wiped:
+        assert tuple(full.fund.trancheState(tranche)) == (0, 1)
+
+
+def test_a_bounty_can_wipe(full: FundSystem, stranger: Any) -> None:
+    receipt = full.house.payBounty(BTC, full.units(300), sender=stranger)
+    assert event(receipt, full.fund.TrancheWiped) == {"tranche": full.junior.address, "shareEpoch": 1}
+
+
+# --------------------------------------------------------------------- bounty
+
+
+def test_bounty_comes_from_the_layers_in_order(full: FundSystem, stranger: Any) -> None:
+    held = full.token.balanceOf(full.house)
+    receipt = full.house.payBounty(BTC, full.units(150), sender=stranger)
+    assert event(receipt, full.fund.BountyPaid) == {
+        "market": BTC,
+        "amount": full.units(150),
+        "skin": full.units(100),
+        "junior": full.units(50),
+        "senior": 0,
+    }
+    assert event(receipt, full.house.Paid)["amount"] == full.units(150)
+    assert full.token.balanceOf(full.house) - held == full.units(150)
+    assert full.fund.defaultCount() == 0
+    assert full.fund.available(BTC) == full.units(450)
+
+
+def test_bounty_stays_within_the_budget(full: FundSystem, stranger: Any) -> None:
+    full.cover(10_000)
+    receipt = full.house.payBounty(BTC, full.units(150), sender=stranger)
+    assert event(receipt, full.house.Paid)["amount"] == full.units(6)
+    receipt = full.house.payBounty(BTC, 1, sender=stranger)
+    assert event(receipt, full.house.Paid)["amount"] == 0
+    assert not list(full.fund.BountyPaid.from_receipt(receipt))
+
+
+# -------------------------------------------------------------------- budgets
+
+
+def next_window(system: FundSystem) -> int:
+    """Moves to the start of the next budget window; returns its index."""
+    length = system.fund.parameters().budgetWindow
+    index = ape.chain.blocks.head.timestamp // length + 1
+    wait_until(index * length)
+    return int(index)
+
+
+def test_a_market_spends_its_budget_and_no_more(full: FundSystem, stranger: Any) -> None:
+    full.cover(250_000)
+    window = next_window(full)
+    assert full.fund.available(BTC) == full.units(150)
+    assert tuple(full.fund.marketCover(BTC)) == (250_000, 0, full.units(150), window)
+
+    receipt = full.resolve(stranger, 100)
+    assert event(receipt, full.fund.BudgetOpened) == {
+        "market": BTC,
+        "window": window,
+        "budget": full.units(150),
+    }
+    assert full.fund.available(BTC) == full.units(50)
+
+    receipt = full.resolve(stranger, 100)
+    assert not list(full.fund.BudgetOpened.from_receipt(receipt))
+    assert event(receipt, full.house.Resolved)["fromFund"] == full.units(50)
+    assert record_of(full, 2)[1] == full.units(50)
+    assert full.fund.available(BTC) == 0
+    assert full.fund.totalAssets() == full.units(450), "the other layers are not touched for this market"
+    assert full.fund.available(ETH) == full.units(450), "another market's budget is its own"
+
+
+def test_a_new_window_opens_a_new_budget(full: FundSystem, stranger: Any) -> None:
+    full.cover(250_000)
+    next_window(full)
+    full.resolve(stranger, 200)
+    assert full.fund.available(BTC) == 0
+    window = next_window(full)
+    assert full.fund.available(BTC) == full.units(450) // 4
+    receipt = full.resolve(stranger, 200)
+    assert event(receipt, full.fund.BudgetOpened) == {
+        "market": BTC,
+        "window": window,
+        "budget": full.units(450) // 4,
+    }
+    assert event(receipt, full.house.Resolved)["fromFund"] == full.units(450) // 4
+
+
+def test_a_bounty_and_a_default_share_the_budget(full: FundSystem, stranger: Any) -> None:
+    full.cover(250_000)
+    next_window(full)
+    full.house.payBounty(BTC, full.units(100), sender=stranger)
+    assert event(full.resolve(stranger, 100), full.house.Resolved)["fromFund"] == full.units(50)
+
+
+def test_a_new_share_applies_from_the_next_window(full: FundSystem, stranger: Any) -> None:
+    full.cover(250_000)
+    next_window(full)
+    full.resolve(stranger, 50)
+    full.cover(0)
+    assert full.fund.available(BTC) == full.units(100)
+    next_window(full)
+    assert full.fund.available(BTC) == 0
+    full.resolve(stranger, 1)
+    full.cover(MILLION)
+    assert full.fund.available(BTC) == 0
+
+
+def test_available_is_no_more_than_the_assets(full: FundSystem, stranger: Any) -> None:
+    next_window(full)
+    full.house.payBounty(ETH, full.units(1), sender=stranger)
+    full.resolve(stranger, 500)
+    assert full.fund.marketCover(ETH)[2] == full.units(599)
+    assert full.fund.available(ETH) == full.fund.totalAssets() == full.units(99)
+
+
+def test_a_new_window_length_opens_budgets_anew(full: FundSystem, deployer: Any, stranger: Any) -> None:
+    full.cover(250_000)
+    full.resolve(stranger, 600)
+    assert full.fund.available(BTC) == 0
+    full.fund.setParameters(tuple((PARAMETERS | {"budgetWindow": HOUR}).values()), sender=deployer)
+    assert full.fund.available(BTC) == full.units(450) // 4
+
+
+# --------------------------------------------------------- target and coverage
+
+
+def test_target_and_coverage(full: FundSystem, keeper: Any) -> None:
+    assert full.fund.target() == 0
+    assert full.fund.coverage() == UINT256
+    full.house.setOpenInterestNotional(full.units(8000) + 9, sender=keeper)
+    assert full.fund.target() == full.units(800), "rounded down"
+    assert full.fund.coverage() == 750_000
+
+
+def test_gate(full: FundSystem) -> None:
+    assert full.fund.gateOpen()
+    full.close_gate()
+    assert not full.fund.gateOpen()
+    full.open_gate()
+    assert full.fund.gateOpen()
+
+
+# --------------------------------------------------------------------- tokens
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        pytest.param(("TestToken", "Dollar", "USD", 6), id="6 decimals"),
+        pytest.param(("TestToken", "Dollar", "USD", 8), id="8 decimals"),
+        pytest.param(("TestToken", "Dollar", "USD", 18), id="18 decimals"),
+        pytest.param(("SilentToken", 6), id="returns nothing"),
+    ],
+)
+def test_life_of_a_fund(
+    deploy: Any, token: tuple[Any, ...], deployer: Any, staker: Any, other_staker: Any, stranger: Any
+) -> None:
+    system: FundSystem = deploy(*token)
+    system.cover(MILLION, 100_000)
+    system.contribute(deployer, 100)
+    system.stake(system.junior, staker, 200)
+    system.stake(system.senior, other_staker, 300)
+    system.collect(stranger, fees=50)
+    system.resolve(stranger, 500, 20)
+    record, remainder = record_of(system, 1)
+    assert sum(record.paid) == record.shortfall == system.units(500)
+    assert remainder == 0
+    assert record.coinsurance == system.units(20)
+    assert record.skin + record.junior + record.senior == system.units(480)
+    assert system.token.balanceOf(system.fund) == system.fund.totalAssets() == system.units(160)
+    assert system.token.balanceOf(system.treasury) == system.units(10)
+    assert system.fund.shareEpochOf(system.junior) == 1
+
+
+def test_a_token_that_returns_false_is_refused(deploy: Any, deployer: Any) -> None:
+    system: FundSystem = deploy("FalseToken", 6)
+    with ape.reverts(system.fund.SafeERC20FailedOperation):
+        system.fund.contribute(1, sender=deployer)
+
+
+def test_a_token_that_calls_back_cannot_be_counted_twice(deploy: Any, deployer: Any) -> None:
+    """While a contribution arrives, the token hands over income: the arrival is not what was stated."""
+    system: FundSystem = deploy("ReentrantToken", 6)
+    system.token.mint(system.house, 7, sender=deployer)
+    system.house.setIncome(0, 7, 0, 0, sender=deployer)
+    system.fill(deployer, system.fund, 1)
+    system.token.arm(system.fund, system.fund.collect.encode_input(), sender=deployer)
+    with ape.reverts(system.fund.InexactTransfer, expected=system.units(1), received=system.units(1) + 7):
+        system.fund.contribute(system.units(1), sender=deployer)

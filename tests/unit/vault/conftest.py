@@ -1,0 +1,75 @@
+"""The vault alone: the clearing house that moves its ledger is played by an address that lets every withdrawal pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import ape
+import pytest
+from ape.api import AccountAPI, ReceiptAPI
+from ape.contracts import ContractInstance
+from eth_utils import to_checksum_address
+
+HOUSE = to_checksum_address("0x" + "c1ea".ljust(40, "0"))
+FUND = to_checksum_address("0x" + "f0d0".ljust(40, "0"))
+STOP = "0x00"
+"""Code that accepts every call and returns nothing."""
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Amounts are units of S; `house` and `fund` send as the clearing house and the insurance fund."""
+
+    vault: ContractInstance
+    token: ContractInstance
+    house: AccountAPI
+    fund: AccountAPI
+
+    def deposit(self, account: AccountAPI, amount: int, market: Any = None) -> ReceiptAPI:
+        self.token.mint(account, amount, sender=account)
+        self.token.approve(self.vault, amount, sender=account)
+        return self.vault.deposit(account, amount, sender=account)
+
+    def settle(self, account: Any, pnl: int, market: int = 0, stale: bool = False) -> ReceiptAPI:
+        return self.vault.settle(account, market, pnl, stale, sender=self.house)
+
+    def send(self, function: str, *arguments: Any) -> ReceiptAPI:
+        """A call by the clearing house."""
+        return getattr(self.vault, function)(*arguments, sender=self.house)
+
+    def set_maturity(self, market: int, seconds: int, governor: AccountAPI) -> None:
+        self.vault.setMaturity(market, seconds, sender=governor)
+
+    def pool(self, market: int = 0) -> int:
+        return self.vault.marketLedger(market).pool
+
+    def held(self) -> int:
+        return self.token.balanceOf(self.vault)
+
+
+DeployLedger = Callable[[ContractInstance], Ledger]
+
+
+@pytest.fixture(scope="session")
+def deploy_ledger(project, actors) -> DeployLedger:
+    """Deploys a vault for a token; the governor is its authority's admin."""
+    provider = ape.chain.provider
+    for address in (HOUSE, FUND):
+        provider.set_balance(address, 10**21)
+    provider.set_code(HOUSE, STOP)
+    authority = actors["deployer"].deploy(project.Authority, actors["governor"])
+
+    def deploy(token: ContractInstance) -> Ledger:
+        vault = actors["deployer"].deploy(project.Vault, authority, token, HOUSE, FUND)
+        house, fund = (ape.accounts.test_accounts.impersonate_account(a) for a in (HOUSE, FUND))
+        return Ledger(vault, token, house, fund)
+
+    return deploy
+
+
+@pytest.fixture(scope="session")
+def ledger(deploy_ledger, project, actors) -> Ledger:
+    """Over a token of 6 decimals; nobody has deposited."""
+    return deploy_ledger(actors["deployer"].deploy(project.TestToken, "Test Dollar", "tUSD", 6))

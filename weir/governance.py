@@ -1,0 +1,85 @@
+"""Who may change what, and after which delay: the table from which a deployment configures its Authority.
+
+The Authority is OpenZeppelin's AccessManager. A restricted function belongs to exactly one role; the holder
+of a role with an execution delay schedules a call and may make it once the delay is over. What each function
+may do is bounded by the contracts themselves; docs/governance.md tells it in words. Nothing here talks to a
+chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from eth_utils.crypto import keccak
+
+__all__ = ["ADMIN", "GOVERNOR", "GUARDIAN", "ROLES", "Role", "selector"]
+
+DAY = 86_400
+
+_MARKET_PARAMETERS = "(uint32,uint32,uint24,uint24,uint24,uint24,uint32,uint112)"
+_LIQUIDATION_PARAMETERS = "(uint24,uint24,uint24,uint32,uint128,uint24)"
+_FUND_PARAMETERS = "(uint128,uint32,uint24,uint24,uint32,uint32)"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role of the Authority.
+
+    `id` is its number there, `delay` the default execution delay of its holders in seconds, `functions` the
+    signatures of the functions it may call, by the name that the contract has in a deployment.
+    """
+
+    name: str
+    id: int
+    delay: int
+    functions: Mapping[str, tuple[str, ...]]
+
+    def selectors(self, contract: str) -> tuple[bytes, ...]:
+        """The selectors (4 bytes each) of its functions on one contract, () where it has none."""
+        return tuple(selector(signature) for signature in self.functions.get(contract, ()))
+
+
+def selector(signature: str) -> bytes:
+    """The first four bytes of the keccak hash of a canonical signature, such as `pauseNewRisk(uint32)`."""
+    return keccak(text=signature)[:4]
+
+
+ADMIN = Role("admin", 0, 2 * DAY, MappingProxyType({}))
+"""Grants and revokes roles, and decides which role a function belongs to. Its holder is the governor:
+changing who governs waits as long as governing does. The number is AccessManager's own."""
+
+GOVERNOR = Role(
+    "governor",
+    1,
+    2 * DAY,
+    MappingProxyType(
+        {
+            "ClearingHouse": (
+                f"addMarket(bytes32,{_MARKET_PARAMETERS})",
+                f"setMarketParameters(uint16,{_MARKET_PARAMETERS})",
+                f"setLiquidationParameters({_LIQUIDATION_PARAMETERS})",
+                "closeMarket(uint16,uint128)",
+            ),
+            "PriceOracle": (
+                "setFeed(uint16,address,uint32,uint128,uint128)",
+                "setSequencerFeed(address,uint32)",
+            ),
+            "Vault": ("setMaturity(uint16,uint24)",),
+            "InsuranceFund": (
+                "setMarketCover(uint16,uint32,uint32)",
+                f"setParameters({_FUND_PARAMETERS})",
+            ),
+            "JuniorTranche": ("setEpochDuration(uint32)",),
+            "SeniorTranche": ("setEpochDuration(uint32)",),
+        }
+    ),
+)
+"""Sets parameters and feeds, adds markets, and closes those whose feed is dead."""
+
+GUARDIAN = Role("guardian", 2, 0, MappingProxyType({"ClearingHouse": ("pauseNewRisk(uint32)",)}))
+"""Pauses new risk, at once and for a limited time."""
+
+ROLES = (ADMIN, GOVERNOR, GUARDIAN)
+"""Every role; the deployer gives each to its holder and renounces `ADMIN` last."""

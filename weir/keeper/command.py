@@ -1,0 +1,156 @@
+"""The console command `weir keeper`, also run by `ape run keeper`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import threading
+from decimal import Decimal
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from weir.cli import deployment_option, keystore_option, rpc_option
+
+if TYPE_CHECKING:
+    from weir.client import Weir
+    from weir.keeper.runner import Keeper, StepReport
+
+__all__ = ["command"]
+
+log = logging.getLogger(__name__)
+
+
+@click.command("keeper")
+@rpc_option
+@deployment_option
+@keystore_option
+@click.option(
+    "--execute", is_flag=True, help="Send what is found to be due; without it everything is only simulated."
+)
+@click.option(
+    "--steps", type=click.IntRange(1), help="Stop after so many steps.  [default: run until stopped]"
+)
+@click.option(
+    "--interval", type=click.FloatRange(0), default=5.0, show_default=True, help="Seconds between two steps."
+)
+@click.option(
+    "--state",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to remember across restarts what is on its way and what failed.",
+)
+@click.option(
+    "--min-profit",
+    type=float,
+    default=0.0,
+    show_default=True,
+    metavar="USD",
+    help="Bounty less gas of a liquidation.",
+)
+@click.option(
+    "--native-price",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    metavar="USD",
+    help="Price of the chain's native coin, for the cost of gas.",
+)
+@click.option(
+    "--min-bounty",
+    type=click.IntRange(0, 1_000_000),
+    default=0,
+    show_default=True,
+    metavar="PPM",
+    help="Bounty to wait for, in parts per million of what is taken over.",
+)
+@click.option(
+    "--margin-use",
+    type=click.IntRange(1, 1_000_000),
+    default=900_000,
+    show_default=True,
+    metavar="PPM",
+    help="Most of the keeper's own equity that initial margin may take.",
+)
+@click.option("--json", "as_json", is_flag=True, help="End with a summary in JSON.")
+def command(
+    rpc: str,
+    deployment: Path | None,
+    keystore: Path | None,
+    execute: bool,
+    steps: int | None,
+    interval: float,
+    state: Path | None,
+    min_profit: float,
+    native_price: float,
+    min_bounty: int,
+    margin_use: int,
+    as_json: bool,
+) -> int:
+    """Settle, flag, liquidate and deleverage accounts, collect fees, roll tranches.
+
+    Ends with exit code 0 when stopped or done, and 1 when its last step left something undone that it tried.
+    """
+    from weir.accounts import choose_account
+    from weir.client import Weir
+    from weir.keeper.policy import Options
+    from weir.keeper.runner import Keeper
+    from weir.keeper.state import KeeperState
+
+    weir = Weir.connect(rpc, deployment)
+    account = choose_account(weir.chain.id, keystore)
+    options = Options(
+        execute=execute,
+        min_profit=weir.units(Decimal(str(min_profit))),
+        gas_price=_gas_price(weir, native_price),
+        min_bounty_rate=min_bounty,
+        margin_use=margin_use,
+        min_collect=weir.units(Decimal(1)),
+    )
+    memory = KeeperState.open(state, weir.chain.id, weir.clearing_house.address)
+    keeper = Keeper(weir, account, options, state=memory)
+    reports: list[StepReport] = []
+
+    def observe(report: StepReport) -> None:
+        reports[:] = [report]
+        if not as_json:
+            for line in report.lines():
+                click.echo(line)
+
+    last = keeper.run(interval=interval, steps=steps, stop=_stopped_by_signal(), observe=observe)
+    if as_json:
+        click.echo(json.dumps(_summary(keeper, last), indent=2))
+    return 1 if last is not None and last.failed else 0
+
+
+def _gas_price(weir: Weir, native_price: float) -> float:
+    """Units of S per gas, at the chain's present gas price."""
+    if not native_price:
+        return 0.0
+    wei = int(weir.chain.rpc("eth_gasPrice"), 16)
+    return wei * native_price * float(10**weir.deployment.decimals) / 1e18
+
+
+def _stopped_by_signal() -> threading.Event:
+    """Set by SIGINT and SIGTERM, so that a step is finished before the keeper ends."""
+    stop = threading.Event()
+
+    def leave(number: int, _: FrameType | None) -> None:
+        log.info("%s: finishing this step", signal.Signals(number).name)
+        stop.set()
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, leave)
+        signal.signal(signal.SIGTERM, leave)
+    return stop
+
+
+def _summary(keeper: Keeper, last: StepReport | None) -> dict[str, Any]:
+    return {
+        "account": keeper.account.address,
+        "execute": keeper.options.execute,
+        "state": keeper.state.model_dump(mode="json"),
+        "last_step": last.as_dict() if last else None,
+    }

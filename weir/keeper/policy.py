@@ -1,0 +1,252 @@
+"""What a keeper does about what it sees: pure functions of one view of the chain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from weir.client import AccountState, Actions
+from weir.keeper.view import Rules, View
+
+__all__ = [
+    "MILLION",
+    "WAD",
+    "Kind",
+    "Options",
+    "Task",
+    "affordable",
+    "expected_bounty",
+    "housekeeping",
+    "resolutions",
+    "settlements",
+    "taken",
+    "winners",
+]
+
+MILLION = 10**6
+WAD = 10**18
+LIQUIDATION_GAS = 400_000
+"""What a liquidation is taken to use when its gas is weighed against its bounty."""
+SETTLE_BATCH = 20
+_HALVINGS = 40
+
+
+class Kind(StrEnum):
+    """What a keeper can send."""
+
+    SETTLE = "settle"
+    FLAG = "flag"
+    LIQUIDATE = "liquidate"
+    DELEVERAGE = "deleverage"
+    COLLECT = "collect"
+    ROLL = "roll"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a keeper behaves; it only simulates unless `execute`.
+
+    A liquidation must be expected to bring `min_profit` (units of S) beyond its gas, whose price is
+    `gas_price` (units of S per gas), and a bounty of at least `min_bounty_rate` (ppm of what is taken
+    over). Afterwards, initial margin may take up to `margin_use` (ppm) of the keeper's equity. With each
+    default `name_winners` accounts are settled first. Fees are collected from `min_collect` (units of S)
+    on.
+    """
+
+    execute: bool = False
+    min_profit: int = 0
+    gas_price: float = 0.0
+    min_bounty_rate: int = 0
+    margin_use: int = 900_000
+    name_winners: int = 8
+    min_collect: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something to send about `subject`, an account or a part of the fund.
+
+    Liquidations have the `fraction` to ask for (1e18 = all) and the `bounty` expected.
+    """
+
+    kind: Kind
+    subject: str
+    settle_first: tuple[str, ...] = ()
+    fraction: int = 0
+    bounty: int = 0
+    reason: str = ""
+
+    @property
+    def key(self) -> str:
+        """What failures are remembered by."""
+        return f"{self.kind}:{self.subject}"
+
+
+# ------------------------------------------------------------ settle and flag
+
+
+def settlements(view: View, options: Options) -> list[Task]:
+    """Accounts without a position but with debt (each resolved, its winners first), or with records of
+    no size.
+    """
+    found = sorted(each.address for each in view.findings if each.settle)
+    debts = {address: view.accounts[address].debt for address in found}
+    empty = [address for address in found if not debts[address]]
+    tasks = [
+        Task(
+            Kind.SETTLE,
+            address,
+            winners(view, (), options.name_winners, (address,)),
+            reason=f"owes {debts[address]} and has no position",
+        )
+        for address in sorted(found, key=lambda each: -debts[each])
+        if debts[address]
+    ]
+    for i in range(0, len(empty), SETTLE_BATCH):
+        *first, last = empty[i : i + SETTLE_BATCH]
+        tasks.append(Task(Kind.SETTLE, last, tuple(first), reason="records of no size"))
+    return tasks
+
+
+def flags(view: View) -> list[Task]:
+    """Accounts whose flag, or mark of insolvency, is not what their equity says; the deepest under
+    water first.
+    """
+    found = sorted((e for e in view.findings if e.flag or e.unflag or e.mark), key=_by_urgency)
+    return [Task(Kind.FLAG, each.address, reason=_reason(each)) for each in found]
+
+
+def winners(view: View, markets: Sequence[int], count: int, but: Sequence[str]) -> tuple[str, ...]:
+    """The accounts with the largest unsettled profit in these markets (in all, where none is named),
+    largest first.
+
+    Settled before a default is resolved, they stand in line with what they have won: unpaid profit bears
+    loss, and what is not settled yet could bear nothing.
+    """
+    profits = []
+    for address, account in view.accounts.items():
+        profit = sum(p.unsettled for p in account.positions if not markets or p.market in markets)
+        if profit > 0 and address not in but:
+            profits.append((-profit, address))
+    return tuple(address for _, address in sorted(profits)[:count])
+
+
+# ----------------------------------------------------------------- resolutions
+
+
+def resolutions(view: View, own: str, options: Options) -> list[Task]:
+    """One task for each flagged account that something can be done about, the most urgent first."""
+    found = sorted((each for each in view.findings if each.liquidate or each.deleverage), key=_by_urgency)
+    tasks = (_resolution(view, each, own, options) for each in found if each.address != own)
+    return [task for task in tasks if task]
+
+
+def _resolution(view: View, finding: Actions, own: str, options: Options) -> Task | None:
+    """A liquidation where bounty and own margin allow it, else a deleveraging where the rules allow that."""
+    target = view.accounts[finding.address]
+    named: tuple[str, ...] = ()
+    if finding.equity < 0:
+        named = winners(view, _markets(target), options.name_winners, (target.address, own))
+    if finding.liquidate and finding.bounty_rate >= options.min_bounty_rate:
+        fraction = affordable(view, view.accounts[own], target, finding, options.margin_use)
+        bounty = expected_bounty(view, target, finding, fraction)
+        if fraction and bounty >= options.min_profit + options.gas_price * LIQUIDATION_GAS:
+            first = named if fraction == WAD else ()
+            return Task(Kind.LIQUIDATE, target.address, first, fraction, bounty, _reason(finding))
+    if finding.deleverage:
+        return Task(Kind.DELEVERAGE, target.address, named, reason=_reason(finding))
+    return None
+
+
+def taken(rules: Rules, target: Actions, wanted: int) -> int:
+    """The fraction that is taken when `wanted` is asked for (SPECIFICATION.md section 4), 1e18 = all."""
+    cost = -(-target.notional * (target.bounty_rate + rules.penalty) // MILLION)
+    fraction = min(wanted, WAD)
+    if target.equity > 0 and target.initial_margin > cost:
+        fraction = min(
+            fraction, -(-(target.initial_margin - target.equity) * WAD // (target.initial_margin - cost))
+        )
+    least = rules.min_notional * WAD
+    if target.notional * fraction < least:
+        fraction = min(WAD, -(-least // target.notional)) if target.notional else WAD
+    return WAD if target.notional * (WAD - fraction) < least else fraction
+
+
+def affordable(view: View, own: AccountState, target: AccountState, finding: Actions, margin_use: int) -> int:
+    """The largest fraction of the target that leaves the keeper enough initial margin; 0 where none does.
+
+    At most `margin_use` (ppm) of the keeper's equity may be required afterwards. The bounty is not counted
+    on.
+    """
+    if own.flagged_at or own.debt:
+        return 0
+    budget = own.equity * margin_use // MILLION
+
+    def fits(fraction: int) -> bool:
+        sizes = {p.market: p.size for p in own.positions}
+        for p in target.positions:
+            part = abs(p.size) * fraction // WAD
+            sizes[p.market] = sizes.get(p.market, 0) + (part if p.size > 0 else -part)
+        return _initial(view, sizes) <= budget
+
+    wanted = taken(view.rules, finding, WAD)
+    if fits(wanted):
+        return wanted
+    if not fits(0):
+        return 0
+    low, high = 0, wanted
+    for _ in range(_HALVINGS):
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    fraction = taken(view.rules, finding, low) if low else 0
+    return fraction if fraction and fits(fraction) else 0
+
+
+def _initial(view: View, sizes: Mapping[int, int]) -> int:
+    markets = ((view.markets[m], abs(size)) for m, size in sizes.items())
+    divisor = view.rules.scale * MILLION
+    return sum(-(-size * market.price * market.initial_margin_ratio // divisor) for market, size in markets)
+
+
+def expected_bounty(view: View, target: AccountState, finding: Actions, fraction: int) -> int:
+    """What a liquidation will pay: the account's cash and, once nothing is left of the account, the fund.
+
+    Cash that a profit may yet bring is not counted on.
+    """
+    full = target.notional * fraction // WAD * finding.bounty_rate // MILLION
+    # A loss that is not settled yet takes claims first, then cash.
+    loss = max(0, -target.unsettled - target.claims)
+    paid = min(full, max(0, target.cash - loss))
+    if paid < full and target.equity - paid <= 0:
+        paid += min(full - paid, sum(view.markets[m].available for m in _markets(target)))
+    return paid
+
+
+# ---------------------------------------------------------------- housekeeping
+
+
+def housekeeping(view: View, options: Options) -> list[Task]:
+    """Fees to hand on, and tranches whose epoch is over and for whose batch somebody waits."""
+    tasks = []
+    if view.uncollected >= options.min_collect:
+        tasks.append(Task(Kind.COLLECT, "fund", reason=f"{view.uncollected} uncollected"))
+    if view.fund.gate_open:
+        for name, tranche in (("junior", view.fund.junior_tranche), ("senior", view.fund.senior_tranche)):
+            if tranche.requested + tranche.noticed and view.time >= tranche.rolls_from:
+                tasks.append(Task(Kind.ROLL, name, reason="its epoch is over"))
+    return tasks
+
+
+def _markets(account: AccountState) -> tuple[int, ...]:
+    return tuple(position.market for position in account.positions if position.size)
+
+
+def _by_urgency(finding: Actions) -> tuple[float, str]:
+    # Equity over notional: the smaller, the more urgent.
+    depth = finding.equity / finding.notional if finding.notional else float(finding.equity >= 0)
+    return depth, finding.address
+
+
+def _reason(finding: Actions) -> str:
+    return f"equity {finding.equity}, maintenance margin {finding.maintenance_margin}"

@@ -1,0 +1,288 @@
+"""The properties P1 to P10 (SPECIFICATION.md section 9) as functions over the state, each with its slack.
+
+State properties take a world; P5, P7 and P8 compare two moments of it; P6 tries on a copy.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from weir.model.clearing import FUND, VAULT
+from weir.model.errors import Revert
+from weir.model.fund import DefaultRecord
+from weir.model.numbers import SHARE_OFFSET
+from weir.model.tranche import Tranche
+from weir.model.world import TREASURY, World
+
+Number = int | Fraction
+
+
+@dataclass(frozen=True)
+class Check:
+    """A property measured: slack in [low, high] holds. Units of S, or wei of size for P3."""
+
+    name: str
+    slack: Number
+    low: Number = 0
+    high: Number = 0
+
+    @property
+    def holds(self) -> bool:
+        return self.low <= self.slack <= self.high
+
+
+# ---- P1
+
+
+def backing(world: World) -> list[Check]:
+    """P1: the S that each contract holds is what its books say (a tranche keeps what claims round off)."""
+    ledger, fund, held = world.ledger, world.fund, world.token.balances
+    booked = sum(ledger.cash.values()) + sum(m.pool for m in ledger.markets) + ledger.fees + ledger.penalties
+    checks = [Check("P1 vault", held[VAULT] - booked), Check("P1 fund", held[FUND] - fund.assets)]
+    for tranche in (fund.junior, fund.senior):
+        owed = sum(_claimable(tranche, batch, shares) for (batch, _), shares in tranche.requests.items())
+        rounded = tranche.claims_paid + len(tranche.requests)
+        checks.append(Check(f"P1 {tranche.name}", held[tranche.name] - owed, 0, rounded))
+    return checks
+
+
+def _claimable(tranche: Tranche, number: int, shares: int) -> int:
+    batch = tranche.batches[number]
+    return shares * batch.assets // batch.shares if batch.priced else 0
+
+
+# ---- P2
+
+
+def pool_identity(world: World, number: int) -> Check:
+    """P2: pool + residual - (claims + unsettled - debt); bounds: what rounding so far can have done."""
+    house, ledger = world.house, world.ledger.markets[number]
+    market = house.markets[number]
+    records = [r[number] for r in house.positions.values() if number in r]
+    debt = sum(amount for (_, m), amount in world.ledger.debts.items() if m == number)
+    unsettled = sum(market.unsettled(record) for record in records)
+    slack = ledger.pool + ledger.residual - ledger.total_claims - unsettled + debt
+    drift = market.trail.drift
+    return Check(f"P2 market {number}", slack, -drift, market.trail.kept + len(records) + ledger.dust + drift)
+
+
+# ---- P3
+
+
+def matched_book(world: World, number: int) -> list[Check]:
+    """P3: open interest - sum of sizes, for each side; at most what rounding has taken off the side."""
+    house = world.house
+    market = house.markets[number]
+    checks = []
+    for side in (market.long, market.short):
+        sizes = [
+            market.size(r[number])
+            for r in house.positions.values()
+            if number in r and r[number].sign == side.sign
+        ]
+        name = f"P3 market {number} {'long' if side.sign > 0 else 'short'}"
+        checks.append(Check(name, market.open_interest - sum(sizes), 0, side.dropped + len(sizes)))
+    return checks
+
+
+def records_counted(world: World, number: int) -> list[Check]:
+    """Part of P3: each side counts its live records."""
+    market = world.house.markets[number]
+    records = [r[number] for r in world.house.positions.values() if number in r]
+    live = [record.sign for record in records if market.is_live(record)]
+    return [
+        Check(f"P3 market {number} records {side.sign:+}", side.positions - live.count(side.sign))
+        for side in (market.long, market.short)
+    ]
+
+
+# ---- P4, P5: defaults
+
+
+def waterfall(record: DefaultRecord) -> list[Check]:
+    """P4: the layers and the remainder sum to the shortfall; none pays while an earlier one has room."""
+    room, budget = record.room, record.room.budget
+    rooms = [room.coinsurance]
+    for paid, balance in (
+        (record.skin, room.skin),
+        (record.junior, room.junior),
+        (record.senior, room.senior),
+    ):
+        rooms.append(min(balance, budget))
+        budget -= paid
+    rooms.append(room.unpaid_profit - record.coinsurance)
+    payments = [record.coinsurance, record.skin, record.junior, record.senior, record.unpaid_profit]
+    out_of_order = sum(
+        sum(payments[layer + 1 :]) + record.remainder
+        for layer, (paid, most) in enumerate(zip(payments, rooms, strict=True))
+        if paid < most
+    )
+    negative = sum(min(0, amount) for amount in (*payments, record.remainder))
+    return [
+        Check("P4 sum", record.shortfall - sum(payments) - record.remainder),
+        Check("P4 order", out_of_order),
+        Check("P4 signs", negative),
+    ]
+
+
+def seniority(before: World, after: World) -> list[Check]:
+    """P5, over one call of which `before` is the state before it.
+
+    With defaults in it: no cash is taken from an account that had no position; open interest is charged only
+    once all claims are written off.
+    """
+    fresh = after.fund.defaults[len(before.fund.defaults) :]
+    if not fresh:
+        return []
+    house, ledger = before.house, before.ledger
+    outsiders = [a for a in ledger.cash if a != FUND and not house.positions[a] and not ledger.in_debt(a)]
+    taken = sum(max(0, _money(before, a) - _money(after, a)) for a in outsiders)
+    claims_left = sum(r.room.unpaid_profit - r.from_profit for r in fresh if r.remainder)
+    return [Check("P5 cash", taken), Check("P5 claims before open interest", claims_left)]
+
+
+def _money(world: World, account: str) -> int:
+    """Cash and wallet, so that its own deposits and withdrawals don't count."""
+    return world.ledger.cash[account] + world.token.balances[account]
+
+
+# ---- P6
+
+
+def liveness(world: World) -> Check:
+    """P6: on a copy, with no budget left, whoever is below maintenance margin can be resolved.
+
+    The slack counts accounts that nobody could resolve, and those in debt without a position.
+    """
+    trial = world.clone()
+    for cover in trial.fund.covers.values():
+        cover.budget, cover.spent, cover.budget_share = 0, 0, 0
+    everyone, stuck = trial.accounts(), 0
+    for _ in everyone:  # a remainder charged to others may put them below in turn
+        trial.advance(1)
+        if not _try(trial.settle, everyone):
+            return Check("P6", len(everyone))
+        below = [account for account in everyone if _is_below(trial, account)]
+        stuck = sum(not _deleverage(trial, account) for account in below)
+        if stuck or not below:
+            break
+    bare = sum(not trial.house.open_markets(account) for account, _ in trial.ledger.debts)
+    return Check("P6", stuck + bare)
+
+
+def _is_below(world: World, account: str) -> bool:
+    health = world.house.health(account)
+    return bool(world.house.open_markets(account)) and health.equity < health.maintenance
+
+
+def _deleverage(world: World, account: str) -> bool:
+    """True when the account, if still below, could be closed after at most one auction."""
+    _try(world.settle, [account])
+    if not _is_below(world, account):
+        return True
+    _try(world.flag, account)
+    world.advance(world.house.liquidation.auction_duration + 1)
+    return _try(world.deleverage, account)
+
+
+def _try(call: Callable[[Any], None], argument: Any) -> bool:
+    try:
+        call(argument)
+    except Revert:
+        return False
+    return True
+
+
+# ---- P7
+
+
+def share_prices(before: World, after: World) -> list[Check]:
+    """P7: cross-multiplied fall of each tranche's share price over a call without a loss; at most 0."""
+    checks = []
+    losses = after.house.tally.fund_bounties - before.house.tally.fund_bounties
+    losses += sum(record.from_fund for record in after.fund.defaults[len(before.fund.defaults) :])
+    for name in (before.fund.junior.name, before.fund.senior.name):
+        old, new = before.tranche(name), after.tranche(name)
+        if losses or old.share_epoch != new.share_epoch:
+            continue
+        fall = (old.assets + 1) * (new.supply + SHARE_OFFSET) - (new.assets + 1) * (old.supply + SHARE_OFFSET)
+        checks.append(Check(f"P7 {name}", max(0, fall)))
+    return checks
+
+
+# ---- P8
+
+
+def wealth(world: World, accounts: Iterable[str]) -> int:
+    """What the accounts own outright: wallets, cash, and unpaid profit at value."""
+    ledger, held = world.ledger, world.token.balances
+    return sum(
+        held[a] + ledger.cash[a] + sum(ledger.value(a, m) for m in range(len(ledger.markets)))
+        for a in accounts
+    )
+
+
+def no_free_lunch(before: World, after: World, colluders: Iterable[str], markets: Iterable[int]) -> Check:
+    """P8 for accounts alone in `markets`, that traded nowhere else, flat before and flat after.
+
+    Slack: what they gained beyond what the fund paid for those markets; at most 0.
+    """
+    alone, where = list(colluders), set(markets)
+    gained = wealth(after, alone) - wealth(before, alone)
+    paid = sum(r.from_fund for r in after.fund.defaults[len(before.fund.defaults) :] if r.market in where)
+    bounties = after.house.tally.fund_bounties - before.house.tally.fund_bounties
+    return Check("P8", max(0, gained - paid - bounties))
+
+
+# ---- P9, P10
+
+
+def orders(world: World) -> Check:
+    """P9: by how much fills exceed the sizes signed, cancelled orders counting as filled."""
+    return Check("P9", sum(max(0, filled - order.size) for order, filled in world.house.filled.items()))
+
+
+def fees(world: World) -> list[Check]:
+    """P10: what accounts paid = what fund, treasury and liquidators received, or is not yet collected."""
+    tally, ledger = world.house.tally, world.ledger
+    received = tally.to_fund + tally.to_treasury + ledger.fees + ledger.penalties
+    return [
+        Check("P10 fees and penalties", tally.fees + tally.penalties - received),
+        Check("P10 bounties", tally.bounties - tally.to_liquidators),
+        Check("P10 treasury", world.token.balances[TREASURY] - tally.to_treasury),
+    ]
+
+
+# ---- all
+
+
+def check(world: World, defaults_from: int = 0) -> list[Check]:
+    """P1 to P4 (defaults after the first `defaults_from`), P9 and P10 of a state, and what they rest on."""
+    checks = [*backing(world), orders(world), *fees(world), *ledger_shape(world)]
+    for number in range(len(world.house.markets)):
+        checks += [
+            pool_identity(world, number),
+            *matched_book(world, number),
+            *records_counted(world, number),
+        ]
+    for record in world.fund.defaults[defaults_from:]:
+        checks += waterfall(record)
+    return checks
+
+
+def ledger_shape(world: World) -> list[Check]:
+    """Section 2's own invariants: debt excludes claims in its market and cash; the claims index is <= 1."""
+    ledger = world.ledger
+    both = sum(ledger.value(account, market) > 0 for account, market in ledger.debts)
+    idle = sum(ledger.cash[account] for account, _ in ledger.debts)
+    index = sum(max(0, market.total_claims - market.total_units) for market in ledger.markets)
+    least = min([*ledger.cash.values(), *ledger.debts.values(), *(m.pool for m in ledger.markets), 0])
+    bare = sum(not any(record.size for record in world.house.positions[a].values()) for a, _ in ledger.debts)
+    return [
+        Check("claims and debt", both),
+        Check("cash while in debt", idle),
+        Check("claims index", index),
+        Check("negative balance", least),
+        Check("debt outlives the last position", bare),
+    ]

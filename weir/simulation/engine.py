@@ -1,0 +1,342 @@
+"""The simulation: a market is built, a crash runs through it, and keepers clean up behind it.
+
+Between two known prices the path is straight, in `Settings.substeps` steps. At each of them the feeds jump
+first, so that losses can exceed margins; then the quick act, then keepers in several rounds while the
+auctions run, then the others. Everything that happens is a transaction in a block of its own; the same seed
+on the same kind of node gives the same chain.
+"""
+
+from __future__ import annotations
+
+import logging
+import time as clock
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from random import Random
+
+from weir.client import AccountState
+from weir.keeper.policy import Options
+from weir.keeper.runner import Keeper
+from weir.keeper.view import Reader
+from weir.node import Kind, Node
+from weir.results import RunResult
+from weir.scenarios import PricePoint, Scenario
+from weir.simulation import agents
+from weir.simulation.agents import Deposit, Memory, Seen, Trade, Withdraw
+from weir.simulation.population import Liquidator, Maker, Population, Trader, draw
+from weir.simulation.record import Recorder
+from weir.simulation.stage import GAS, Stage, parameters
+from weir.simulation.venue import Venue
+
+__all__ = ["Progress", "Settings", "Simulation", "simulate"]
+
+log = logging.getLogger(__name__)
+
+LEAD = 2 * 3_600
+"""Seconds before the scenario's start in which everybody arrives."""
+MEMORY = 3_600
+"""Seconds that recent moves are measured over."""
+LAST_ROUNDS = 40
+"""Rounds of keepers after the last price, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run can be told besides scenario, node and seed.
+
+    `substeps` divide the way from one known price to the next; `rounds` of keepers follow each. `fund_factor`
+    scales the fund's layers, `leverage` (over the scenario's own) what traders take; `coinsurance` in ppm.
+    """
+
+    substeps: int = 6
+    rounds: int = 2
+    traders: int = 44
+    leverage: float | None = None
+    fund_factor: float = 1.0
+    coinsurance: int = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come: steps done and to do, and what is happening."""
+
+    done: int
+    total: int
+    stage: str
+    prices: Mapping[str, Decimal] = field(default_factory=dict)
+    liquidations: int = 0
+    defaults: int = 0
+
+
+def simulate(
+    scenario: Scenario,
+    kind: Kind = "anvil",
+    seed: int = 1,
+    settings: Settings | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> RunResult:
+    """Runs a scenario on a fresh local chain, from an empty one to a checked result.
+
+    Raises `weir.node.NodeError` where no node starts, `weir.artifacts.ArtifactError` where nothing is
+    compiled.
+    """
+    started = clock.monotonic()
+    with Node(kind, timestamp=int(scenario.start.timestamp()) - LEAD) as node:
+        run = Simulation(node, scenario, seed, settings or Settings(), progress or (lambda _: None))
+        run.play()
+        return run.result(clock.monotonic() - started)
+
+
+class Simulation:
+    """One run on one node."""
+
+    def __init__(
+        self,
+        node: Node,
+        scenario: Scenario,
+        seed: int,
+        settings: Settings,
+        progress: Callable[[Progress], None],
+    ) -> None:
+        self.scenario = scenario
+        self.seed = seed
+        self.settings = settings
+        self.progress = progress
+        self.rng = Random(f"simulation:{seed}")
+        leverage = settings.leverage if settings.leverage is not None else float(scenario.leverage or 1)
+        self.population: Population = draw(
+            seed,
+            tuple(scenario.markets),
+            traders=settings.traders,
+            leverage=leverage,
+            fund=scenario.fund,
+            fund_factor=settings.fund_factor,
+        )
+        self.total = 1 + scenario.bars * 2 * settings.substeps
+        progress(Progress(0, self.total, "deploying"))
+        self.stage = Stage.build(node, self.population, parameters(scenario, settings.coinsurance))
+        self.venue = Venue(self.stage)
+        self.memories = {
+            trader.name: Memory(trader.deposit, trader.reserve, Random(f"{trader.name}:{seed}"))
+            for trader in self.population.traders
+        }
+        self.keepers = self._keepers()
+        self.recorder = Recorder(self.stage, self.population)
+        self._past: deque[tuple[int, dict[str, float]]] = deque()
+
+    # ---- the whole
+
+    def play(self) -> None:
+        """From the first deposit to the last settlement."""
+        opening, *points = self.scenario.path()
+        self._arrive()
+        self._tell(0, "opening positions", opening)
+        self._open(opening)
+        self.recorder.begin(opening.prices)
+        last = opening
+        done = 1
+        for point in points:
+            for time, prices in self._walk(last, point):
+                self.stage.pass_to(time)
+                self._tick(time, prices, (point.timestamp - last.timestamp) // self.settings.substeps)
+                done += 1
+                self._tell(done, f"bar {point.bar + 1} of {self.scenario.bars}", point)
+            self.recorder.check()
+            last = point
+        self._tell(done, "settling", last)
+        self._wind_up(last)
+        self.recorder.check()
+
+    def result(self, seconds: float) -> RunResult:
+        """What happened, read back from the chain."""
+        return self.recorder.result(self.scenario, self.seed, seconds, self.settings)
+
+    def _tell(self, done: int, what: str, point: PricePoint | None = None) -> None:
+        prices = point.prices if point else {}
+        liquidations = sum(keeper.state.totals.sent["liquidate"] for _, keeper in self.keepers)
+        self.progress(Progress(done, self.total, what, prices, liquidations, self.recorder.defaults))
+
+    def _walk(self, last: PricePoint, point: PricePoint) -> Iterator[tuple[int, dict[str, Decimal]]]:
+        """The straight way from one known price to the next; the last step is the next price itself."""
+        steps = self.settings.substeps
+        seconds = point.timestamp - last.timestamp
+        for i in range(1, steps + 1):
+            prices = {
+                symbol: (price + (point.prices[symbol] - price) * i / steps).quantize(Decimal("0.01"))
+                for symbol, price in last.prices.items()
+            }
+            yield last.timestamp + seconds * i // steps, prices if i < steps else dict(point.prices)
+
+    # ---- before the crash
+
+    def _arrive(self) -> None:
+        stage, fund = self.stage, self.population.fund
+        for name, money in self.population.deposits():
+            stage.deposit(name, money)
+        for trader in self.population.traders:
+            if trader.reserve:
+                stage.approve(trader.name, stage.weir.vault.address, stage.fund(trader.name, trader.reserve))
+        if fund.skin:
+            amount = stage.fund("deployer", fund.skin)
+            stage.approve("deployer", stage.weir.fund.address, amount)
+            stage.send("deployer", stage.weir.fund.functions.contribute(amount))
+        for layer, tranche in (("junior", stage.weir.junior), ("senior", stage.weir.senior)):
+            for number, part in ((1, 0.7), (2, 0.3)):
+                name = f"{layer}-staker-{number}"
+                if money := getattr(fund, layer) * part:
+                    amount = stage.fund(name, money)
+                    stage.approve(name, tranche.address, amount)
+                    stage.send(name, tranche.functions.deposit(amount, stage.accounts[name].address))
+
+    def _open(self, opening: PricePoint) -> None:
+        """The crowd takes its positions, in an order of chance, while makers keep quoting."""
+        prices = {symbol: float(price) for symbol, price in opening.prices.items()}
+        traders = list(self.population.traders)
+        self.rng.shuffle(traders)
+        for i, trader in enumerate(traders):
+            if i % 6 == 0:
+                self._quote(self.stage.look(), prices, dict.fromkeys(prices, 0.0), opening.timestamp)
+            for order in agents.opening(trader, prices):
+                self.venue.fill(trader.name, order.market, order.size)
+            self.memories[trader.name].anchors = dict(prices)
+            self.memories[trader.name].acted_at = opening.timestamp
+        self._past.append((opening.timestamp, prices))
+
+    # ---- one step of the price
+
+    def _tick(self, time: int, exact: Mapping[str, Decimal], seconds: int) -> None:
+        stage = self.stage
+        prices = {symbol: float(price) for symbol, price in exact.items()}
+        moves = self._moves(time, prices)
+        stage.report(exact)
+        states = stage.look()
+        self._quote(states, prices, moves, time + seconds)
+        quick = [trader for trader in self.population.traders if trader.skill >= 0.5]
+        slow = [trader for trader in self.population.traders if trader.skill < 0.5]
+        self._act(quick, states, time, prices, moves)
+        for i in range(self.settings.rounds):
+            stage.pass_to(time + seconds * (i + 1) // (self.settings.rounds + 1))
+            self._keep()
+        self._act(slow, stage.look(), time, prices, moves)
+        self.recorder.sample(time, exact)
+
+    def _moves(self, time: int, prices: dict[str, float]) -> dict[str, float]:
+        """How far each price is from where it was an hour ago, as a part of it."""
+        while len(self._past) > 1 and self._past[1][0] <= time - MEMORY:
+            self._past.popleft()
+        before = self._past[0][1]
+        self._past.append((time, prices))
+        return {symbol: price / before[symbol] - 1 for symbol, price in prices.items()}
+
+    def _quote(
+        self,
+        states: Mapping[str, AccountState],
+        prices: Mapping[str, float],
+        moves: Mapping[str, float],
+        expiry: int,
+    ) -> None:
+        self.venue.clear()
+        for maker in self.population.makers:
+            seen = self._seen(maker, states, 0, prices, moves)
+            self.venue.quote(maker.name, agents.quotes(maker, seen), expiry)
+
+    def _act(
+        self,
+        traders: list[Trader],
+        states: Mapping[str, AccountState],
+        time: int,
+        prices: Mapping[str, float],
+        moves: Mapping[str, float],
+    ) -> None:
+        for trader in traders:
+            seen = self._seen(trader, states, time, prices, moves)
+            for act in agents.decide(trader, self.memories[trader.name], seen):
+                self._do(trader, act)
+
+    def _do(self, trader: Trader, act: agents.Act) -> None:
+        stage, vault = self.stage, self.stage.weir.vault.functions
+        address = stage.accounts[trader.name].address
+        match act:
+            case Trade(market, size):
+                self.venue.fill(trader.name, market, size)
+            case Deposit(amount):
+                stage.attempt(trader.name, vault.deposit(address, stage.units(amount)))
+            case Withdraw(amount):
+                stage.attempt(trader.name, vault.withdraw(stage.units(amount), address, []))
+
+    def _seen(
+        self,
+        who: Trader | Maker | Liquidator,
+        states: Mapping[str, AccountState],
+        time: int,
+        prices: Mapping[str, float],
+        moves: Mapping[str, float],
+    ) -> Seen:
+        return self.stage.seen(states[self.stage.accounts[who.name].address], time, prices, moves)
+
+    # ---- keepers
+
+    def _keepers(self) -> list[tuple[Liquidator, Keeper]]:
+        stage = self.stage
+        reader = Reader(stage.weir)
+        return [
+            (
+                liquidator,
+                Keeper(
+                    stage.weir,
+                    stage.accounts[liquidator.name],
+                    Options(
+                        execute=True,
+                        min_bounty_rate=liquidator.min_bounty_rate,
+                        min_profit=stage.units(5),
+                        margin_use=liquidator.margin_use,
+                        min_collect=stage.units(10_000),
+                    ),
+                    gas=GAS,
+                    reader=reader,
+                ),
+            )
+            for liquidator in self.population.liquidators
+        ]
+
+    def _keep(self) -> int:
+        """One round: each keeper does what it finds, then sells what it took over to the makers."""
+        sent = 0
+        for liquidator, keeper in self.keepers:
+            report = keeper.step()
+            sent += report.count("sent").total()
+            if report.count("sent")["liquidate"]:
+                self._unload(liquidator)
+        self.keepers = [*self.keepers[1:], self.keepers[0]]
+        return sent
+
+    def _unload(self, liquidator: Liquidator) -> None:
+        (state,) = self.stage.weir.accounts([self.stage.accounts[liquidator.name].address], block="pending")
+        for position in state.positions:
+            if position.size:
+                self.venue.fill(liquidator.name, self.stage.symbols[position.market], -position.size / 10**18)
+
+    # ---- after the crash
+
+    def _wind_up(self, last: PricePoint) -> None:
+        """At the last price keepers go on until nothing is left to do, then everybody is settled."""
+        stage = self.stage
+        prices = {symbol: float(price) for symbol, price in last.prices.items()}
+        time, moves = stage.now, dict.fromkeys(prices, 0.0)
+        auction = stage.weir.deployment.parameters.liquidation.auction_duration
+        for _ in range(LAST_ROUNDS):
+            time = max(time, stage.now) + auction // 2
+            stage.pass_to(time)
+            stage.report(last.prices)
+            self._quote(stage.look(), prices, moves, time + auction)
+            for liquidator in self.population.liquidators:
+                self._unload(liquidator)
+            if not self._keep() and not stage.weir.actionable(block="pending"):
+                break
+        everybody = [state.address for state in stage.weir.accounts()]
+        for i in range(0, len(everybody), 20):
+            stage.send("deployer", stage.weir.clearing_house.functions.settle(everybody[i : i + 20]))
+        stage.send("deployer", stage.weir.fund.functions.collect())
+        self.recorder.sample(stage.now, last.prices)

@@ -1,0 +1,156 @@
+"""Who takes part in a simulated market: traders, market makers, liquidators and stakers, drawn from a seed.
+
+Money is in USD, as floats: these are intentions, and become exact amounts only when they are signed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from random import Random
+
+from weir.scenarios import FundPreset
+
+__all__ = ["Fund", "Liquidator", "Maker", "Population", "Trader", "draw"]
+
+MIN_LEVERAGE, MAX_LEVERAGE = 2.0, 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trader:
+    """Someone with an opinion.
+
+    `skill` lies between 0 and 1: it is the chance of standing on the right side, of having a stop, and of
+    acting on it. `stop` is the part of its money at whose loss it closes (None: never), `reserve` what it
+    holds back for margin calls, `dip` the fall of the price (as a part) at which it buys more, `greed` the
+    gain at which it takes profit.
+    """
+
+    name: str
+    deposit: float
+    reserve: float
+    leverage: float
+    skill: float
+    bullish: bool
+    taste: dict[str, float]
+    stop: float | None
+    dip: float
+    greed: float
+    patience: int
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Quotes both sides of every market; holds at most `leverage` times its equity in inventory."""
+
+    name: str
+    deposit: float
+    leverage: float
+    spread: float
+
+
+@dataclass(frozen=True, slots=True)
+class Liquidator:
+    """Runs a keeper with money of its own.
+
+    It waits for a bounty of `min_bounty_rate` (ppm) and lets initial margin take `margin_use` (ppm) of its
+    equity.
+    """
+
+    name: str
+    deposit: float
+    min_bounty_rate: int
+    margin_use: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fund:
+    """The insurance fund at the start, USD."""
+
+    skin: float
+    junior: float
+    senior: float
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """Everybody, in a fixed order."""
+
+    traders: tuple[Trader, ...]
+    makers: tuple[Maker, ...]
+    liquidators: tuple[Liquidator, ...]
+    fund: Fund
+
+    def deposits(self) -> tuple[tuple[str, float], ...]:
+        """Everybody who has an account in the vault, and what each puts in, USD."""
+        return (
+            *((each.name, each.deposit) for each in self.makers),
+            *((each.name, each.deposit) for each in self.liquidators),
+            *((each.name, each.deposit) for each in self.traders),
+        )
+
+
+MAKERS = (
+    Maker("maker-1", 600_000, 5.0, 0.0006),
+    Maker("maker-2", 350_000, 6.0, 0.0009),
+    Maker("maker-3", 200_000, 8.0, 0.0014),
+)
+LIQUIDATORS = (
+    Liquidator("liquidator-1", 90_000, 4_000, 700_000),
+    Liquidator("liquidator-2", 40_000, 3_000, 800_000),
+    Liquidator("liquidator-3", 20_000, 2_500, 900_000),
+)
+FUND = Fund(skin=60_000, junior=140_000, senior=300_000)
+
+
+def draw(
+    seed: int,
+    markets: tuple[str, ...],
+    *,
+    traders: int = 46,
+    leverage: float = 1.0,
+    fund: FundPreset | None = None,
+    fund_factor: float = 1.0,
+) -> Population:
+    """The population of a seed: always the same for the same arguments.
+
+    `leverage` multiplies what each trader would take, within 2 to 25; `fund` replaces layers, `fund_factor`
+    scales them.
+    """
+    rng = Random(f"population:{seed}")
+    preset = fund or FundPreset()
+    layers = {
+        layer: float(given if (given := getattr(preset, layer)) is not None else getattr(FUND, layer))
+        * fund_factor
+        for layer in ("skin", "junior", "senior")
+    }
+    return Population(
+        traders=tuple(_trader(rng, i, markets, leverage) for i in range(traders)),
+        makers=MAKERS,
+        liquidators=LIQUIDATORS,
+        fund=Fund(**layers),
+    )
+
+
+def _trader(rng: Random, index: int, markets: tuple[str, ...], factor: float) -> Trader:
+    skill = rng.betavariate(1.6, 2.4)
+    # Money is heavy-tailed: most have a few thousand dollars, a few have most of it.
+    deposit = min(2_000 * rng.paretovariate(0.75), 150_000)
+    # The unskilled and the small take more leverage; a lognormal around six.
+    wanted = rng.lognormvariate(math.log(9 - 5 * skill), 0.6) * factor
+    disciplined = rng.random() < 0.2 + 0.6 * skill
+    weights = [rng.gammavariate(2 if i == 0 else 1, 1) for i in range(len(markets))]
+    return Trader(
+        name=f"trader-{index + 1}",
+        deposit=round(deposit, 2),
+        reserve=round(deposit * rng.choice((0, 0, 0.25, 0.5, 1.0)), 2),
+        leverage=round(min(max(wanted, MIN_LEVERAGE), MAX_LEVERAGE), 1),
+        skill=round(skill, 3),
+        # A crowd in a bull market: most are long, the skilled rather less so.
+        bullish=rng.random() < 0.9 - 0.45 * skill,
+        taste={market: weight / sum(weights) for market, weight in zip(markets, weights, strict=True)},
+        stop=round(rng.uniform(0.3, 0.75), 2) if disciplined else None,
+        dip=round(rng.uniform(0.05, 0.2), 3),
+        greed=round(rng.uniform(0.3, 1.5), 2),
+        patience=rng.choice((300, 900, 1_800, 3_600)),
+    )

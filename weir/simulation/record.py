@@ -1,0 +1,576 @@
+"""What a run leaves behind: sampled while it goes, then read back from the chain's events and its state."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from eth_utils.abi import function_abi_to_4byte_selector
+
+from weir.chain import Call, Event, pages
+from weir.client import DefaultRecord, FundState, Identities, Weir
+from weir.results import (
+    Chain,
+    Closed,
+    CloseOut,
+    Default,
+    Fees,
+    Fund,
+    Gas,
+    Identity,
+    Ledger,
+    Paid,
+    Participant,
+    RunResult,
+    SeriesPoint,
+    Slack,
+)
+from weir.results import FundState as FundResult
+from weir.scenarios import Scenario
+from weir.simulation.population import Population
+from weir.simulation.stage import Stage
+
+if TYPE_CHECKING:
+    from weir.simulation.engine import Settings
+
+__all__ = ["History", "Recorder"]
+
+_SIZE = Decimal(10) ** -18
+_BATCH = 200
+
+
+@dataclass(slots=True)
+class _Sample:
+    """The system at one step, and the last block of it."""
+
+    time: int
+    block: int
+    prices: dict[str, Decimal]
+    fund: FundState
+    open_interest: int
+    margin_used: float | None
+
+
+# --------------------------------------------------------------------- history
+
+
+class History:
+    """The events of the vault, the clearing house and the fund, in order, from one block to another."""
+
+    def __init__(self, weir: Weir, first: int, last: int) -> None:
+        self.weir = weir
+        self.first = first
+        self.last = last
+        contracts = (weir.vault, weir.clearing_house, weir.fund)
+        self.events = weir.chain.logs([contract.address for contract in contracts], first, last)
+        self._by_transaction: defaultdict[str, list[Event]] = defaultdict(list)
+        for event in self.events:
+            self._by_transaction[event.transaction].append(event)
+
+    def named(self, *names: str) -> list[Event]:
+        """The events of these names."""
+        return [event for event in self.events if event.name in names]
+
+    def total(self, name: str, *arguments: str) -> int:
+        """The sum of arguments over all events of a name."""
+        return sum(event[argument] for event in self.named(name) for argument in arguments)
+
+    def beside(self, event: Event) -> list[Event]:
+        """All events of the same transaction."""
+        return self._by_transaction[event.transaction]
+
+    @cached_property
+    def blocks(self) -> dict[int, dict[str, Any]]:
+        """Blocks with their transactions, by number."""
+        requests = [("eth_getBlockByNumber", [hex(n), True]) for n in range(self.first, self.last + 1)]
+        found = [self.weir.chain.rpc_batch(requests[a : a + n]) for a, n in pages(len(requests), _BATCH)]
+        return {int(block["number"], 16): block for chunk in found for block in chunk}
+
+    def price(self, market: int, event: Event) -> Decimal:
+        """The mark of a market when something happened, USD."""
+        marks = self._marks[market]
+        found = bisect_right(marks, (event.block, event.log_index, 0)) - 1
+        return marks[found][2] * _SIZE
+
+    @cached_property
+    def _marks(self) -> dict[int, list[tuple[int, int, int]]]:
+        marks: defaultdict[int, list[tuple[int, int, int]]] = defaultdict(list)
+        for event in self.named("MarketRefreshed"):
+            marks[event["market"]].append((event.block, event.log_index, event["price"]))
+        return dict(marks)
+
+    def time(self, event: Event) -> int:
+        """When it happened, Unix seconds."""
+        return int(self.blocks[event.block]["timestamp"], 16)
+
+    def sender(self, event: Event) -> str:
+        """Who sent the transaction."""
+        (sender,) = (
+            t["from"] for t in self.blocks[event.block]["transactions"] if t["hash"] == event.transaction
+        )
+        return self.weir.chain.w3.to_checksum_address(sender)
+
+    @property
+    def transactions(self) -> int:
+        """How many there were, those that failed included."""
+        return sum(len(block["transactions"]) for block in self.blocks.values())
+
+    def gas(self) -> dict[str, list[int]]:
+        """Gas of the transactions that succeeded, by the name of the function."""
+        contracts = (self.weir.vault, self.weir.clearing_house, self.weir.fund)
+        names = {
+            (contract.address.lower(), _selector(function)): function.fn_name
+            for contract in contracts
+            for function in contract.all_functions()
+        }
+        wanted = {
+            t["hash"]: names[key]
+            for block in self.blocks.values()
+            for t in block["transactions"]
+            if (key := ((t["to"] or "").lower(), t["input"][:10])) in names
+        }
+        receipts = self.weir.chain.rpc_batch([("eth_getTransactionReceipt", [each]) for each in wanted])
+        used: defaultdict[str, list[int]] = defaultdict(list)
+        for name, receipt in zip(wanted.values(), receipts, strict=True):
+            if int(receipt["status"], 16):
+                used[name].append(int(receipt["gasUsed"], 16))
+        return dict(sorted(used.items()))
+
+
+# -------------------------------------------------------------------- recorder
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Takes samples of a run, and makes its result."""
+
+    stage: Stage
+    population: Population
+    defaults: int = 0
+    _first: int = 0
+    _before: FundState | None = None
+    _samples: list[_Sample] = field(default_factory=list)
+    _slack: list[Decimal] = field(default_factory=list)
+
+    # ---- while it runs
+
+    def begin(self, prices: Mapping[str, Decimal]) -> None:
+        """The crash is about to start."""
+        self.sample(self.stage.now, prices)
+        self._before = self._samples[0].fund
+
+    def sample(self, time: int, prices: Mapping[str, Decimal]) -> None:
+        """The system as it is at the end of a step that began at `time`."""
+        weir = self.stage.weir
+        fund = weir.fund_state(block="pending")
+        accounts = weir.accounts(block="pending")
+        equity = sum(max(account.equity, 0) for account in accounts)
+        margin = sum(account.initial_margin for account in accounts)
+        self._samples.append(
+            _Sample(
+                time=time,
+                block=int(weir.chain.rpc("eth_blockNumber"), 16),
+                prices=dict(prices),
+                fund=fund,
+                open_interest=sum(market.notional for market in weir.markets(block="pending")),
+                margin_used=round(margin / equity, 6) if equity else None,
+            )
+        )
+        self.defaults = fund.defaults
+
+    def check(self) -> None:
+        """Notes how far roundings have opened P1 and P2 by now."""
+        books = self.stage.weir.identities()
+        self._slack += [self._usd(abs(gap)) for gap in (books.donations, *(m.surplus for m in books.markets))]
+
+    # ---- afterwards
+
+    def result(self, scenario: Scenario, seed: int, seconds: float, settings: Settings) -> RunResult:
+        """The whole run, from the chain."""
+        stage, weir = self.stage, self.stage.weir
+        last = int(weir.chain.rpc("eth_blockNumber"), 16)
+        history = History(weir, weir.deployment.block + 1, last)
+        books = weir.identities()
+        after = weir.fund_state()
+        liquidations, deleverages = _liquidations(self, history), _deleverages(self, history)
+        defaults = weir.defaults()
+        participants = self._participants(history, [*liquidations, *deleverages])
+        assert self._before is not None
+        return RunResult(
+            scenario=scenario.id,
+            title=scenario.title,
+            description=scenario.description,
+            source=scenario.source,
+            node=stage.node.kind,
+            seed=seed,
+            seconds=round(seconds, 1),
+            chain=Chain(
+                id=weir.chain.id,
+                first_block=history.first,
+                last_block=last,
+                transactions=history.transactions,
+            ),
+            accounts=len(participants),
+            participants=participants,
+            trades=len(history.named("Traded")),
+            liquidations=len(liquidations),
+            liquidation_events=liquidations,
+            deleverages=len(deleverages),
+            deleverage_events=deleverages,
+            defaults=tuple(self._default(record) for record in defaults),
+            fees=self._fees(history),
+            ledger=self._ledger(books),
+            fund=Fund(before=self._fund(self._before), after=self._fund(after)),
+            series=self._series(history),
+            identities=self._identities(books, history, defaults),
+            slack=Slack(
+                max=max(self._slack, default=Decimal(0)),
+                mean=sum(self._slack, Decimal(0)) / max(len(self._slack), 1),
+            ),
+            gas={
+                name: Gas(count=len(used), mean=round(sum(used) / len(used), 1), max=max(used))
+                for name, used in history.gas().items()
+            },
+            parameters=self._parameters(settings),
+        )
+
+    # ---- people
+
+    def _participants(self, history: History, closings: Iterable[CloseOut]) -> tuple[Participant, ...]:
+        stage, population = self.stage, self.population
+        deposited: Counter[str] = Counter()
+        withdrawn: Counter[str] = Counter()
+        for event in history.named("Deposited"):
+            deposited[event["account"]] += event["amount"]
+        for event in history.named("Withdrawn"):
+            withdrawn[event["account"]] += event["amount"]
+        closed = Counter(closing.account for closing in closings)
+        equity = {account.address: account.equity for account in stage.weir.accounts()}
+        people = [
+            *(("trader", trader.name, trader.leverage, trader.skill) for trader in population.traders),
+            *(("market maker", maker.name, None, None) for maker in population.makers),
+            *(("liquidator", liquidator.name, None, None) for liquidator in population.liquidators),
+        ]
+        members = [
+            Participant(
+                address=(address := stage.accounts[name].address),
+                role=role,
+                leverage=leverage,
+                skill=skill,
+                deposited=self._usd(deposited[address]),
+                equity=self._usd(equity.get(address, 0) + withdrawn[address]),
+                liquidations=closed[address],
+            )
+            for role, name, leverage, skill in people
+        ]
+        return (*members, *self._stakers())
+
+    def _stakers(self) -> list[Participant]:
+        weir, found = self.stage.weir, []
+        for layer, tranche in (("junior", weir.junior), ("senior", weir.senior)):
+            for number in (1, 2):
+                address = self.stage.accounts[f"{layer}-staker-{number}"].address
+                shares = weir.chain.call(tranche.functions.balanceOf(address))
+                assets = weir.chain.call(tranche.functions.convertToAssets(shares))
+                staked = sum(
+                    event["assets"]
+                    for event in weir.chain.logs(
+                        [tranche.address], weir.deployment.block, self._samples[0].block, ["Deposit"]
+                    )
+                    if event["owner"] == address
+                )
+                if staked:
+                    found.append(
+                        Participant(
+                            address=address,
+                            role=f"{layer} staker",
+                            deposited=self._usd(staked),
+                            equity=self._usd(assets),
+                        )
+                    )
+        return found
+
+    # ---- losses
+
+    def _default(self, record: DefaultRecord) -> Default:
+        layers = ("coinsurance", "skin", "junior", "senior", "unpaid_profit")
+        return Default(
+            id=record.id,
+            time=record.time,
+            account=record.account,
+            market=self.symbol(record.market),
+            shortfall=self._usd(record.shortfall),
+            paid=Paid(**{layer: self._usd(getattr(record, layer)) for layer in layers}),
+            remainder=self._usd(record.remainder),
+        )
+
+    # ---- money
+
+    def _fees(self, history: History) -> Fees:
+        fees = history.total("FeeCharged", "amount")
+        penalties = history.total("PenaltyCharged", "amount")
+        bounties = history.total("Liquidated", "bountyFromAccount")
+        treasury = history.total("IncomeCollected", "treasury")
+        income = history.total("IncomeCollected", "fees", "penalties")
+        return Fees(
+            paid=self._usd(fees + penalties + bounties),
+            fund=self._usd(income - treasury),
+            treasury=self._usd(treasury),
+            liquidators=self._usd(bounties),
+            undistributed=self._usd(sum(self._uncollected())),
+        )
+
+    def _uncollected(self) -> tuple[int, int]:
+        fees, penalties = self.stage.weir.chain.call(self.stage.weir.vault.functions.uncollected())
+        return fees, penalties
+
+    def _ledger(self, books: Identities) -> Ledger:
+        def by_market(name: str) -> dict[str, Decimal]:
+            return {self.symbol(m.market): self._usd(getattr(m, name)) for m in books.markets}
+
+        return Ledger(
+            held=self._usd(books.held),
+            cash=self._usd(books.cash + books.fund_cash),
+            fees=self._usd(books.fees + books.penalties),
+            pools=by_market("pool"),
+            claims=by_market("claims"),
+            debt=by_market("debt"),
+            unsettled=by_market("unsettled"),
+        )
+
+    def _fund(self, state: FundState) -> FundResult:
+        return FundResult(
+            skin=self._usd(state.skin),
+            junior=self._usd(state.junior),
+            senior=self._usd(state.senior),
+            streaming=self._usd(state.unvested),
+            target=self._usd(state.target),
+            coverage=_ratio(state.coverage),
+        )
+
+    # ---- the series
+
+    def _series(self, history: History) -> tuple[SeriesPoint, ...]:
+        liquidated = [event.block for event in history.named("Liquidated")]
+        closed = {event.transaction: event.block for event in history.named("Deleveraged")}.values()
+        return tuple(
+            SeriesPoint(
+                time=sample.time,
+                prices=sample.prices,
+                skin=self._usd(sample.fund.skin),
+                junior=self._usd(sample.fund.junior),
+                senior=self._usd(sample.fund.senior),
+                open_interest=self._usd(sample.open_interest),
+                coverage=_ratio(sample.fund.coverage),
+                liquidations=sum(block <= sample.block for block in liquidated),
+                deleverages=sum(block <= sample.block for block in closed),
+                margin_used=sample.margin_used,
+            )
+            for sample in self._samples
+        )
+
+    # ---- identities
+
+    def _identities(
+        self, books: Identities, history: History, defaults: Sequence[DefaultRecord]
+    ) -> tuple[Identity, ...]:
+        unit = self._usd(1)
+        found = [
+            Identity(
+                id="P1",
+                statement="S held by the vault = cash + pools + fees + penalties",
+                slack=self._usd(books.donations),
+                bound=Decimal(0),
+                holds=books.donations == 0,
+            )
+        ]
+        for market in books.markets:
+            name = self.symbol(market.market)
+            settled = sum(
+                event["market"] == market.market for event in history.named("Settled", "ClaimsMinted")
+            )
+            found.append(
+                Identity(
+                    id=f"P2:{name}",
+                    statement="pool + residual ≥ claims + unsettled − debt",
+                    slack=self._usd(market.surplus),
+                    bound=settled * unit,
+                    holds=-settled <= market.surplus,
+                )
+            )
+        for market in books.markets:
+            name = self.symbol(market.market)
+            changes = sum(event["market"] == market.market for event in history.named("PositionChanged"))
+            found.append(
+                Identity(
+                    id=f"P3:{name}",
+                    statement="sizes of each side add up to open interest",
+                    slack=market.mismatch * _SIZE,
+                    bound=changes * _SIZE,
+                    holds=market.mismatch <= changes,
+                    unit=name,
+                )
+            )
+        gap = max((abs(self._default(record).difference) for record in defaults), default=Decimal(0))
+        skipped = self._usd(_skipped(history, defaults))
+        found.append(
+            Identity(
+                id="P4",
+                statement="paid by layers + remainder = shortfall, each layer after the one above it",
+                slack=gap + skipped,
+                bound=Decimal(0),
+                holds=gap == 0 and skipped == 0,
+            )
+        )
+        fees = self._fees(history)
+        difference = fees.paid - fees.fund - fees.treasury - fees.liquidators - fees.undistributed
+        found.append(
+            Identity(
+                id="P10",
+                statement="fees, penalties, bounties paid = fund + treasury + liquidators + uncollected",
+                slack=difference,
+                bound=Decimal(0),
+                holds=difference == 0,
+            )
+        )
+        return tuple(found)
+
+    # ---- names and units
+
+    def symbol(self, market: int) -> str:
+        """The symbol of a market."""
+        return self.stage.symbols[market]
+
+    def usd(self, units: int) -> Decimal:
+        """Units of S in USD."""
+        return self._usd(units)
+
+    def _usd(self, units: int) -> Decimal:
+        return self.stage.weir.usd(units)
+
+    def _parameters(self, settings: Settings) -> dict[str, dict[str, str | int | float]]:
+        deployed = self.stage.weir.deployment.parameters
+        groups = {
+            **{f"market {m.symbol}": m.model_dump(mode="json") for m in deployed.markets},
+            "liquidation": deployed.liquidation.model_dump(mode="json"),
+            "fund": deployed.fund.model_dump(mode="json"),
+            "simulation": asdict(settings),
+        }
+        return {
+            group: {name: value for name, value in values.items() if isinstance(value, str | int | float)}
+            for group, values in groups.items()
+        }
+
+
+# ------------------------------------------------------------------ from events
+
+
+def _liquidations(recorder: Recorder, history: History) -> tuple[CloseOut, ...]:
+    return tuple(
+        CloseOut(
+            time=history.time(event),
+            account=event["account"],
+            caller=event["liquidator"],
+            fraction=event["fraction"] / 10**18,
+            positions=_taken(recorder, history, event),
+            bounty=recorder.usd(event["bountyFromAccount"] + event["bountyFromFund"]),
+        )
+        for event in history.named("Liquidated")
+    )
+
+
+def _taken(recorder: Recorder, history: History, liquidated: Event) -> tuple[Closed, ...]:
+    """What a liquidation moved: the account's first and last record of each market within the transaction."""
+    sizes: dict[int, list[tuple[bool, int]]] = {}
+    for event in history.beside(liquidated):
+        if event.name == "PositionChanged" and event["account"] == liquidated["account"]:
+            sizes.setdefault(event["market"], []).append((event["isShort"], event["size"]))
+    return tuple(
+        Closed(
+            market=recorder.symbol(market),
+            side="short" if changes[0][0] else "long",
+            size=(changes[0][1] - changes[-1][1]) * _SIZE,
+            price=history.price(market, liquidated),
+        )
+        for market, changes in sizes.items()
+        if changes[0][1] != changes[-1][1]
+    )
+
+
+def _deleverages(recorder: Recorder, history: History) -> tuple[CloseOut, ...]:
+    calls: dict[str, list[Event]] = {}
+    for event in history.named("Deleveraged"):
+        calls.setdefault(event.transaction, []).append(event)
+    return tuple(
+        CloseOut(
+            time=history.time(events[0]),
+            account=events[0]["account"],
+            caller=history.sender(events[0]),
+            positions=tuple(
+                Closed(
+                    market=recorder.symbol(event["market"]),
+                    side="short" if event["isShort"] else "long",
+                    size=event["size"] * _SIZE,
+                    price=event["price"] * _SIZE,
+                )
+                for event in events
+            ),
+        )
+        for events in calls.values()
+    )
+
+
+def _skipped(history: History, defaults: Sequence[DefaultRecord]) -> int:
+    """The second half of P4: what layers still had, in units of S, when the next one paid for a default."""
+    weir = history.weir
+    blocks = {event["id"]: event.block for event in history.named("Defaulted")}
+    left = 0
+    for default in defaults:
+        fund = weir.fund_state(block=blocks[default.id])
+        market = weir.markets(block=blocks[default.id])[default.market]
+        if default.junior or default.senior:
+            left += fund.skin + fund.unvested
+        if default.senior:
+            left += fund.junior
+        if default.unpaid_profit or default.remainder:
+            left += market.available
+    return left + _claims_spared(history)
+
+
+def _claims_spared(history: History) -> int:
+    """Unpaid profit that was left in a market when open interest, or its residual, was charged there."""
+    claims: defaultdict[int, int] = defaultdict(int)
+    units: defaultdict[int, int] = defaultdict(int)
+    epochs: defaultdict[int, int] = defaultdict(int)
+    spared = 0
+    for event in history.events:
+        match event.name:
+            case "ClaimsMinted":
+                claims[event["market"]] += event["amount"]
+                units[event["market"]] += event["units"]
+            case "ClaimsBurned" | "ClaimsConverted":
+                claims[event["market"]] -= event["amount"]
+                units[event["market"]] -= event["units"]
+                if units[event["market"]] == 0:
+                    claims[event["market"]] = 0
+            case "ClaimsWrittenOff":
+                claims[event["market"]] -= event["amount"]
+                if event["claimsEpoch"] != epochs[event["market"]]:
+                    epochs[event["market"]] = event["claimsEpoch"]
+                    claims[event["market"]] = units[event["market"]] = 0
+            case "RemainderCharged" | "ResidualAdded":
+                spared += claims[event["market"]]
+    return spared
+
+
+def _selector(function: Call) -> str:
+    return "0x" + function_abi_to_4byte_selector(cast(Any, function.abi)).hex()
+
+
+def _ratio(ppm: int | None) -> float | None:
+    return None if ppm is None else ppm / 10**6

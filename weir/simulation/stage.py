@@ -1,0 +1,170 @@
+"""The stage of a simulation: a local chain with a clock of its own, the system deployed on it, and its
+people.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from decimal import Decimal
+
+from eth_account.signers.local import LocalAccount
+
+from weir.accounts import development_account
+from weir.chain import Call, ContractError, Receipt, connect
+from weir.client import AccountState, Weir
+from weir.deployment import FundParameters, LiquidationParameters, MarketParameters, Parameters, deploy
+from weir.node import Node
+from weir.scenarios import Scenario
+from weir.simulation.agents import Seen
+from weir.simulation.population import Population
+
+__all__ = ["DEPLOYER", "REPORTER", "Stage", "parameters"]
+
+log = logging.getLogger(__name__)
+
+GAS = 3_000_000
+"""Gas limit of every transaction: fixed, so that none has to be estimated."""
+FEED_DECIMALS = 8
+
+DEPLOYER, REPORTER = "deployer", "reporter"
+_NAMED = 5
+"""Development accounts 0 to 4: deployer, governor, guardian, treasury, and the reporter of prices."""
+
+
+def parameters(scenario: Scenario, coinsurance: int) -> Parameters:
+    """What is deployed for a scenario: 25x at most, and a fund whose budget is the whole of it for one
+    market.
+    """
+    opening = next(iter(scenario.path())).prices
+    share = 1_000_000 if len(opening) == 1 else 600_000
+    return Parameters(
+        markets=tuple(
+            MarketParameters(
+                symbol=symbol,
+                price=price,
+                initial_margin_ratio=40_000,
+                maintenance_margin_ratio=25_000,
+                price_band=50_000,
+                max_open_interest=Decimal(10**9) / price,
+                budget_share=share,
+                coinsurance=coinsurance,
+                heartbeat=2 * 3_600,
+            )
+            for symbol, price in opening.items()
+        ),
+        liquidation=LiquidationParameters(),
+        fund=FundParameters(),
+    )
+
+
+class Stage:
+    """Everybody's account by name, and the means to send, to read, and to let time pass."""
+
+    def __init__(
+        self, node: Node, weir: Weir, population: Population, initial: float, maintenance: float
+    ) -> None:
+        self.node = node
+        self.weir = weir
+        self.refused: Counter[str] = Counter()
+        self.ratios = initial, maintenance
+        names = [
+            *("junior-staker-1", "junior-staker-2", "senior-staker-1", "senior-staker-2"),
+            *(name for name, _ in population.deposits()),
+        ]
+        self.accounts: dict[str, LocalAccount] = {
+            DEPLOYER: development_account(0),
+            REPORTER: development_account(_NAMED - 1),
+            **{name: development_account(_NAMED + i) for i, name in enumerate(names)},
+        }
+        self.symbols = tuple(market.symbol for market in weir.deployment.markets)
+
+    @classmethod
+    def build(cls, node: Node, population: Population, wanted: Parameters) -> Stage:
+        """Deploys on a fresh chain."""
+        web3 = connect(node.url)
+        weir = Weir(web3, deploy(web3, development_account(0), wanted))
+        market = wanted.markets[0]
+        return cls(
+            node, weir, population, market.initial_margin_ratio / 1e6, market.maintenance_margin_ratio / 1e6
+        )
+
+    # ---- time and prices
+
+    @property
+    def now(self) -> int:
+        """Time of the latest block."""
+        return self.weir.chain.timestamp()
+
+    def pass_to(self, time: int) -> None:
+        """The next block comes at this time, or a second after the latest where that is later."""
+        if time > self.now + 1:
+            self.node.set_next_block_timestamp(time)
+
+    def report(self, prices: Mapping[str, Decimal]) -> None:
+        """The feeds answer with these prices, USD."""
+        for symbol, price in prices.items():
+            answer = int(price * 10**FEED_DECIMALS)
+            self.weir.chain.send(
+                self.accounts[REPORTER], self.weir.feed(symbol).functions.setAnswer(answer), gas=GAS
+            )
+
+    # ---- sending
+
+    def send(self, name: str, call: Call) -> Receipt:
+        """Sends as `name`; raises `ContractError`."""
+        return self.weir.chain.send(self.accounts[name], call, gas=GAS)
+
+    def attempt(self, name: str, call: Call) -> Receipt | ContractError:
+        """Sends as `name` what a simulation accepts; what the contracts refuse is counted and returned."""
+        try:
+            self.weir.chain.call(call, sender=self.accounts[name].address, block="pending")
+        except ContractError as error:
+            self.refused[error.name] += 1
+            log.debug("%s: %s refused: %s", name, call.fn_name, error)
+            return error
+        return self.send(name, call)
+
+    def fund(self, name: str, usd: float) -> int:
+        """Mints money to someone, who lets vault, fund and tranches take it; the amount in units of S."""
+        amount = self.units(usd)
+        self.send(DEPLOYER, self.weir.token.functions.mint(self.accounts[name].address, amount))
+        return amount
+
+    def deposit(self, name: str, usd: float) -> None:
+        """Mints money to someone and puts it into the vault."""
+        amount = self.fund(name, usd)
+        self.approve(name, self.weir.vault.address, amount)
+        self.send(name, self.weir.vault.functions.deposit(self.accounts[name].address, amount))
+
+    def approve(self, name: str, spender: str, amount: int) -> None:
+        """Lets `spender` take an amount of S from someone."""
+        self.send(name, self.weir.token.functions.approve(spender, amount))
+
+    # ---- reading
+
+    def units(self, usd: float) -> int:
+        """USD in units of S, to the cent."""
+        return self.weir.units(Decimal(f"{usd:.2f}"))
+
+    def look(self) -> dict[str, AccountState]:
+        """Every account's state now, by address."""
+        return {state.address: state for state in self.weir.accounts(block="pending")}
+
+    def seen(
+        self, state: AccountState, time: int, prices: Mapping[str, float], moves: Mapping[str, float]
+    ) -> Seen:
+        """An account as its owner sees it."""
+        scale = 10**self.weir.deployment.decimals
+        return Seen(
+            time=time,
+            prices=prices,
+            moves=moves,
+            initial_ratio=self.ratios[0],
+            maintenance_ratio=self.ratios[1],
+            equity=state.equity / scale,
+            cash=state.cash / scale,
+            sizes={self.symbols[p.market]: p.size / 10**18 for p in state.positions if p.size},
+            flagged=state.flagged_at != 0,
+        )

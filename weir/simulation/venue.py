@@ -1,0 +1,97 @@
+"""Where simulated orders meet: makers' signed quotes, best price first, filled by takers on the chain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from weir.chain import ContractError
+from weir.orders import Order
+from weir.simulation.agents import Quote
+from weir.simulation.stage import Stage
+
+__all__ = ["Venue"]
+
+LOT = 10**12
+"""Smallest step of a size: a millionth of the underlying."""
+PRICE_STEP = 10**14
+"""Smallest step of a price: a hundredth of a cent."""
+
+
+@dataclass(slots=True)
+class _Offer:
+    maker: str
+    order: Order
+    left: int
+
+
+class Venue:
+    """The makers' quotes of the moment. Quoting costs nothing: orders are signed only when someone
+    takes them.
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self._offers: list[_Offer] = []
+        self._salt = 0
+
+    def clear(self) -> None:
+        """Drops all quotes; those that were signed expire by themselves."""
+        self._offers = []
+
+    def quote(self, maker: str, quotes: Iterable[Quote], expiry: int) -> None:
+        """Adds a maker's quotes, good until `expiry` (Unix seconds)."""
+        for quote in quotes:
+            size = _steps(quote.size, LOT)
+            if size == 0:
+                continue
+            self._salt += 1
+            order = Order(
+                maker=self.stage.accounts[maker].address,
+                market=self.stage.symbols.index(quote.market),
+                is_buy=quote.is_buy,
+                reduce_only=False,
+                size=size,
+                price=_steps(quote.price, PRICE_STEP),
+                expiry=expiry,
+                salt=self._salt,
+            )
+            self._offers.append(_Offer(maker, order, size))
+
+    def fill(self, taker: str, market: str, size: float) -> float:
+        """Buys (size > 0) or sells at the best quotes as much as there is; the signed size that was
+        traded.
+        """
+        wanted = _steps(abs(size), LOT)
+        taken = 0
+        for offer in self._best(market, is_buy=size < 0):
+            if taken >= wanted:
+                break
+            if offer.maker == taker:
+                continue
+            part = min(offer.left, wanted - taken)
+            answer = self._trade(taker, offer, part)
+            if not isinstance(answer, ContractError):
+                taken += part
+                offer.left -= part
+            elif answer.arguments.get("account") == self.stage.accounts[taker].address:
+                break
+            else:
+                offer.left = 0
+        return taken / 10**18 * (1 if size > 0 else -1)
+
+    def _best(self, market: str, *, is_buy: bool) -> list[_Offer]:
+        number = self.stage.symbols.index(market)
+        offers = [o for o in self._offers if o.left and o.order.market == number and o.order.is_buy is is_buy]
+        return sorted(offers, key=lambda o: (-o.order.price if is_buy else o.order.price, o.order.salt))
+
+    def _trade(self, taker: str, offer: _Offer, size: int) -> object:
+        weir = self.stage.weir
+        signature = weir.sign(offer.order, self.stage.accounts[offer.maker])
+        call = weir.clearing_house.functions.trade(offer.order.as_tuple(), signature, size)
+        return self.stage.attempt(taker, call)
+
+
+def _steps(value: float, step: int) -> int:
+    """A positive quantity as 1e-18ths, rounded down to whole steps."""
+    return int(value * (10**18 // step)) * step

@@ -1,0 +1,277 @@
+"""The state of a deployment at one block, for people and for monitors.
+
+Money and prices are in USD, sizes in units of the underlying, both exact (strings in JSON); ratios are
+floats (1.0 is 100 %), times Unix seconds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from weir.client import AccountState, Identities, Weir
+from weir.deployment import from_units
+from weir.formatting import address, number, percent, usd, utc
+
+__all__ = ["collect", "render", "to_json"]
+
+MILLION = 1_000_000
+NEAR = 0.8
+"""Maintenance margin over equity from which an account counts as near liquidation."""
+DUST = 10**9
+"""Wei of size by which roundings may open P3; the protocol itself ignores open interest below it."""
+ROWS = 20
+"""Accounts, and defaults, that a table shows; the JSON has all."""
+
+Status = dict[str, Any]
+
+_TEXTS = ("Account", "Positions", "Statement", "Time")
+
+
+# -------------------------------------------------------------------- collect
+
+
+def collect(weir: Weir) -> Status:
+    """Everything at the latest block; some requests to the node per hundred accounts."""
+    header = weir.chain.block()
+    block = int(header["number"], 16)
+    accounts = weir.accounts(block=block)
+    return {
+        "chain_id": weir.chain.id,
+        "block": block,
+        "time": int(header["timestamp"], 16),
+        "markets": _markets(weir, block),
+        "fund": _fund(weir, block),
+        "accounts": {"count": len(accounts), "at_risk": _at_risk(weir, accounts)},
+        "defaults": _defaults(weir, block),
+        "identities": _identities(weir, weir.identities(block=block)),
+    }
+
+
+def _markets(weir: Weir, block: int) -> list[Status]:
+    return [
+        {
+            "symbol": market.symbol,
+            "status": market.status,
+            "price": from_units(market.price, 18),
+            "feed": market.feed_status,
+            "open_interest": from_units(market.open_interest, 18),
+            "notional": weir.usd(market.notional),
+            "funding_rate": market.funding_rate / MILLION,
+            "pool": weir.usd(market.pool),
+            "unpaid_profit": weir.usd(market.claims),
+            "residual": weir.usd(market.residual),
+            "fund_may_pay": weir.usd(market.available),
+        }
+        for market in weir.markets(block=block)
+    ]
+
+
+def _fund(weir: Weir, block: int) -> Status:
+    fund = weir.fund_state(block=block)
+    amounts = ("skin", "unvested", "junior", "senior", "assets", "target")
+    return {name: weir.usd(getattr(fund, name)) for name in amounts} | {
+        "coverage": None if fund.coverage is None else fund.coverage / MILLION,
+        "gate_open": fund.gate_open,
+        "insolvencies": fund.insolvencies,
+        "defaults": fund.defaults,
+    }
+
+
+def _at_risk(weir: Weir, accounts: Iterable[AccountState]) -> list[Status]:
+    """Flagged, insolvent, in debt, or near it; the most endangered first."""
+
+    def used(account: AccountState) -> float:
+        return float("inf") if account.margin_used is None else account.margin_used
+
+    risky = [
+        account
+        for account in accounts
+        if account.flagged_at or account.debt or (account.maintenance_margin and used(account) >= NEAR)
+    ]
+    return [
+        {
+            "address": account.address,
+            "equity": weir.usd(account.equity),
+            "maintenance_margin": weir.usd(account.maintenance_margin),
+            "margin_used": account.margin_used,
+            "debt": weir.usd(account.debt),
+            "flagged_at": account.flagged_at or None,
+            "insolvent": account.insolvent,
+            "positions": {
+                weir.deployment.markets[position.market].symbol: from_units(position.size, 18)
+                for position in account.positions
+            },
+        }
+        for account in sorted(risky, key=used, reverse=True)
+    ]
+
+
+def _defaults(weir: Weir, block: int) -> list[Status]:
+    amounts = ("shortfall", "coinsurance", "skin", "junior", "senior", "unpaid_profit", "remainder")
+    return [
+        {
+            "id": default.id,
+            "time": default.time,
+            "account": default.account,
+            "market": weir.deployment.markets[default.market].symbol,
+        }
+        | {name: weir.usd(getattr(default, name)) for name in amounts}
+        for default in weir.defaults(block=block)
+    ]
+
+
+def _identities(weir: Weir, found: Identities) -> list[Status]:
+    """P1 to P3 with their differences; `holds` allows what roundings can have done."""
+    lines: list[Status] = [
+        {
+            "id": "P1",
+            "statement": "held by the vault = cash + pools + fees + penalties (+ donations)",
+            "difference": weir.usd(found.donations),
+            "unit": "USD",
+            "holds": found.donations >= 0,
+        }
+    ]
+    for books in found.markets:
+        symbol = weir.deployment.markets[books.market].symbol
+        lines += [
+            {
+                "id": f"P2:{symbol}",
+                "statement": "pool + residual >= claims + unsettled - debt",
+                "difference": weir.usd(books.surplus),
+                "unit": "USD",
+                "holds": books.surplus >= -found.accounts,
+            },
+            {
+                "id": f"P3:{symbol}",
+                "statement": "open interest = longs = shorts",
+                "difference": from_units(books.mismatch, 18),
+                "unit": symbol,
+                "holds": books.mismatch <= DUST,
+            },
+        ]
+    return lines
+
+
+def to_json(status: Status) -> str:
+    """The status as JSON; decimals as strings without exponents."""
+    return json.dumps(status, indent=2, default=lambda value: format(value, "f"))
+
+
+# --------------------------------------------------------------------- render
+
+
+def render(status: Status) -> RenderableType:
+    """The status as tables, ready for `rich.console.Console.print`."""
+    header = f"chain {status['chain_id']} · block {number(status['block'])} · {utc(status['time'])} UTC"
+    return Group(
+        Text(header, style="bold"),
+        _market_table(status["markets"]),
+        _fund_table(status["fund"]),
+        _risk_table(status["accounts"]),
+        _default_table(status["defaults"]),
+        _identity_table(status["identities"]),
+    )
+
+
+def _market_table(markets: Iterable[Status]) -> Table:
+    columns = (
+        *("Status", "Price", "Feed", "Open interest", "Notional", "Funding"),
+        *("Pool", "Unpaid profit", "Residual", "Fund may pay"),
+    )
+    table = _table("Markets", "Market", *columns)
+    for market in markets:
+        table.add_row(
+            market["symbol"],
+            _state(market["status"], market["status"] == "open"),
+            usd(market["price"]),
+            _state(market["feed"], market["feed"] == "ok"),
+            number(market["open_interest"], 4),
+            usd(market["notional"]),
+            percent(market["funding_rate"], 4),
+            *(usd(market[name]) for name in ("pool", "unpaid_profit", "residual", "fund_may_pay")),
+        )
+    return table
+
+
+def _fund_table(fund: Mapping[str, Any]) -> Table:
+    columns = ("Skin", "Streaming", "Junior", "Senior", "Assets", "Target", "Coverage", "Gate")
+    table = _table("Insurance fund", *columns)
+    table.add_row(
+        *(usd(fund[name]) for name in ("skin", "unvested", "junior", "senior", "assets", "target")),
+        percent(fund["coverage"]),
+        _state(
+            "open" if fund["gate_open"] else f"closed: {fund['insolvencies']} insolvent", fund["gate_open"]
+        ),
+    )
+    return table
+
+
+def _risk_table(accounts: Mapping[str, Any]) -> RenderableType:
+    risky = accounts["at_risk"]
+    title = f"Accounts near liquidation ({number(len(risky))} of {number(accounts['count'])})"
+    if not risky:
+        return Text(f"{title}: none\n")
+    table = _table(title, "Account", "Equity", "Maintenance", "Margin used", "Debt", "Positions", "State")
+    for account in risky[:ROWS]:
+        state = "insolvent" if account["insolvent"] else "flagged" if account["flagged_at"] else "near"
+        table.add_row(
+            address(account["address"]),
+            usd(account["equity"]),
+            usd(account["maintenance_margin"]),
+            percent(account["margin_used"]),
+            usd(account["debt"]),
+            ", ".join(f"{number(size, 4)} {symbol}" for symbol, size in account["positions"].items()),
+            _state(state, state == "near"),
+        )
+    return table
+
+
+def _default_table(defaults: list[Status]) -> RenderableType:
+    if not defaults:
+        return Text("Defaults: none\n")
+    layers = ("Coinsurance", "Skin", "Junior", "Senior", "Unpaid profit", "Remainder")
+    title = f"Defaults (the last {min(ROWS, len(defaults))} of {number(len(defaults))})"
+    table = _table(title, "Id", "Time", "Account", "Market", "Shortfall", *layers)
+    for default in defaults[-ROWS:]:
+        names = ("shortfall", *(layer.lower().replace(" ", "_") for layer in layers))
+        table.add_row(
+            str(default["id"]),
+            utc(default["time"]),
+            address(default["account"]),
+            default["market"],
+            *(usd(default[name]) for name in names),
+        )
+    return table
+
+
+def _identity_table(identities: Iterable[Status]) -> Table:
+    table = _table("Identities", "Id", "Statement", "Difference", "Holds")
+    for line in identities:
+        difference: Decimal = line["difference"]
+        table.add_row(
+            line["id"],
+            line["statement"],
+            f"{difference.normalize():f} {line['unit']}",
+            _state("yes" if line["holds"] else "NO", line["holds"]),
+        )
+    return table
+
+
+def _table(title: str, first: str, *others: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="left" if name in _TEXTS else "right", overflow="fold")
+    return table
+
+
+def _state(text: str, good: bool) -> Text:
+    return Text(text, style="green" if good else "bold red")
