@@ -30,7 +30,7 @@ contract ClearingHouse is Orders, Liquidations {
     {
         if (msg.sender != address(_VAULT)) revert OnlyVault();
         _settleMany(settleFirst);
-        if (_accounts[account].positionMarkets != 0) _settleAccount(account);
+        _settleAccount(account);
         if (_accounts[account].flaggedAt != 0) revert AccountFlagged(account);
         if (_accounts[account].positionMarkets == 0) return;
         Health memory h = _health(account);

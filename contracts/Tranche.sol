@@ -98,7 +98,7 @@ contract Tranche is ITranche, EpochShares, AccessManaged, ReentrancyGuard {
     function _enter(uint256 assets, uint256 shares, address receiver, uint256 supply, uint256 epoch) private {
         if (!_FUND.gateOpen()) revert GateClosed();
         if (shares == 0) revert ZeroShares();
-        if (shares > MAX_SUPPLY - supply) revert CapacityExceeded(shares, MAX_SUPPLY - supply);
+        if (shares > MAX_SUPPLY - supply) revert SupplyCapExceeded(shares, MAX_SUPPLY - supply);
         _mint(epoch, receiver, shares);
         emit Deposit(msg.sender, receiver, assets, shares);
 

@@ -95,10 +95,16 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     // -------------------------------------------------- for the clearing house
 
     /// @inheritdoc IVault
-    function settle(address account, uint16 market, int256 pnl, bool stale) external onlyClearingHouse {
-        if (pnl > 0) _settleProfit(account, market, pnl, stale);
+    function settle(address account, uint16 market, int256 pnl) external onlyClearingHouse {
+        if (pnl > 0) _settleProfit(account, market, pnl);
         else _settleLoss(account, market, pnl);
         _convert(account, market);
+        _payDebts(account);
+    }
+
+    /// @inheritdoc IVault
+    function convert(address account) external onlyClearingHouse {
+        _convertAll(account);
         _payDebts(account);
     }
 
@@ -140,32 +146,13 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     }
 
     /// @inheritdoc IVault
-    function seizeClaims(address account) external onlyClearingHouse returns (uint64 debtMarkets) {
-        debtMarkets = _accounts[account].debtMarkets;
-        uint64 markets = _accounts[account].claimMarkets;
-        if (debtMarkets == 0 || markets == 0) return debtMarkets;
-        uint256 wanted = _debtOf(account);
-        for (uint16 m; markets != 0 && wanted != 0; markets = Bits.clear(markets, m)) {
-            m = Bits.lowest(markets);
-            uint256 value = _min(wanted, _claimValue(account, m));
-            if (value == 0) continue;
-            uint256 maturesAt = _entries[account][m].maturesAt;
-            _burn(account, m, value);
-            _mint(fund, m, value, maturesAt > block.timestamp ? maturesAt - block.timestamp : 0);
-            wanted -= value;
-            emit ClaimsSeized(account, m, value);
-        }
-    }
-
-    /// @inheritdoc IVault
-    function resolveDebt(address account, uint16 market, uint256 fromProfit, uint256 fromFund)
+    function resolveDebt(address account, uint16 market, uint256 shortfall, uint256 fromProfit, uint256 fromFund)
         external
         onlyClearingHouse
     {
         MarketLedger storage ledger = _markets[market];
-        emit DebtResolved(account, market, _entries[account][market].amount, fromProfit, fromFund);
-        delete _entries[account][market];
-        _accounts[account].debtMarkets = Bits.clear(_accounts[account].debtMarkets, market);
+        _reduceDebt(account, market, shortfall);
+        emit DebtResolved(account, market, shortfall, fromProfit, fromFund);
         if (fromFund != 0) ledger.pool += fromFund.toUint120();
         if (fromProfit != 0) {
             uint256 rest = ledger.totalClaims - fromProfit;
@@ -188,14 +175,12 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     // --------------------------------------------------------------- the fund
 
     /// @inheritdoc IVault
-    function collect() external nonReentrant returns (uint256 fees, uint256 penalties, uint256 recovered) {
+    function collect() external nonReentrant returns (uint256 fees, uint256 penalties) {
         if (msg.sender != fund) revert OnlyFund();
-        _convertAll(fund);
-        (fees, penalties, recovered) = (_fees, _penalties, _accounts[fund].cash);
-        (_fees, _penalties, _accounts[fund].cash) = (0, 0, 0);
-        emit Collected(fees, penalties, recovered);
-        uint256 total = fees + penalties + recovered;
-        if (total != 0) _ASSET.safeTransfer(fund, total);
+        (fees, penalties) = (_fees, _penalties);
+        (_fees, _penalties) = (0, 0);
+        emit Collected(fees, penalties);
+        if (fees + penalties != 0) _ASSET.safeTransfer(fund, fees + penalties);
     }
 
     // ------------------------------------------------------------- governance
@@ -237,7 +222,7 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     }
 
     /// @inheritdoc IVault
-    function debtOf(address account, uint16 market) public view returns (uint256) {
+    function debtOf(address account, uint16 market) external view returns (uint256) {
         return Bits.has(_accounts[account].debtMarkets, market) ? _entries[account][market].amount : 0;
     }
 
@@ -259,7 +244,10 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
             m = Bits.lowest(a.claimMarkets);
             value += int256(_claimValue(account, m));
         }
-        if (a.debtMarkets != 0) value -= int256(_debtOf(account));
+        for (uint16 m; a.debtMarkets != 0; a.debtMarkets = Bits.clear(a.debtMarkets, m)) {
+            m = Bits.lowest(a.debtMarkets);
+            value -= int256(uint256(_entries[account][m].amount));
+        }
     }
 
     /// @inheritdoc IVault
@@ -268,8 +256,8 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     }
 
     /// @inheritdoc IVault
-    function shortfall(address account, uint16 market) external view returns (uint256 debt, uint256 unpaidProfit) {
-        return (debtOf(account, market), _markets[market].totalClaims);
+    function totalClaims(uint16 market) external view returns (uint256) {
+        return _markets[market].totalClaims;
     }
 
     /// @inheritdoc IVault
@@ -294,15 +282,11 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
 
     // -------------------------------------------------------- profit and loss
 
-    function _settleProfit(address account, uint16 market, int256 pnl, bool stale) private {
+    function _settleProfit(address account, uint16 market, int256 pnl) private {
         MarketLedger storage ledger = _markets[market];
-        uint256 profit = uint256(pnl);
-        uint256 absorbed;
-        if (stale) {
-            absorbed = _min(profit, ledger.residual);
-            if (absorbed != 0) ledger.residual -= uint104(absorbed);
-            profit -= absorbed;
-        }
+        uint256 absorbed = _min(uint256(pnl), ledger.residual);
+        if (absorbed != 0) ledger.residual -= uint104(absorbed);
+        uint256 profit = uint256(pnl) - absorbed;
         Account storage a = _accounts[account];
         if (Bits.has(a.debtMarkets, market)) {
             uint256 repaid = _min(profit, _entries[account][market].amount);
@@ -382,20 +366,16 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
         }
     }
 
-    function _debtOf(address account) private view returns (uint256 debt) {
-        uint64 markets = _accounts[account].debtMarkets;
-        for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {
-            m = Bits.lowest(markets);
-            debt += _entries[account][m].amount;
-        }
+    function _repay(address account, uint16 market, uint256 fromCash, uint256 fromProfit) private {
+        _reduceDebt(account, market, fromCash + fromProfit);
+        emit DebtRepaid(account, market, fromCash, fromProfit);
     }
 
-    function _repay(address account, uint16 market, uint256 fromCash, uint256 fromProfit) private {
+    function _reduceDebt(address account, uint16 market, uint256 amount) private {
         Entry storage entry = _entries[account][market];
-        uint256 rest = entry.amount - fromCash - fromProfit;
+        uint256 rest = entry.amount - amount;
         entry.amount = uint128(rest);
         if (rest == 0) _accounts[account].debtMarkets = Bits.clear(_accounts[account].debtMarkets, market);
-        emit DebtRepaid(account, market, fromCash, fromProfit);
     }
 
     // ----------------------------------------------------------------- claims

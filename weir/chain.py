@@ -163,52 +163,85 @@ class Receipt:
 # ----------------------------------------------------------------------- codec
 
 
+class _Fields:
+    """A list of ABI fields, ready to encode and decode."""
+
+    def __init__(self, fields: Iterable[Mapping[str, Any]]) -> None:
+        self._fields = tuple(fields)
+        self._types = [collapse_if_tuple(cast(Any, field)) for field in self._fields]
+        self.names = tuple(field.get("name") or str(i) for i, field in enumerate(self._fields))
+
+    def encode(self, values: Iterable[Any]) -> bytes:
+        return encode(self._types, [_plain(value) for value in values])
+
+    def decode(self, data: bytes) -> list[Any]:
+        """The values; structs as mappings by name."""
+        if not self._fields:
+            return []
+        values = decode(self._types, data)
+        return [
+            _named(field, field["type"], value) for field, value in zip(self._fields, values, strict=True)
+        ]
+
+    def decode_named(self, data: bytes) -> dict[str, Any]:
+        return dict(zip(self.names, self.decode(data), strict=True))
+
+
+class _Layout:
+    """How an event's arguments lie in topics and data."""
+
+    def __init__(self, entry: Mapping[str, Any]) -> None:
+        self.name: str = entry["name"]
+        self.names = [field["name"] for field in entry["inputs"]]
+        self.plain = _Fields(field for field in entry["inputs"] if not field["indexed"])
+        self.indexed = _Fields(
+            # Of an indexed string, bytes, array or struct only the hash is in the log.
+            field | {"type": "bytes32"} if _is_hashed(field["type"]) else field
+            for field in entry["inputs"]
+            if field["indexed"]
+        )
+
+    def decode(self, topics: Sequence[bytes], data: bytes) -> dict[str, Any]:
+        values = self.indexed.decode_named(b"".join(topics)) | self.plain.decode_named(data)
+        return {name: values[name] for name in self.names}
+
+
 class _Codec:
-    """Names and types of everything that the compiled contracts can emit, revert with, or return."""
+    """Everything that the compiled contracts can emit or revert with."""
 
     def __init__(self, compiled: Iterable[Artifact]) -> None:
-        self.errors: dict[bytes, dict[str, Any]] = {}
-        self.events: dict[tuple[bytes, int], dict[str, Any]] = {}
+        self.errors: dict[bytes, tuple[str, _Fields]] = {}
+        self.events: dict[tuple[bytes, int], _Layout] = {}
         for entry in (entry for item in compiled for entry in item.abi):
             if entry["type"] == "error":
-                self.errors[_selector(entry)] = entry
+                self.errors[_selector(entry)] = entry["name"], _Fields(entry["inputs"])
             elif entry["type"] == "event" and not entry.get("anonymous"):
                 # Standards that share an event's signature may index different arguments.
                 indexed = sum(field["indexed"] for field in entry["inputs"])
-                self.events[event_abi_to_log_topic(cast(Any, entry)), indexed] = entry
+                self.events[event_abi_to_log_topic(cast(Any, entry)), indexed] = _Layout(entry)
 
     def error(self, data: bytes, transaction: str | None = None) -> ContractError:
-        selector, body = data[:4], data[4:]
+        name, arguments = "", {}
         try:
-            if selector == _ERROR_STRING:
-                return ContractError("Error", {"reason": decode(["string"], body)[0]}, data, transaction)
-            if selector == _PANIC_CODE:
-                code = decode(["uint256"], body)[0]
-                return ContractError(
-                    "Panic", {"code": code, "reason": _PANIC.get(code, "?")}, data, transaction
-                )
-            if entry := self.errors.get(selector):
-                return ContractError(entry["name"], _decode_named(entry["inputs"], body), data, transaction)
+            if data[:4] == _ERROR_STRING:
+                name, arguments = "Error", {"reason": decode(["string"], data[4:])[0]}
+            elif data[:4] == _PANIC_CODE:
+                code = decode(["uint256"], data[4:])[0]
+                name, arguments = "Panic", {"code": code, "reason": _PANIC.get(code, "?")}
+            elif known := self.errors.get(data[:4]):
+                name, arguments = known[0], known[1].decode_named(data[4:])
         except DecodingError:
-            pass
-        return ContractError("", {}, data, transaction)
+            name = ""
+        return ContractError(name, arguments, data, transaction)
 
     def event(self, log: Mapping[str, Any]) -> Event | None:
         topics = [bytes.fromhex(topic[2:]) for topic in log["topics"]]
-        entry = self.events.get((topics[0], len(topics) - 1)) if topics else None
-        if entry is None:
+        layout = self.events.get((topics[0], len(topics) - 1)) if topics else None
+        if layout is None:
             return None
-        indexed = [field for field in entry["inputs"] if field["indexed"]]
-        values = {
-            # Only the hash of an indexed string, bytes, array or struct is in the log.
-            field["name"]: topic if _is_hashed(field["type"]) else _decode_values([field], topic)[0]
-            for field, topic in zip(indexed, topics[1:], strict=True)
-        }
-        plain = [field for field in entry["inputs"] if not field["indexed"]]
-        values |= _decode_named(plain, bytes.fromhex(log["data"][2:]))
         return Event(
-            name=entry["name"],
-            arguments={field["name"]: values[field["name"]] for field in entry["inputs"]},
+            name=layout.name,
+            arguments=layout.decode(topics[1:], bytes.fromhex(log["data"][2:])),
             address=_address(log["address"]),
             block=int(log["blockNumber"], 16),
             log_index=int(log["logIndex"], 16),
@@ -233,20 +266,6 @@ def _address(text: str) -> str:
     return to_checksum_address(text)
 
 
-def _types(fields: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [collapse_if_tuple(cast(Any, field)) for field in fields]
-
-
-def _decode_values(fields: Sequence[Mapping[str, Any]], data: bytes) -> list[Any]:
-    values = decode(_types(fields), data)
-    return [_named(field, field["type"], value) for field, value in zip(fields, values, strict=True)]
-
-
-def _decode_named(fields: Sequence[Mapping[str, Any]], data: bytes) -> dict[str, Any]:
-    names = [field["name"] or str(i) for i, field in enumerate(fields)]
-    return dict(zip(names, _decode_values(fields, data), strict=True))
-
-
 def _named(field: Mapping[str, Any], kind: str, value: Any) -> Any:
     """A decoded value with names on its structs and checksums on its addresses."""
     if kind.endswith("]"):
@@ -261,12 +280,12 @@ def _named(field: Mapping[str, Any], kind: str, value: Any) -> Any:
 def encode_call(call: Call) -> bytes:
     """Selector and arguments of a contract function."""
     abi = cast(Any, call.abi)
-    return _selector(abi) + encode(_types(abi.get("inputs", ())), [_plain(value) for value in call.arguments])
+    return _selector(abi) + encode_arguments(abi, call.arguments)
 
 
-def encode_arguments(entry: Mapping[str, Any], arguments: Sequence[Any]) -> bytes:
-    """The arguments of a constructor or function, as its ABI entry types them."""
-    return encode(_types(entry.get("inputs", ())), [_plain(value) for value in arguments])
+def encode_arguments(entry: Mapping[str, Any], arguments: Iterable[Any]) -> bytes:
+    """The arguments of a constructor or function, as its ABI entry types them; structs as mappings or tuples."""
+    return _Fields(entry.get("inputs", ())).encode(arguments)
 
 
 def _plain(value: Any) -> Any:
@@ -296,7 +315,7 @@ class _LoopbackProvider(JSONBaseProvider):
     def __init__(self, host: str, port: int, path: str, timeout: float) -> None:
         super().__init__()
         self.endpoint_uri = f"http://{host}:{port}{path}"
-        self._connection = HTTPConnection(host, port, timeout=timeout)
+        self._connection = _OneSend(host, port, timeout=timeout)
         self._path = path
 
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
@@ -320,7 +339,19 @@ class _LoopbackProvider(JSONBaseProvider):
 
     def _exchange(self, data: str) -> Any:
         self._connection.request("POST", self._path, data.encode(), {"Content-Type": "application/json"})
+        self._connection.flush()
         return json.loads(self._connection.getresponse().read())
+
+
+class _OneSend(HTTPConnection):
+    """Sends a request in one piece: headers that go ahead wake the node twice."""
+
+    def send(self, data: Any) -> None:
+        self._held = getattr(self, "_held", b"") + data
+
+    def flush(self) -> None:
+        held, self._held = self._held, b""
+        super().send(held)
 
 
 def _body(number: int, method: str, params: Any) -> dict[str, Any]:
@@ -457,7 +488,8 @@ class Chain:
     def logs(self, addresses: Sequence[str], first: int, last: int, names: Iterable[str] = ()) -> list[Event]:
         """Events of these contracts in blocks first..last (both counted), only of `names` where given."""
         wanted = set(names)
-        topics = [["0x" + topic.hex() for (topic, _), e in self._codec.events.items() if e["name"] in wanted]]
+        events = self._codec.events.items()
+        topics = [["0x" + topic.hex() for (topic, _), layout in events if layout.name in wanted]]
         query = {"address": list(addresses)} | ({"topics": topics} if wanted else {})
         spans = [(first + offset, first + offset + n - 1) for offset, n in pages(last - first + 1, _LOG_SPAN)]
         requests = [("eth_getLogs", [query | {"fromBlock": hex(a), "toBlock": hex(b)}]) for a, b in spans]
@@ -607,11 +639,11 @@ def _split(request: tuple[str, dict[str, Any], str]) -> tuple[str, list[Any]]:
 
 
 def _decode_outputs(call: Call, result: str) -> Any:
-    fields = cast(Any, call.abi).get("outputs", ())
+    outputs = cast(Any, call.abi).get("outputs", ())
     data = bytes.fromhex(result[2:])
-    if fields and not data:
+    if outputs and not data:
         raise ContractError("", {}, b"")  # no contract at the address
-    values = _decode_values(fields, data)
+    values = _Fields(outputs).decode(data)
     return values[0] if len(values) == 1 else tuple(values)
 
 

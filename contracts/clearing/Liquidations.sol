@@ -33,6 +33,7 @@ abstract contract Liquidations is Solvency {
         _takeOver(account, fraction);
 
         _updateFlag(account, _health(account));
+        if (_VAULT.inDebt(msg.sender)) revert AccountInDebt(msg.sender);
         _requireInitialMargin(msg.sender, _presentHealth(msg.sender, _VAULT.net(msg.sender)));
     }
 
@@ -116,11 +117,10 @@ abstract contract Liquidations is Solvency {
             (Position memory taken, bool takenLive,) = _book(account, m);
             int256 size = _signed(taken) * int256(fraction) / int256(SideMath.WAD);
             if (size == 0) {
-                if (fraction == SideMath.WAD) _erase(account, m, taken.isShort, takenLive);
+                if (fraction == SideMath.WAD) _erase(account, m, taken, takenLive);
                 continue;
             }
             (Position memory own, bool ownLive,) = _book(msg.sender, m);
-            _requireNoDebt(msg.sender);
             int256 change = _longChange(_signed(own), _signed(own) + size);
             change += _longChange(_signed(taken), _signed(taken) - size);
             _change(account, m, taken, takenLive, -size);
@@ -162,10 +162,11 @@ abstract contract Liquidations is Solvency {
 
     function _close(address account, uint16 market) private {
         (Position memory p, bool live,) = _book(account, market);
-        _erase(account, market, p.isShort, live);
-        if (p.size != 0) {
-            emit Deleveraged(account, market, p.isShort, p.size, _markets[market].price);
-            _shrink(market, !p.isShort, p.size);
+        uint256 size = p.size;
+        _erase(account, market, p, live);
+        if (size != 0) {
+            emit Deleveraged(account, market, p.isShort, size, _markets[market].price);
+            _shrink(market, !p.isShort, size);
         }
         _turnEpochs(market);
     }

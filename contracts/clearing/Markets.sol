@@ -174,10 +174,11 @@ abstract contract Markets is IClearingHouse, AccessManaged {
     function _shrink(uint16 market, bool isShort, uint256 size) internal {
         MarketState storage s = _markets[market];
         uint256 openInterest = s.openInterest;
-        if (openInterest <= size) return _endEpochs(market);
+        if (openInterest < size + SideMath.DUST) return _endEpochs(market);
         Side storage side = _side(market, isShort);
         uint256 from = side.multiplier;
         uint256 to = from * (openInterest - size) / openInterest;
+        if (to < SideMath.FLOOR_A) return _endEpochs(market);
         _setSide(market, isShort, to, SideMath.rebase(isShort, side.base, from, to, s.valueIndex));
         _setOpenInterest(market, openInterest - size);
     }
@@ -186,7 +187,7 @@ abstract contract Markets is IClearingHouse, AccessManaged {
     function _charge(uint16 market, bool isShort, uint256 amount) internal returns (bool) {
         Side storage side = _side(market, isShort);
         uint256 openInterest = _markets[market].openInterest;
-        if (side.positions == 0 || openInterest < SideMath.MIN_CHARGEABLE) return false;
+        if (side.positions == 0 || openInterest < SideMath.DUST) return false;
         uint256 loss = SideMath.lossIndexUp(amount, side.multiplier, openInterest, _SCALE);
         _setSide(market, isShort, side.multiplier, side.base - int256(loss));
         emit RemainderCharged(market, isShort, amount);
@@ -198,14 +199,13 @@ abstract contract Markets is IClearingHouse, AccessManaged {
         emit OpenInterestChanged(market, openInterest);
     }
 
-    /// @dev After every change of positions: epochs end where nothing live, or nothing of use, is left.
+    /// @dev After every change of positions: without open interest, what records are left are dust, and both epochs end.
     function _turnEpochs(uint16 market) internal {
         MarketState storage s = _markets[market];
-        if (s.openInterest == 0 && (s.long.positions != 0 || s.short.positions != 0)) return _endEpochs(market);
-        if (s.long.positions == 0 && s.long.multiplier < SideMath.FLOOR_A) _endEpoch(market, false);
-        if (s.short.positions == 0 && s.short.multiplier < SideMath.FLOOR_A) _endEpoch(market, true);
+        if (s.openInterest == 0 && s.long.positions + s.short.positions != 0) _endEpochs(market);
     }
 
+    /// @dev Both sides are closed at the mark: every record becomes stale, and what it earned or lost waits to be settled.
     function _endEpochs(uint16 market) internal {
         _endEpoch(market, false);
         _endEpoch(market, true);

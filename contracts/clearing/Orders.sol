@@ -105,7 +105,7 @@ abstract contract Orders is Solvency, EIP712 {
         maker.to = _change(maker.account, market, makerPosition, makerLive, delta);
         taker.to = _change(taker.account, market, takerPosition, takerLive, -delta);
         uint256 openInterest = _moveMarket(
-            market, _longChange(maker.from, maker.to) + _longChange(taker.from, taker.to), order.price, mark
+            order, size, mark, _longChange(maker.from, maker.to) + _longChange(taker.from, taker.to)
         );
         emit Traded(
             orderHash,
@@ -141,24 +141,26 @@ abstract contract Orders is Solvency, EIP712 {
         }
     }
 
-    /// @dev Open interest, and the trade's premium over the mark.
-    function _moveMarket(uint16 market, int256 change, uint256 price, uint256 mark)
+    /// @dev Open interest, and the premium over the mark at which it trades.
+    function _moveMarket(Order calldata order, uint256 size, uint256 mark, int256 change)
         private
         returns (uint256 openInterest)
     {
-        MarketState storage s = _markets[market];
+        MarketState storage s = _markets[order.market];
         openInterest = uint256(int256(uint256(s.openInterest)) + change);
         if (change > 0) {
-            uint256 max = _parameters[market].maxOpenInterest;
-            if (openInterest > max) revert OpenInterestAboveCap(market, openInterest, max);
+            uint256 max = _parameters[order.market].maxOpenInterest;
+            if (openInterest > max) revert OpenInterestAboveCap(order.market, openInterest, max);
         }
         if (change != 0) s.openInterest = openInterest.toUint112();
-        s.lastPremium = ((int256(price) - int256(mark)) * int256(SideMath.MILLION) / int256(mark)).toInt24();
+        int256 premium = (int256(uint256(order.price)) - int256(mark)) * int256(SideMath.MILLION) / int256(mark);
+        s.lastPremium = SideMath.premiumAfterTrade(s.lastPremium, premium, size, openInterest).toInt24();
     }
 
     // ----------------------------------------------------------------- checks
 
-    /// @dev Initial margin after the trade; a trade that only reduces may instead not worsen the ratio of equity to it.
+    /// @dev Initial margin after the trade; a trade that only reduces may instead not worsen the ratio of equity to it. Either way no
+    /// dust is left.
     function _requireMargin(uint16 market, Leg memory leg, uint256 mark) private {
         Health memory h = _presentHealth(leg.account, leg.net);
         bool met = h.equity >= int256(h.initialMargin);
@@ -166,7 +168,7 @@ abstract contract Orders is Solvency, EIP712 {
         if (grows) {
             if (leg.reduceOnly) revert OrderReduceOnly(leg.account);
             _requireInitialMargin(leg.account, h);
-            _requireNewRiskAllowed(market, leg, mark);
+            if (block.timestamp < pausedUntil) revert NewRiskIsPaused(pausedUntil);
         } else if (!met) {
             uint256 ratio = _parameters[market].initialMarginRatio;
             uint256 requiredBefore = h.initialMargin + SideMath.partUp(_abs(leg.from), mark, ratio, _SCALE)
@@ -176,17 +178,11 @@ abstract contract Orders is Solvency, EIP712 {
                 _requireInitialMargin(leg.account, h);
             }
         }
-        if (met && _accounts[leg.account].flaggedAt != 0) _updateFlag(leg.account, h);
-    }
-
-    function _requireNewRiskAllowed(uint16 market, Leg memory leg, uint256 mark) private view {
-        if (block.timestamp < pausedUntil) revert NewRiskIsPaused(pausedUntil);
-        bool isShort = leg.to < 0;
-        if (_side(market, isShort).multiplier < SideMath.FLOOR_A) revert SideOnlyReduces(market, isShort);
         uint256 notional = SideMath.notionalDown(_abs(leg.to), mark, _SCALE);
-        if (notional < _liquidation.minNotional) {
+        if (leg.to != 0 && notional < _liquidation.minNotional) {
             revert PositionBelowMinimum(leg.account, notional, _liquidation.minNotional);
         }
+        if (met && _accounts[leg.account].flaggedAt != 0) _updateFlag(leg.account, h);
     }
 
     function _abs(int256 x) private pure returns (uint256) {

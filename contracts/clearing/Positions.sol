@@ -37,12 +37,12 @@ abstract contract Positions is Markets {
 
     // ------------------------------------------------------------- settlement
 
-    /// @dev Settles and stores one record, returns its size.
+    /// @dev Settles and stores one record, returns its size. What books nothing and drops nothing is left as it stands.
     function _settlePosition(address account, uint16 market) internal returns (uint256 size) {
         (Position memory p, bool live, int256 pnl) = _book(account, market);
         size = p.size;
-        if (size == 0 && _VAULT.debtOf(account, market) == 0) {
-            _erase(account, market, p.isShort, live);
+        if (size == 0) {
+            _erase(account, market, p, live);
             _turnEpochs(market);
         } else if (size != _positions[account][market].size) {
             _store(account, market, p);
@@ -54,11 +54,16 @@ abstract contract Positions is Markets {
     /// @dev Brings the market and the position to the present and books what it earned or lost in the vault. The caller stores
     /// or changes what is returned. live: the record belongs to its side's current epoch.
     function _book(address account, uint16 market) internal returns (Position memory p, bool live, int256 pnl) {
-        _refresh(market);
         if (!Bits.has(_accounts[account].positionMarkets, market)) return (p, false, 0);
         p = _positions[account][market];
+        _refreshFor(market, p);
         (live, pnl) = _present(market, p);
-        if (pnl != 0) _VAULT.settle(account, market, pnl, !live);
+        if (pnl != 0) _VAULT.settle(account, market, pnl);
+    }
+
+    /// @dev Only a live record with size needs a price.
+    function _refreshFor(uint16 market, Position memory p) private {
+        if (p.size != 0 && p.epoch == _side(market, p.isShort).epoch) _refresh(market);
     }
 
     /// @dev Brings the position in memory to the present; returns its unsettled profit, units of S.
@@ -85,7 +90,7 @@ abstract contract Positions is Markets {
     {
         next = _signed(p) + delta;
         if (next == 0) {
-            if (Bits.has(_accounts[account].positionMarkets, market)) _erase(account, market, p.isShort, live);
+            if (Bits.has(_accounts[account].positionMarkets, market)) _erase(account, market, p, live);
             return 0;
         }
         bool isShort = next < 0;
@@ -114,11 +119,16 @@ abstract contract Positions is Markets {
         _accounts[account].positionMarkets = markets;
     }
 
-    function _erase(address account, uint16 market, bool isShort, bool live) internal {
-        if (live) --_side(market, isShort).positions;
+    /// @dev Deletes a record whose size is gone; one with debt in its market stays, empty, and tells who bears a remainder.
+    function _erase(address account, uint16 market, Position memory p, bool live) internal {
+        if (_VAULT.debtOf(account, market) != 0) {
+            (p.size, p.multiplier) = (0, uint120(SideMath.ONE_A));
+            return _store(account, market, p);
+        }
+        if (live) --_side(market, p.isShort).positions;
         delete _positions[account][market];
         _accounts[account].positionMarkets = Bits.clear(_accounts[account].positionMarkets, market);
-        emit PositionChanged(account, market, isShort, 0, 0, 0, 0);
+        emit PositionChanged(account, market, p.isShort, 0, 0, 0, 0);
     }
 
     function _signed(Position memory p) internal pure returns (int256) {
@@ -165,16 +175,12 @@ abstract contract Positions is Markets {
         uint64 markets = _accounts[account].positionMarkets;
         for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {
             m = Bits.lowest(markets);
-            _refresh(m);
+            _refreshFor(m, _positions[account][m]);
         }
         return _health(account, net);
     }
 
     // ----------------------------------------------------------------- checks
-
-    function _requireNoDebt(address account) internal view {
-        if (_VAULT.inDebt(account)) revert AccountInDebt(account);
-    }
 
     function _requireInitialMargin(address account, Health memory h) internal pure {
         if (h.equity < int256(h.initialMargin)) revert InitialMarginNotMet(account, h.equity, h.initialMargin);

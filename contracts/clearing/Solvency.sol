@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {Bits} from "../libraries/Bits.sol";
 import {Positions} from "./Positions.sol";
@@ -28,7 +29,8 @@ abstract contract Solvency is Positions, ReentrancyGuard {
         }
     }
 
-    /// @dev Settles the account in all its markets; without a position of size > 0, its debts are resolved.
+    /// @dev Settles the account in all its markets, then turns its claims into cash; without a position of size > 0, what it
+    /// can't pay is resolved.
     function _settleAccount(address account) internal {
         uint64 markets = _accounts[account].positionMarkets;
         bool open;
@@ -36,9 +38,14 @@ abstract contract Solvency is Positions, ReentrancyGuard {
             m = Bits.lowest(markets);
             if (_settlePosition(account, m) != 0) open = true;
         }
+        _VAULT.convert(account);
         if (open) return;
         _resolve(account);
-        _eraseAll(account);
+        markets = _accounts[account].positionMarkets;
+        for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {
+            m = Bits.lowest(markets);
+            _settlePosition(account, m);
+        }
         if (_accounts[account].flaggedAt != 0) _updateFlag(account, _health(account));
     }
 
@@ -79,38 +86,30 @@ abstract contract Solvency is Positions, ReentrancyGuard {
 
     // ------------------------------------------------------------------- loss
 
-    /// @dev Sends each of the account's debts through the waterfall of its market. Its records, settled, must still be there.
+    /// @dev Sends what the account can't pay, its debts beyond its claims, through the waterfalls of the markets it owes in. Its
+    /// records, settled, must still be there.
     function _resolve(address account) internal {
-        uint64 markets = _VAULT.seizeClaims(account);
-        for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {
+        int256 net = _VAULT.net(account);
+        if (net >= 0) return;
+        uint256 missing = uint256(-net);
+        (, uint64 markets) = _VAULT.ledgerMarkets(account);
+        for (uint16 m; missing != 0; markets = Bits.clear(markets, m)) {
             m = Bits.lowest(markets);
-            (uint256 shortfall, uint256 unpaidProfit) = _VAULT.shortfall(account, m);
-            (uint256 fromProfit, uint256 fromFund) = _FUND.resolve(account, m, shortfall, unpaidProfit);
-            _VAULT.resolveDebt(account, m, fromProfit, fromFund);
+            uint256 shortfall = FixedPointMathLib.min(missing, _VAULT.debtOf(account, m));
+            (uint256 fromProfit, uint256 fromFund) = _FUND.resolve(account, m, shortfall, _VAULT.totalClaims(m));
+            _VAULT.resolveDebt(account, m, shortfall, fromProfit, fromFund);
             uint256 remainder = shortfall - fromProfit - fromFund;
             if (remainder != 0) _chargeRemainder(account, m, remainder);
+            missing -= shortfall;
         }
     }
 
-    /// @dev The side opposite to the account's record bears the remainder; where nobody live is left, the profits that stale
-    /// positions have not settled yet.
+    /// @dev The side opposite to the account's record bears the remainder; where nobody live is left to bear it, the profits that are
+    /// still to be settled in the market.
     function _chargeRemainder(address account, uint16 market, uint256 amount) private {
         Position storage p = _positions[account][market];
         bool live = p.epoch == _side(market, p.isShort).epoch;
-        if (live && _charge(market, !p.isShort, amount)) return;
-        if (live) _endEpochs(market);
-        _VAULT.addResidual(market, amount);
-    }
-
-    /// @dev Erases the records of an account none of which has size: they were kept for debts that are resolved now.
-    function _eraseAll(address account) private {
-        uint64 markets = _accounts[account].positionMarkets;
-        for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {
-            m = Bits.lowest(markets);
-            Position storage p = _positions[account][m];
-            _erase(account, m, p.isShort, p.epoch == _side(m, p.isShort).epoch);
-            _turnEpochs(m);
-        }
+        if (!live || !_charge(market, !p.isShort, amount)) _VAULT.addResidual(market, amount);
     }
 
     // ------------------------------------------------------------------ views

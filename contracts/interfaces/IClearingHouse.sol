@@ -47,7 +47,7 @@ interface IClearingHouse {
         uint112 openInterest; // size of each side
         int128 valueIndex; // V
         int24 premium; // time-weighted premium of trades over the mark, ppm
-        int24 lastPremium; // premium of the last trade, ppm
+        int24 lastPremium; // standing premium of the last trades, weighted by their size, ppm
         uint40 updatedAt;
         uint40 updatedBlock;
         Side long;
@@ -91,7 +91,7 @@ interface IClearingHouse {
     event PositionChanged(
         address indexed account, uint16 indexed market, bool isShort, uint256 size, uint256 multiplier, int256 index, uint256 epoch
     );
-    /// @notice The premium of this trade over the mark follows from its price and the market's last MarketRefreshed.
+    /// @notice The standing premium follows from the price, the size, and the market's last MarketRefreshed.
     event Traded(
         bytes32 indexed orderHash,
         address indexed maker,
@@ -150,7 +150,6 @@ interface IClearingHouse {
     error InitialMarginNotMet(address account, int256 equity, uint256 required);
     error PositionBelowMinimum(address account, uint256 notional, uint256 minNotional);
     error OpenInterestAboveCap(uint16 market, uint256 openInterest, uint256 max);
-    error SideOnlyReduces(uint16 market, bool isShort);
     error NothingToFlag(address account, int256 equity, uint256 maintenanceMargin);
     error NothingToLiquidate(address account);
     error NotLiquidatable(address account, int256 equity, uint256 required);

@@ -48,7 +48,7 @@ interface ITranche is IERC4626, IERC7540Operator, IERC7540Redeem, IERC165 {
     error ZeroAddress();
     error AsynchronousRedemption();
     error InexactTransfer(uint256 expected, uint256 received);
-    error CapacityExceeded(uint256 shares, uint256 capacity);
+    error SupplyCapExceeded(uint256 shares, uint256 capacity);
     error ClaimExceeded(uint256 wanted, uint256 claimable);
     error EpochDurationOutOfBounds(uint256 duration, uint256 min, uint256 max);
 

@@ -14,7 +14,7 @@ interface IVault {
         uint112 totalClaims; // value of all claims
         uint24 claimsEpoch; // grows with each full write-off
         uint128 totalClaimUnits; // units those claims are held in; index C = totalClaims / totalClaimUnits
-        uint104 residual; // remainder of a default that stale profits must bear when they settle
+        uint104 residual; // remainder of a default that profits must bear when they settle
         uint24 maturity; // seconds a claim waits before it can turn into cash
     }
 
@@ -22,7 +22,7 @@ interface IVault {
 
     event Deposited(address indexed account, address indexed payer, uint256 amount);
     event Withdrawn(address indexed account, address indexed to, uint256 amount);
-    /// @notice A position's profit or loss reached the ledger. absorbed: the part of a stale profit that reduced the residual.
+    /// @notice A position's profit or loss reached the ledger. absorbed: the part of a profit that bore the residual.
     /// cash: what it moved at once, from the market's pool to the account (> 0) or from the account to the pool (< 0).
     event Settled(address indexed account, uint16 indexed market, int256 pnl, uint256 absorbed, int256 cash);
     event ClaimsMinted(address indexed account, uint16 indexed market, uint256 amount, uint256 units, uint256 maturesAt);
@@ -38,13 +38,12 @@ interface IVault {
     event Exchanged(address indexed payer, address indexed payee, uint256 amount, uint256 payerFee, uint256 payeeFee);
     event PenaltyCharged(address indexed account, uint256 amount);
     event ClaimsWrittenOff(uint16 indexed market, uint256 amount, uint256 claimsEpoch);
-    event ClaimsSeized(address indexed account, uint16 indexed market, uint256 amount);
-    /// @notice A default's debt was cleared: by a write-off of claims, by S from the fund, and the remainder by others.
+    /// @notice A default's shortfall was taken off the debt: by a write-off of claims, by S from the fund, and the remainder by others.
     event DebtResolved(
-        address indexed account, uint16 indexed market, uint256 debt, uint256 fromProfit, uint256 fromFund
+        address indexed account, uint16 indexed market, uint256 shortfall, uint256 fromProfit, uint256 fromFund
     );
     event ResidualAdded(uint16 indexed market, uint256 amount);
-    event Collected(uint256 fees, uint256 penalties, uint256 recovered);
+    event Collected(uint256 fees, uint256 penalties);
     event MaturitySet(uint16 indexed market, uint256 maturity);
 
     // ----------------------------------------------------------------- errors
@@ -71,8 +70,10 @@ interface IVault {
     // -------------------------------------------------- for the clearing house
 
     /// @notice Books a position's profit (> 0) or loss (< 0); see SPECIFICATION.md section 2 for the order.
-    /// @param stale the position's epoch has ended, so its profit first bears the market's residual.
-    function settle(address account, uint16 market, int256 pnl, bool stale) external;
+    function settle(address account, uint16 market, int256 pnl) external;
+
+    /// @notice Turns what claims of the account can be turned into cash, and pays its debts from it.
+    function convert(address account) external;
 
     /// @notice Moves cash; the receiver's debts are paid from it first.
     function transferCash(address from, address to, uint256 amount) external;
@@ -89,20 +90,17 @@ interface IVault {
     /// @notice Takes up to `amount` of the account's cash as a liquidation penalty.
     function chargePenalty(address account, uint256 amount) external returns (uint256 paid);
 
-    /// @notice Passes the account's claims, up to the sum of its debts, to the fund at their value.
-    /// @return debtMarkets bit m is set where the account has debt in market m.
-    function seizeClaims(address account) external returns (uint64 debtMarkets);
-
-    /// @notice Clears the account's debt in `market`: writes `fromProfit` off the market's claims and adds `fromFund`, S that has
-    /// just arrived, to its pool. The remainder is the caller's to charge.
-    function resolveDebt(address account, uint16 market, uint256 fromProfit, uint256 fromFund) external;
+    /// @notice Takes `shortfall` off the account's debt in `market`: writes `fromProfit` off the market's claims and adds `fromFund`,
+    /// S that has just arrived, to its pool. The remainder is the caller's to charge.
+    function resolveDebt(address account, uint16 market, uint256 shortfall, uint256 fromProfit, uint256 fromFund)
+        external;
 
     function addResidual(uint16 market, uint256 amount) external;
 
     // --------------------------------------------------------------- the fund
 
-    /// @notice Sends all fees, penalties, and the fund's own recovered cash to the fund.
-    function collect() external returns (uint256 fees, uint256 penalties, uint256 recovered);
+    /// @notice Sends all fees and penalties to the fund.
+    function collect() external returns (uint256 fees, uint256 penalties);
 
     // ------------------------------------------------------------- governance
 
@@ -126,8 +124,8 @@ interface IVault {
     /// @notice cash + value of claims - debt, in units of S.
     function net(address account) external view returns (int256);
     function marketLedger(uint16 market) external view returns (MarketLedger memory);
-    /// @notice What the account owes in the market, and the market's unpaid profit: the value of all claims in it.
-    function shortfall(address account, uint16 market) external view returns (uint256 debt, uint256 unpaidProfit);
+    /// @notice The market's unpaid profit: the value of all claims in it.
+    function totalClaims(uint16 market) external view returns (uint256);
     /// @notice Collected from accounts and not yet handed to the fund.
     function uncollected() external view returns (uint256 fees, uint256 penalties);
     /// @notice Every account that ever deposited, in order of its first deposit.

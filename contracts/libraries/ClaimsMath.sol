@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 /// @title Arithmetic of claims
 /// @notice Pure; SPECIFICATION.md section 2. Claims are units at the index C = totalClaims / totalUnits; all factors are below 2^128.
 library ClaimsMath {
-    uint256 private constant WIPE_OUT = 1e12; // units per unit of value beyond which claims count as written off
+    uint256 private constant WIPE_OUT = 1e9; // units per unit of value beyond which claims count as written off
 
     function valueDown(uint256 units, uint256 totalClaims, uint256 totalUnits) internal pure returns (uint256) {
         return totalUnits == 0 ? 0 : units * totalClaims / totalUnits;

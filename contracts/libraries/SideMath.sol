@@ -9,8 +9,8 @@ library SideMath {
     uint256 internal constant MILLION = 1e6;
     uint256 internal constant WAD = 1e18;
     uint256 internal constant ONE_A = 1e36; // the size multiplier of a new epoch
-    uint256 internal constant FLOOR_A = 1e24; // below it a side only reduces until empty
-    uint256 internal constant MIN_CHARGEABLE = 1e9; // open interest (size) below which no loss is charged to it
+    uint256 internal constant FLOOR_A = 1e24; // a multiplier that would fall below it ends the epoch
+    uint256 internal constant DUST = 1e9; // open interest (size) too small to go on with, or to charge a loss to
 
     // ------------------------------------------------------------------ index
 
@@ -73,6 +73,16 @@ library SideMath {
     }
 
     // ---------------------------------------------------------------- funding
+
+    /// @notice The premium that stands after a trade of `size` at `premium`: moved toward it by the trade's share of open interest. ppm.
+    function premiumAfterTrade(int256 standing, int256 premium, uint256 size, uint256 openInterest)
+        internal
+        pure
+        returns (int256)
+    {
+        if (size >= openInterest) return premium;
+        return standing + (premium - standing) * int256(size) / int256(openInterest);
+    }
 
     /// @notice The time-weighted premium after the last trade's premium has stood for `elapsed` seconds. ppm.
     function premiumAfter(int256 premium, int256 lastPremium, uint256 elapsed, uint256 period)

@@ -157,7 +157,9 @@ def test_parameters_are_checked_at_birth(project: Any, system: FundSystem, deplo
         deployer.deploy(project.InsuranceFund, system.authority, *[system.house] * 6, wrong)
 
 
-def test_setting_parameters_keeps_the_defaults_counted(full: FundSystem, deployer: Any, stranger: Any) -> None:
+def test_setting_parameters_keeps_the_defaults_counted(
+    full: FundSystem, deployer: Any, stranger: Any
+) -> None:
     full.resolve(stranger, 1)
     full.fund.setParameters(tuple(PARAMETERS.values()), sender=deployer)
     assert full.fund.defaultCount() == 1
@@ -388,7 +390,7 @@ def test_a_tranche_without_shares_gives_its_part_to_the_other(
     wait_until(since + STREAM)
     _, unvested, junior, senior = system.layers()
     assert unvested == 0
-    assert (junior, senior)[::1 if staked == "junior" else -1] == (system.units(80), 0)
+    assert (junior, senior)[:: 1 if staked == "junior" else -1] == (system.units(80), 0)
 
 
 def test_a_tranche_that_everybody_left_gives_its_part_to_the_other(
@@ -520,7 +522,9 @@ def test_coinsurance(full: FundSystem, stranger: Any, coinsurance: int, paid: tu
     assert record_of(full, 1) == (record, 0), "a record keeps the ratio of its time"
 
 
-def test_coinsurance_of_all_that_the_market_has_leaves_no_second_part(full: FundSystem, stranger: Any) -> None:
+def test_coinsurance_of_all_that_the_market_has_leaves_no_second_part(
+    full: FundSystem, stranger: Any
+) -> None:
     full.cover(MILLION, MILLION)
     full.resolve(stranger, 800, 50)
     record, remainder = record_of(full, 1)
@@ -528,7 +532,9 @@ def test_coinsurance_of_all_that_the_market_has_leaves_no_second_part(full: Fund
     assert remainder == full.units(150)
 
 
-def test_unvested_income_pays_after_skin_and_before_junior(full: FundSystem, keeper: Any, stranger: Any) -> None:
+def test_unvested_income_pays_after_skin_and_before_junior(
+    full: FundSystem, keeper: Any, stranger: Any
+) -> None:
     since = start_stream(full, keeper, 70)
     next_block_at(since + DAY)
     full.resolve(stranger, 130)

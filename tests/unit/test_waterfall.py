@@ -92,7 +92,9 @@ all_sources = st.builds(Sources, shortfalls, amounts, amounts, amounts, amounts,
 
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(shortfall=shortfalls, coinsurance=ratios, sources=all_sources)
-def test_split_is_exact_and_in_order(harness: Any, shortfall: int, coinsurance: int, sources: Sources) -> None:
+def test_split_is_exact_and_in_order(
+    harness: Any, shortfall: int, coinsurance: int, sources: Sources
+) -> None:
     """P4: the parts sum to the shortfall, and a layer pays only when every earlier one is exhausted or at its cap."""
     paid = split(harness, shortfall, coinsurance, sources)
     assert paid == expected_split(shortfall, coinsurance, sources)

@@ -312,7 +312,7 @@ class Recorder:
     # ---- money
 
     def _fees(self, history: History) -> Fees:
-        fees = history.total("FeeCharged", "amount")
+        fees = history.total("Exchanged", "payerFee", "payeeFee")
         penalties = history.total("PenaltyCharged", "amount")
         bounties = history.total("Liquidated", "bountyFromAccount")
         treasury = history.total("IncomeCollected", "treasury")
