@@ -30,12 +30,10 @@ contract ClearingHouse is Orders, Liquidations {
     {
         if (msg.sender != address(_VAULT)) revert OnlyVault();
         _settleMany(settleFirst);
-        _settleAccount(account);
+        int256 net = _settleAccount(account);
         if (_accounts[account].flaggedAt != 0) revert AccountFlagged(account);
         if (_accounts[account].positionMarkets == 0) return;
-        Health memory h = _health(account);
-        h.equity -= int256(amount);
-        _requireInitialMargin(account, h);
+        _requireInitialMargin(account, _health(account, net - int256(amount)));
     }
 
     // ------------------------------------------------------------------ views

@@ -14,8 +14,9 @@ import {Waterfall} from "./libraries/Waterfall.sol";
 /// @title InsuranceFund
 /// @notice SPECIFICATION.md sections 5 and 6.
 /// - Balances are booked, never measured: S that is merely sent here belongs to nobody and changes no share price.
-/// - A function takes the book as it stands now (with what has vested), changes it, and writes it back. S arrives before that and
-///   leaves after it, so a token that calls back finds the book whole and needs no lock; what it can do is fail an arrival.
+/// - Every function takes the book as it stands now (with what has vested), changes it, and writes it back. S arrives
+///   before that and leaves after it, so a token that calls back finds the book whole and needs no lock; what it can do
+///   is fail an arrival.
 /// - The fund calls no tranche: a wipe-out is a number here that the tranche reads, so nothing can stop `resolve`.
 /// - The book never holds more than 2**96 - 1 in total, so no vesting and no loss can overflow it.
 contract InsuranceFund is IInsuranceFund, AccessManaged {
@@ -105,14 +106,8 @@ contract InsuranceFund is IInsuranceFund, AccessManaged {
         address treasury_,
         Parameters memory parameters_
     ) AccessManaged(manager) {
-        if (
-            asset_ == address(0) ||
-            vault_ == address(0) ||
-            clearingHouse_ == address(0) ||
-            junior_ == address(0) ||
-            senior_ == address(0) ||
-            treasury_ == address(0)
-        ) revert ZeroAddress();
+        address[6] memory wiring = [asset_, vault_, clearingHouse_, junior_, senior_, treasury_];
+        for (uint256 i; i < wiring.length; ++i) if (wiring[i] == address(0)) revert ZeroAddress();
         _ASSET = IERC20(asset_);
         (vault, clearingHouse, junior, senior, treasury) = (vault_, clearingHouse_, junior_, senior_, treasury_);
         _book.since = uint40(block.timestamp);
@@ -192,8 +187,8 @@ contract InsuranceFund is IInsuranceFund, AccessManaged {
     /// @inheritdoc IInsuranceFund
     function collect() external returns (uint256 income) {
         uint256 held = _ASSET.balanceOf(address(this));
-        (uint256 fees, uint256 penalties, uint256 recovered) = IVault(vault).collect();
-        income = fees + penalties + recovered;
+        (uint256 fees, uint256 penalties) = IVault(vault).collect();
+        income = fees + penalties;
         _requireReceived(income, held);
 
         Book memory book = _vest();
@@ -203,12 +198,9 @@ contract InsuranceFund is IInsuranceFund, AccessManaged {
         uint256 toSkin = Math.min(income, Math.saturatingSub(_policy.skinTarget, book.skin));
         uint256 toStream = income - toSkin;
         book.skin += uint96(toSkin);
-        if (toStream > 0) {
-            book.unvested += uint96(toStream);
-            book.remaining = _policy.streamDuration;
-        }
+        if (toStream > 0) _joinStream(book, toStream);
         _book = book;
-        emit IncomeCollected(fees, penalties, recovered, toTreasury, toSkin);
+        emit IncomeCollected(fees, penalties, toTreasury, toSkin);
         if (toTreasury > 0) _ASSET.safeTransfer(treasury, toTreasury);
     }
 
@@ -219,8 +211,10 @@ contract InsuranceFund is IInsuranceFund, AccessManaged {
         _ASSET.safeTransferFrom(msg.sender, address(this), amount);
         _requireReceived(amount, held);
 
-        _requireCapacity(_book, amount);
-        _book.skin += uint96(amount);
+        Book memory book = _vest();
+        _requireCapacity(book, amount);
+        book.skin += uint96(amount);
+        _book = book;
         emit Contributed(msg.sender, amount);
     }
 
@@ -356,7 +350,8 @@ contract InsuranceFund is IInsuranceFund, AccessManaged {
 
     // --------------------------------------------------------------- the book
 
-    /// @dev The book as of now. While neither tranche has shares the stream stands still: `since` moves and `remaining` does not.
+    /// @dev The book as of now. While neither tranche has shares the stream stands still: `since` moves and `remaining`
+    /// does not.
     function _current() private view returns (Book memory book, uint256 toJunior, uint256 toSenior) {
         book = _book;
         uint256 elapsed = Math.min(block.timestamp - book.since, book.remaining);
@@ -380,6 +375,13 @@ contract InsuranceFund is IInsuranceFund, AccessManaged {
         uint256 toSenior;
         (book, toJunior, toSenior) = _current();
         if (toJunior + toSenior > 0) emit Vested(toJunior, toSenior);
+    }
+
+    /// @dev The stream then lasts as long as its parts do on average, so a little income can't put off what is due.
+    function _joinStream(Book memory book, uint256 amount) private view {
+        uint256 weighted = uint256(book.unvested) * book.remaining + amount * _policy.streamDuration;
+        book.unvested += uint96(amount);
+        book.remaining = uint24(Math.ceilDiv(weighted, book.unvested));
     }
 
     function _total(Book memory book) private pure returns (uint256) {

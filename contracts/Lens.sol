@@ -60,8 +60,8 @@ contract Lens is ILens {
         market.fundingRate = FixedPointMathLib.clamp(mark.state.premium, -maxRate, maxRate);
         market.notional = SideMath.notionalDown(mark.state.openInterest, mark.state.price, _SCALE);
         market.ledger = _VAULT.marketLedger(id);
-        (market.cover.budgetShare, market.cover.coinsurance, market.cover.left, market.cover.window) =
-            _FUND.marketCover(id);
+        (market.cover.budgetShare, market.cover.coinsurance, market.cover.left, market.cover.window) = _FUND
+            .marketCover(id);
         market.cover.available = _FUND.available(id);
     }
 
@@ -141,19 +141,20 @@ contract Lens is ILens {
             a.notional += p.notional;
             a.initialMargin += _part(p.size, mark, mark.parameters.initialMarginRatio);
             a.maintenanceMargin += _part(p.size, mark, mark.parameters.maintenanceMarginRatio);
-            if (!mark.priced) a.priced = false;
+            if (p.live && p.storedSize != 0 && !mark.priced) a.priced = false;
         }
         a.equity = a.net + a.unsettled;
     }
 
-    function _position(address account, uint16 market, IClearingHouse.MarketState memory s)
-        internal
-        view
-        returns (Position memory p)
-    {
+    function _position(
+        address account,
+        uint16 market,
+        IClearingHouse.MarketState memory s
+    ) internal view returns (Position memory p) {
         IClearingHouse.Position memory stored = _HOUSE.position(account, market);
         IClearingHouse.Side memory side = stored.isShort ? s.short : s.long;
         (p.market, p.isShort, p.live) = (market, stored.isShort, stored.epoch == side.epoch);
+        p.storedSize = stored.size;
         int256 index = p.live ? _index(s, p.isShort) : _HOUSE.finalIndex(market, p.isShort, stored.epoch);
         p.unsettled = SideMath.unsettledDown(stored.size, stored.multiplier, index - stored.index, _SCALE);
         if (!p.live) return p;
@@ -200,18 +201,17 @@ contract Lens is ILens {
         }
     }
 
-    function _actions(Account memory a, IClearingHouse.LiquidationParameters memory p)
-        internal
-        view
-        returns (Actions memory x)
-    {
+    function _actions(
+        Account memory a,
+        IClearingHouse.LiquidationParameters memory p
+    ) internal view returns (Actions memory x) {
         (x.account, x.equity, x.notional, x.flaggedAt) = (a.account, a.equity, a.notional, a.flaggedAt);
         (x.initialMargin, x.maintenanceMargin) = (a.initialMargin, a.maintenanceMargin);
         if (a.flaggedAt != 0) x.bountyRate = _bountyRate(p, block.timestamp - a.flaggedAt);
         if (!a.priced) return x; // every call would revert
 
         bool hasSize = a.initialMargin != 0; // rounded up: 0 only without any size
-        x.settle = !hasSize && (a.debt != 0 || a.positions.length != 0);
+        x.settle = !hasSize && (a.net < 0 || _isUnbooked(a.positions));
         bool belowMaintenance = a.equity < int256(a.maintenanceMargin);
         if (a.flaggedAt == 0) {
             x.flag = belowMaintenance;
@@ -220,17 +220,25 @@ contract Lens is ILens {
         x.unflag = a.equity >= int256(a.initialMargin);
         x.mark = !x.unflag && a.insolvent != (a.equity < 0);
         x.liquidate = hasSize && !x.unflag;
-        x.deleverage = hasSize && belowMaintenance
-            && (block.timestamp > a.flaggedAt + p.auctionDuration || (a.equity < 0 && _fundIsSpent(a.positions)));
+        x.deleverage =
+            hasSize &&
+            belowMaintenance &&
+            (block.timestamp > a.flaggedAt + p.auctionDuration || (a.equity < 0 && _fundIsSpent(a.positions)));
     }
 
-    function _bountyRate(IClearingHouse.LiquidationParameters memory p, uint256 elapsed)
-        internal
-        pure
-        returns (uint256)
-    {
+    function _bountyRate(
+        IClearingHouse.LiquidationParameters memory p,
+        uint256 elapsed
+    ) internal pure returns (uint256) {
         uint256 time = FixedPointMathLib.min(elapsed, p.auctionDuration);
-        return p.bountyStart + uint256(p.bountyMax - p.bountyStart) * time / p.auctionDuration;
+        return p.bountyStart + (uint256(p.bountyMax - p.bountyStart) * time) / p.auctionDuration;
+    }
+
+    function _isUnbooked(Position[] memory positions) internal pure returns (bool) {
+        for (uint256 i; i < positions.length; ++i) {
+            if (positions[i].storedSize != 0) return true;
+        }
+        return false;
     }
 
     function _fundIsSpent(Position[] memory positions) internal view returns (bool) {
@@ -264,8 +272,8 @@ contract Lens is ILens {
         t.shareEpoch = source.shareEpoch();
         t.batch = source.currentBatch();
         t.rollsFrom = source.lastRollAt() + source.epochDuration();
-        (t.requested,,) = source.batch(t.batch);
-        (t.noticed,,) = source.batch(t.batch - 1);
+        (t.requested, , ) = source.batch(t.batch);
+        (t.noticed, , ) = source.batch(t.batch - 1);
     }
 
     /// @inheritdoc ILens
@@ -296,7 +304,6 @@ contract Lens is ILens {
     /// @inheritdoc ILens
     function backing() external view returns (Backing memory b) {
         b.held = IERC20(_VAULT.asset()).balanceOf(address(_VAULT));
-        b.fundCash = _VAULT.cashOf(address(_FUND));
         for (uint16 m; m < _HOUSE.marketCount(); ++m) {
             b.pools += _VAULT.marketLedger(m).pool;
         }
@@ -308,7 +315,7 @@ contract Lens is ILens {
     function cashSum(uint256 offset, uint256 limit) external view returns (uint256 sum) {
         address[] memory page = _VAULT.accounts(offset, limit);
         for (uint256 i; i < page.length; ++i) {
-            if (page[i] != address(_FUND)) sum += _VAULT.cashOf(page[i]);
+            sum += _VAULT.cashOf(page[i]);
         }
     }
 
@@ -316,7 +323,6 @@ contract Lens is ILens {
     function poolTotals(uint16 market) external view returns (MarketTotals memory t) {
         IVault.MarketLedger memory ledger = _VAULT.marketLedger(market);
         (t.pool, t.residual, t.totalClaims) = (ledger.pool, ledger.residual, ledger.totalClaims);
-        t.fundClaims = _VAULT.claimsOf(address(_FUND), market);
         t.openInterest = _HOUSE.marketState(market).openInterest;
     }
 
@@ -326,7 +332,6 @@ contract Lens is ILens {
         address[] memory page = _VAULT.accounts(offset, limit);
         for (uint256 i; i < page.length; ++i) {
             address account = page[i];
-            if (account == address(_FUND)) continue;
             t.claims += _VAULT.claimsOf(account, market);
             t.debts += _VAULT.debtOf(account, market);
             if (!Bits.has(_HOUSE.positionMarkets(account), market)) continue;

@@ -37,7 +37,7 @@ contract PriceOracle is IPriceOracle, AccessManaged {
 
     /// @inheritdoc IPriceOracle
     function price(uint16 market) external view returns (uint256) {
-        (uint256 price_, Status status,) = _read(market);
+        (uint256 price_, Status status, ) = _read(market);
         if (status != Status.Ok) revert PriceUnavailable(market, status);
         return price_;
     }
@@ -60,10 +60,13 @@ contract PriceOracle is IPriceOracle, AccessManaged {
     // -------------------------------------------------------------- governance
 
     /// @inheritdoc IPriceOracle
-    function setFeed(uint16 market, address feed, uint32 heartbeat, uint128 minPrice, uint128 maxPrice)
-        external
-        restricted
-    {
+    function setFeed(
+        uint16 market,
+        address feed,
+        uint32 heartbeat,
+        uint128 minPrice,
+        uint128 maxPrice
+    ) external restricted {
         if (feed == address(0)) revert ZeroAddress();
         if (heartbeat < MIN_HEARTBEAT || heartbeat > MAX_HEARTBEAT) {
             revert HeartbeatOutOfBounds(heartbeat, MIN_HEARTBEAT, MAX_HEARTBEAT);
@@ -90,7 +93,7 @@ contract PriceOracle is IPriceOracle, AccessManaged {
         if (feed.feed == address(0)) return (0, Status.Unset, 0);
 
         int256 answer;
-        (answer,, updatedAt) = _latestRound(feed.feed);
+        (answer, , updatedAt) = _latestRound(feed.feed);
         // The answer's bound keeps the product far from overflow; a price above uint128 is above every maxPrice.
         if (answer > 0 && answer <= int256(uint256(type(uint128).max))) {
             price_ = uint256(answer) * 10 ** (PRICE_DECIMALS - feed.decimals);
@@ -105,7 +108,7 @@ contract PriceOracle is IPriceOracle, AccessManaged {
     function _sequencerUp() internal view returns (bool) {
         (address feed, uint256 gracePeriod) = (_sequencer.feed, _sequencer.gracePeriod);
         if (feed == address(0)) return true;
-        (int256 answer, uint256 startedAt,) = _latestRound(feed);
+        (int256 answer, uint256 startedAt, ) = _latestRound(feed);
         uint256 elapsed = _secondsSince(startedAt);
         return answer == 0 && elapsed >= gracePeriod && elapsed != NEVER;
     }
@@ -118,10 +121,14 @@ contract PriceOracle is IPriceOracle, AccessManaged {
     /// @dev Never reverts: a call that fails or returns less than a round gives zeros, which is what a round that was never
     /// answered looks like.
     function _latestRound(address feed) internal view returns (int256 answer, uint256 startedAt, uint256 updatedAt) {
-        (bool success,, bytes memory data) =
-            LibCall.tryStaticCall(feed, FEED_GAS, ROUND_BYTES, abi.encodeCall(IAggregatorV3.latestRoundData, ()));
+        (bool success, , bytes memory data) = LibCall.tryStaticCall(
+            feed,
+            FEED_GAS,
+            ROUND_BYTES,
+            abi.encodeCall(IAggregatorV3.latestRoundData, ())
+        );
         if (!success || data.length < ROUND_BYTES) return (0, 0, 0);
         // Words, not uint80: decoding must accept whatever bits the feed returned.
-        (, answer, startedAt, updatedAt,) = abi.decode(data, (uint256, int256, uint256, uint256, uint256));
+        (, answer, startedAt, updatedAt, ) = abi.decode(data, (uint256, int256, uint256, uint256, uint256));
     }
 }

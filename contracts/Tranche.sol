@@ -15,9 +15,10 @@ import {IERC7540Operator, IERC7540Redeem, ITranche} from "./interfaces/ITranche.
 /// @title Tranche
 /// @notice SPECIFICATION.md section 6.
 /// - Assets are what the fund has booked for this layer, so S that is merely sent here or there changes no price.
-/// - Virtual shares (1e6) and one virtual unit of S stand in every conversion, and every conversion rounds against the caller: the
-///   share price falls only through a loss (P7), and no division is by zero.
-/// - Batch b is priced by the second roll after its requests, so at most two batches wait, and nobody chooses the moment of exit.
+/// - Virtual shares (1e6) and one virtual unit of S stand in every conversion, and every conversion rounds against the
+///   caller: the share price falls only through a loss (P7), and no division is by zero.
+/// - Batch b is priced by the second roll after its requests, so at most two batches wait, and nobody chooses the
+///   moment of exit.
 /// - Shares belong to the share epoch in which they were minted (EpochShares); so do requests, until they are priced.
 contract Tranche is ITranche, EpochShares, AccessManaged, ReentrancyGuard {
     using Math for uint256;
@@ -32,8 +33,8 @@ contract Tranche is ITranche, EpochShares, AccessManaged, ReentrancyGuard {
         uint96 assets; // that the shares were worth, units of S
     }
 
-    /// @dev One slot: what a controller has requested in one batch and not yet claimed. The controller's newest request is kept at
-    /// NEWEST and knows where the older ones lie: at [first, last), oldest first.
+    /// @dev One slot: what a controller has requested in one batch and not yet claimed. The controller's newest request
+    /// is kept at NEWEST and knows where the older ones lie: at [first, last), oldest first.
     struct Request {
         uint160 shares;
         uint24 batch;
@@ -175,8 +176,8 @@ contract Tranche is ITranche, EpochShares, AccessManaged, ReentrancyGuard {
         (shares, ) = _claim(assets, true, receiver, controller);
     }
 
-    /// @dev Takes `wanted` shares (or units of S) out of the controller's priced requests, oldest first. A part of a request rounds
-    /// shares up and S down.
+    /// @dev Takes `wanted` shares (or units of S) out of the controller's priced requests, oldest first. A part of a
+    /// request rounds shares up and S down.
     function _claim(
         uint256 wanted,
         bool inAssets,

@@ -69,10 +69,6 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     function deposit(address account, uint256 amount) external nonReentrant {
         if (amount == 0) revert ZeroAmount();
         if (account == address(0)) revert ZeroAddress();
-        if (!_accounts[account].known) {
-            _accounts[account].known = true;
-            _known.push(account);
-        }
         _credit(account, amount);
         emit Deposited(account, msg.sender, amount);
 
@@ -103,16 +99,10 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     }
 
     /// @inheritdoc IVault
-    function convert(address account) external onlyClearingHouse {
+    function convert(address account) external onlyClearingHouse returns (int256) {
         _convertAll(account);
         _payDebts(account);
-    }
-
-    /// @inheritdoc IVault
-    function transferCash(address from, address to, uint256 amount) external onlyClearingHouse {
-        _debit(from, amount);
-        _credit(to, amount);
-        emit CashTransferred(from, to, amount);
+        return net(account);
     }
 
     /// @inheritdoc IVault
@@ -128,8 +118,7 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
         returns (int256 payerNet, int256 payeeNet)
     {
         _debitFree(payer, amount + payerFee);
-        Account storage to = _accounts[payee];
-        to.cash = (to.cash + amount).toUint120();
+        _addCash(payee, amount);
         _debitFree(payee, payeeFee);
         _fees += (payerFee + payeeFee).toUint128();
         emit Exchanged(payer, payee, amount, payerFee, payeeFee);
@@ -137,12 +126,21 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     }
 
     /// @inheritdoc IVault
-    function chargePenalty(address account, uint256 amount) external onlyClearingHouse returns (uint256 paid) {
-        paid = _min(amount, _accounts[account].cash);
-        if (paid == 0) return 0;
-        _debit(account, paid);
-        _penalties += paid.toUint128();
-        emit PenaltyCharged(account, paid);
+    function chargeLiquidation(address account, address liquidator, uint256 bounty, uint256 penalty)
+        external
+        onlyClearingHouse
+        returns (uint256 bountyPaid, uint256 penaltyPaid, int256)
+    {
+        uint256 cash = _accounts[account].cash;
+        bountyPaid = _min(bounty, cash);
+        penaltyPaid = _min(penalty, cash - bountyPaid);
+        if (cash != 0) {
+            _debit(account, bountyPaid + penaltyPaid);
+            _penalties += penaltyPaid.toUint128();
+            emit LiquidationCharged(account, liquidator, bountyPaid, penaltyPaid);
+            if (bountyPaid != 0) _credit(liquidator, bountyPaid);
+        }
+        return (bountyPaid, penaltyPaid, net(account));
     }
 
     /// @inheritdoc IVault
@@ -338,8 +336,18 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     // ------------------------------------------------------------------- cash
 
     function _credit(address account, uint256 amount) private {
-        _accounts[account].cash = (_accounts[account].cash + amount).toUint120();
+        _addCash(account, amount);
         _payDebts(account);
+    }
+
+    /// @dev The first cash makes an account known; it needs some before it can have anything else.
+    function _addCash(address account, uint256 amount) private {
+        Account storage a = _accounts[account];
+        if (!a.known && amount != 0) {
+            a.known = true;
+            _known.push(account);
+        }
+        a.cash = (a.cash + amount).toUint120();
     }
 
     function _debit(address account, uint256 amount) private {

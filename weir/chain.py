@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from http.client import HTTPConnection, HTTPException, RemoteDisconnected
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 from urllib.parse import urlsplit
@@ -60,6 +60,7 @@ Call: TypeAlias = ContractFunction
 
 _BATCH = 200  # requests in one HTTP body; nodes cap it near 1,000
 _PRIORITY_FEE = 10**9  # wei
+_FEE_SECONDS = 10.0  # for which a base fee is believed
 _LOG_SPAN = 2_000  # blocks in one log query
 _PANIC = {
     0x01: "assertion",
@@ -284,7 +285,7 @@ def encode_call(call: Call) -> bytes:
 
 
 def encode_arguments(entry: Mapping[str, Any], arguments: Iterable[Any]) -> bytes:
-    """The arguments of a constructor or function, as its ABI entry types them; structs as mappings or tuples."""
+    """The arguments of a constructor or function, by its ABI entry; structs as mappings or tuples."""
     return _Fields(entry.get("inputs", ())).encode(arguments)
 
 
@@ -329,8 +330,8 @@ class _LoopbackProvider(JSONBaseProvider):
         data = json.dumps(body, cls=Web3JsonEncoder)
         try:
             return self._exchange(data)
-        except (RemoteDisconnected, BrokenPipeError):
-            # The node closes idle connections; a request that finds one closed was not read.
+        except (ConnectionResetError, BrokenPipeError):
+            # Nodes close idle connections. Nothing is done twice: a signed transaction counts once.
             self._connection.close()
             return self._exchange(data)
         except (HTTPException, OSError):
@@ -344,10 +345,12 @@ class _LoopbackProvider(JSONBaseProvider):
 
 
 class _OneSend(HTTPConnection):
-    """Sends a request in one piece: headers that go ahead wake the node twice."""
+    """Sends a request in one piece: headers that go ahead would wake the node twice."""
+
+    _held = b""
 
     def send(self, data: Any) -> None:
-        self._held = getattr(self, "_held", b"") + data
+        self._held += data
 
     def flush(self) -> None:
         held, self._held = self._held, b""
@@ -374,8 +377,9 @@ def pages(count: int, size: int) -> Iterator[tuple[int, int]]:
 class Chain:
     """A node, and this process's place in its senders' nonces.
 
-    Nonces are counted here: another sender of the same account costs a retry. Not for several threads at
-    once. `root` is the project whose compiled contracts name errors and events.
+    Nonces are counted here: another sender of the same account costs a retry, and a chain that is set back
+    needs a new `Chain`. Not for several threads at once. `root` is the project whose compiled contracts
+    name errors and events.
     """
 
     def __init__(self, w3: Web3, *, root: Path | None = None, timeout: float = 120.0) -> None:
@@ -386,6 +390,7 @@ class Chain:
         self.timeout = timeout
         self._nonces: dict[str, int] = {}
         self._fees: tuple[int, int] | None = None
+        self._fees_until = 0.0
 
     @cached_property
     def id(self) -> int:
@@ -432,7 +437,7 @@ class Chain:
     def _exchange(self, request: Callable[..., Any], *arguments: Any) -> Any:
         try:
             return request(*arguments)
-        except OSError as error:
+        except (OSError, HTTPException, json.JSONDecodeError) as error:
             where = getattr(self._provider, "endpoint_uri", self._provider)
             raise NodeUnreachableError(f"no node answers at {where}: {type(error).__name__}") from error
 
@@ -470,16 +475,17 @@ class Chain:
 
         Also simulates a transaction of `sender`. Raises `ContractError` where the contract reverts.
         """
-        return _decode_outputs(call, self.rpc(*_call_request(call, sender, block)))
+        method, parameters = _call_request(call, sender, block)
+        return _decode_outputs(call, self.rpc(method, *parameters))
 
     def call_many(self, calls: Sequence[Call], *, block: int | str = "latest") -> list[Any]:
         """`call` for many functions in JSON-RPC batches; raises the first error."""
-        results = self.rpc_batch([_split(_call_request(call, None, block)) for call in calls])
+        results = self.rpc_batch([_call_request(call, None, block) for call in calls])
         return [_decode_outputs(call, _raised(result)) for call, result in zip(calls, results, strict=True)]
 
     def try_many(self, calls: Sequence[tuple[str, Call]], *, block: int | str = "latest") -> list[Any]:
         """Simulates many transactions `(sender, call)`, each alone; an `Exception` stands where one fails."""
-        results = self.rpc_batch([_split(_call_request(call, sender, block)) for sender, call in calls])
+        results = self.rpc_batch([_call_request(call, sender, block) for sender, call in calls])
         return [
             result if isinstance(result, Exception) else _decode_outputs(call, result)
             for (_, call), result in zip(calls, results, strict=True)
@@ -585,12 +591,15 @@ class Chain:
             self._nonces[account.address] = int(count, 16)
         nonce = self._nonces[account.address]
         raw = _sign(account, self.id, nonce, self._fee(), gas, to, value, data)
+        transaction = "0x" + keccak(raw).hex()
         try:
-            transaction: str = self.rpc("eth_sendRawTransaction", "0x" + raw.hex())
+            self.rpc("eth_sendRawTransaction", "0x" + raw.hex())
         except RpcError:
-            self._nonces.pop(account.address)
-            self._fees = None
-            raise
+            # The answer to a first sending may have been lost: what the chain has is not sent again.
+            if self.rpc("eth_getTransactionByHash", transaction) is None:
+                self._nonces.pop(account.address)
+                self._fees = None
+                raise
         self._nonces[account.address] = nonce + 1
         return transaction
 
@@ -603,10 +612,11 @@ class Chain:
 
     def _fee(self) -> tuple[int, int]:
         """Priority fee and the most to be paid per gas, wei."""
-        if self._fees is None:
+        if self._fees is None or time.monotonic() > self._fees_until:
             base = int(self.block().get("baseFeePerGas", "0x0"), 16)
             # Twice the base fee leaves room for six full blocks.
             self._fees = _PRIORITY_FEE, 2 * base + _PRIORITY_FEE
+            self._fees_until = time.monotonic() + _FEE_SECONDS
         return self._fees
 
 
@@ -627,15 +637,11 @@ def _sign(
     return b"\x02" + cast(bytes, rlp.encode([*fields, signed.v - 27, signed.r, signed.s]))
 
 
-def _call_request(call: Call, sender: str | None, block: int | str) -> tuple[str, dict[str, Any], str]:
+def _call_request(call: Call, sender: str | None, block: int | str) -> tuple[str, list[Any]]:
     request = {"to": call.address, "data": "0x" + encode_call(call).hex()}
     if sender:
         request["from"] = sender
-    return "eth_call", request, hex(block) if isinstance(block, int) else block
-
-
-def _split(request: tuple[str, dict[str, Any], str]) -> tuple[str, list[Any]]:
-    return request[0], list(request[1:])
+    return "eth_call", [request, hex(block) if isinstance(block, int) else block]
 
 
 def _decode_outputs(call: Call, result: str) -> Any:

@@ -28,11 +28,14 @@ abstract contract Liquidations is Solvency {
         LiquidationParameters memory p = _liquidation;
         uint256 bountyRate = _bountyRate(p, block.timestamp - _accounts[account].flaggedAt);
         fraction = _fraction(p, h, bountyRate, fraction);
-        _payLiquidation(account, fraction, h.notional, bountyRate, p.penalty);
-        if (fraction == SideMath.WAD) _resolve(account);
+        int256 net = _payLiquidation(account, fraction, h.notional, bountyRate, p.penalty);
+        if (fraction == SideMath.WAD && net < 0) {
+            _resolve(account, net);
+            net = 0;
+        }
         _takeOver(account, fraction);
 
-        _updateFlag(account, _health(account));
+        _updateFlag(account, _health(account, net));
         if (_VAULT.inDebt(msg.sender)) revert AccountInDebt(msg.sender);
         _requireInitialMargin(msg.sender, _presentHealth(msg.sender, _VAULT.net(msg.sender)));
     }
@@ -72,7 +75,7 @@ abstract contract Liquidations is Solvency {
         uint256 notional,
         uint256 bountyRate,
         uint256 penaltyRate
-    ) private {
+    ) private returns (int256 net) {
         (uint256 bounty, uint256 penalty) = (0, 0);
         uint64 markets = _accounts[account].positionMarkets;
         for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {
@@ -81,14 +84,13 @@ abstract contract Liquidations is Solvency {
             bounty += taken * bountyRate / SideMath.MILLION;
             penalty += taken * penaltyRate / SideMath.MILLION;
         }
-        uint256 fromAccount = FixedPointMathLib.min(bounty, _VAULT.cashOf(account));
-        if (fromAccount != 0) _VAULT.transferCash(account, msg.sender, fromAccount);
-        uint256 fromFund = bounty > fromAccount && _VAULT.net(account) <= 0
+        uint256 fromAccount;
+        (fromAccount, penalty, net) = _VAULT.chargeLiquidation(account, msg.sender, bounty, penalty);
+        uint256 fromFund = bounty > fromAccount && net <= 0
             ? _bountyFromFund(account, fraction, bountyRate, bounty - fromAccount)
             : 0;
         if (fromFund != 0) _VAULT.creditCash(msg.sender, fromFund);
-        uint256 paid = _VAULT.chargePenalty(account, penalty);
-        emit Liquidated(account, msg.sender, fraction, notional, fromAccount, fromFund, paid);
+        emit Liquidated(account, msg.sender, fraction, notional, fromAccount, fromFund, penalty);
     }
 
     function _bountyFromFund(address account, uint256 fraction, uint256 bountyRate, uint256 missing)
@@ -141,14 +143,15 @@ abstract contract Liquidations is Solvency {
         if (block.timestamp <= endsAt && !(h.equity < 0 && _fundIsSpent(account))) {
             revert AuctionStillRunning(account, endsAt);
         }
-        _VAULT.chargePenalty(account, h.notional * _liquidation.penalty / SideMath.MILLION);
-        _resolve(account);
+        uint256 penalty = h.notional * _liquidation.penalty / SideMath.MILLION;
+        (,, int256 net) = _VAULT.chargeLiquidation(account, msg.sender, 0, penalty);
+        _resolve(account, net);
         uint64 markets = _accounts[account].positionMarkets;
         for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {
             m = Bits.lowest(markets);
             _close(account, m);
         }
-        _updateFlag(account, _health(account));
+        _updateFlag(account, _health(account, _VAULT.net(account)));
     }
 
     function _fundIsSpent(address account) private view returns (bool) {
@@ -176,8 +179,7 @@ abstract contract Liquidations is Solvency {
     /// @dev Settles an account that must be flagged and still have something to sell.
     function _settledFlagged(address account) private returns (Health memory h) {
         if (_accounts[account].flaggedAt == 0) revert AccountNotFlagged(account);
-        _settleAccount(account);
-        h = _health(account);
+        h = _health(account, _settleAccount(account));
         if (h.initialMargin == 0) revert NothingToLiquidate(account); // rounded up: 0 only without any size
     }
 }

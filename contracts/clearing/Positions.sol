@@ -53,16 +53,18 @@ abstract contract Positions is Markets {
 
     /// @dev Brings the market and the position to the present and books what it earned or lost in the vault. The caller stores
     /// or changes what is returned. live: the record belongs to its side's current epoch.
-    function _book(address account, uint16 market) internal returns (Position memory p, bool live, int256 pnl) {
+    function _book(address account, uint16 market) internal returns (Position memory, bool live, int256 pnl) {
+        _refreshFor(account, market);
+        Position memory p = _positions[account][market];
         if (!Bits.has(_accounts[account].positionMarkets, market)) return (p, false, 0);
-        p = _positions[account][market];
-        _refreshFor(market, p);
         (live, pnl) = _present(market, p);
         if (pnl != 0) _VAULT.settle(account, market, pnl);
+        return (p, live, pnl);
     }
 
     /// @dev Only a live record with size needs a price.
-    function _refreshFor(uint16 market, Position memory p) private {
+    function _refreshFor(address account, uint16 market) private {
+        Position storage p = _positions[account][market];
         if (p.size != 0 && p.epoch == _side(market, p.isShort).epoch) _refresh(market);
     }
 
@@ -110,7 +112,7 @@ abstract contract Positions is Markets {
 
     function _store(address account, uint16 market, Position memory p) private {
         _positions[account][market] = p;
-        emit PositionChanged(account, market, p.isShort, p.size, p.multiplier, p.index, p.epoch);
+        emit PositionChanged(account, market, _signed(p));
     }
 
     function _open(address account, uint16 market) private {
@@ -128,7 +130,7 @@ abstract contract Positions is Markets {
         if (live) --_side(market, p.isShort).positions;
         delete _positions[account][market];
         _accounts[account].positionMarkets = Bits.clear(_accounts[account].positionMarkets, market);
-        emit PositionChanged(account, market, p.isShort, 0, 0, 0, 0);
+        emit PositionChanged(account, market, 0);
     }
 
     function _signed(Position memory p) internal pure returns (int256) {
@@ -144,17 +146,12 @@ abstract contract Positions is Markets {
 
     /// @inheritdoc IClearingHouse
     function health(address account) external view returns (int256, uint256, uint256, uint256) {
-        Health memory h = _health(account);
+        Health memory h = _health(account, _VAULT.net(account));
         return (h.equity, h.initialMargin, h.maintenanceMargin, h.notional);
     }
 
-    /// @dev At the marks of the last refresh.
-    function _health(address account) internal view returns (Health memory) {
-        return _health(account, _VAULT.net(account));
-    }
-
-    /// @dev net: of the account in the vault.
-    function _health(address account, int256 net) private view returns (Health memory h) {
+    /// @dev At the marks of the last refresh; net: of the account in the vault.
+    function _health(address account, int256 net) internal view returns (Health memory h) {
         h.equity = net;
         uint64 markets = _accounts[account].positionMarkets;
         for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {
@@ -175,7 +172,7 @@ abstract contract Positions is Markets {
         uint64 markets = _accounts[account].positionMarkets;
         for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {
             m = Bits.lowest(markets);
-            _refreshFor(m, _positions[account][m]);
+            _refreshFor(account, m);
         }
         return _health(account, net);
     }

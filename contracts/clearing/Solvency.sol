@@ -30,23 +30,26 @@ abstract contract Solvency is Positions, ReentrancyGuard {
     }
 
     /// @dev Settles the account in all its markets, then turns its claims into cash; without a position of size > 0, what it
-    /// can't pay is resolved.
-    function _settleAccount(address account) internal {
+    /// can't pay is resolved. Returns its net in the vault.
+    function _settleAccount(address account) internal returns (int256 net) {
         uint64 markets = _accounts[account].positionMarkets;
         bool open;
         for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {
             m = Bits.lowest(markets);
             if (_settlePosition(account, m) != 0) open = true;
         }
-        _VAULT.convert(account);
-        if (open) return;
-        _resolve(account);
+        net = _VAULT.convert(account);
+        if (open) return net;
+        if (net < 0) {
+            _resolve(account, net);
+            net = 0;
+        }
         markets = _accounts[account].positionMarkets;
         for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {
             m = Bits.lowest(markets);
             _settlePosition(account, m);
         }
-        if (_accounts[account].flaggedAt != 0) _updateFlag(account, _health(account));
+        if (_accounts[account].flaggedAt != 0) _updateFlag(account, _health(account, net));
     }
 
     // ------------------------------------------------------------------- flag
@@ -86,10 +89,9 @@ abstract contract Solvency is Positions, ReentrancyGuard {
 
     // ------------------------------------------------------------------- loss
 
-    /// @dev Sends what the account can't pay, its debts beyond its claims, through the waterfalls of the markets it owes in. Its
+    /// @dev Sends what the account can't pay, its net below zero, through the waterfalls of the markets it owes in. Its
     /// records, settled, must still be there.
-    function _resolve(address account) internal {
-        int256 net = _VAULT.net(account);
+    function _resolve(address account, int256 net) internal {
         if (net >= 0) return;
         uint256 missing = uint256(-net);
         (, uint64 markets) = _VAULT.ledgerMarkets(account);

@@ -86,11 +86,9 @@ interface IClearingHouse {
     event EpochEnded(uint16 indexed market, bool indexed isShort, uint256 epoch, int256 finalIndex);
     /// @notice A side's size multiplier or base moved (deleveraging, or a loss charged to open interest).
     event SideChanged(uint16 indexed market, bool indexed isShort, uint256 multiplier, int256 base);
-    /// @notice A position record as stored after its size changed; size 0 means it is gone (or kept for its debt). A settlement
-    /// that books something (see the vault's Settled) also moves the record's index and multiplier to the side's.
-    event PositionChanged(
-        address indexed account, uint16 indexed market, bool isShort, uint256 size, uint256 multiplier, int256 index, uint256 epoch
-    );
+    /// @notice A position's size changed (long positive); the record now stands at its side's multiplier, index and epoch. 0: it is gone,
+    /// or kept empty for its debt. A settlement that books something (see the vault's Settled) moves multiplier and index too.
+    event PositionChanged(address indexed account, uint16 indexed market, int256 size);
     /// @notice The standing premium follows from the price, the size, and the market's last MarketRefreshed.
     event Traded(
         bytes32 indexed orderHash,

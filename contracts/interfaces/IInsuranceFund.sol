@@ -2,13 +2,13 @@
 pragma solidity >=0.8.28;
 
 /// @title The insurance fund
-/// @notice A segregated pool of S that pays for bad debt in a fixed order: skin in the game (with income not yet vested),
-/// then the junior tranche, then the senior tranche. No role can withdraw from it.
+/// @notice A segregated pool of S that pays for bad debt in a fixed order: skin in the game (with income not yet
+/// vested), then the junior tranche, then the senior tranche. No role can withdraw from it.
 interface IInsuranceFund {
     // ------------------------------------------------------------------ types
 
-    /// @notice What a default cost and who bore it, in units of S. remainder = shortfall - all that follows it, borne by
-    /// opposing open interest.
+    /// @notice What a default cost and who bore it, in units of S. remainder = shortfall - all that follows it, borne
+    /// by opposing open interest.
     struct DefaultRecord {
         address account;
         uint16 market;
@@ -49,7 +49,7 @@ interface IInsuranceFund {
     );
     event BountyPaid(uint16 indexed market, uint256 amount, uint256 skin, uint256 junior, uint256 senior);
     event BudgetOpened(uint16 indexed market, uint256 window, uint256 budget);
-    event IncomeCollected(uint256 fees, uint256 penalties, uint256 recovered, uint256 treasury, uint256 toSkin);
+    event IncomeCollected(uint256 fees, uint256 penalties, uint256 treasury, uint256 toSkin);
     event Vested(uint256 junior, uint256 senior);
     event Contributed(address indexed from, uint256 amount);
     event Staked(address indexed tranche, uint256 assets);
@@ -96,9 +96,9 @@ interface IInsuranceFund {
 
     // ------------------------------------------------------------- for anyone
 
-    /// @notice Takes all income from the vault: restores skin in the game to its target, streams the rest to the tranches.
-    /// @dev The treasury's share is paid only when the assets before this income reach the target and the gate is open. Without income
-    /// for the tranches the stream keeps its end.
+    /// @notice Takes all income from the vault: first skin in the game up to its target, the rest streams to tranches.
+    /// @dev The treasury's share of fees is paid only when the gate is open and the assets before this income reach the
+    /// target. Income joins the stream at the average of the time that is left and a full duration, weighted by amount.
     function collect() external returns (uint256 income);
 
     /// @notice A gift to the skin in the game. Nothing takes it back.
@@ -106,12 +106,13 @@ interface IInsuranceFund {
 
     // ------------------------------------------------------------- governance
 
-    /// @param budgetShare ppm of the fund's assets that the market may cost per window. @param coinsurance ppm of a shortfall.
+    /// @param budgetShare ppm of the fund's assets that the market may cost per window.
+    /// @param coinsurance ppm of a shortfall that the market's own unpaid profit bears before the fund.
     /// @dev A new share applies from the market's next budget on, a new coinsurance at once.
     function setMarketCover(uint16 market, uint32 budgetShare, uint32 coinsurance) external;
 
-    /// @dev What has vested so far is shared at the old junior share; a new stream duration applies to the next income. A new window
-    /// length renumbers the windows, so every market's budget is opened anew at its next use.
+    /// @dev What has vested so far is shared at the old junior share; a new stream duration applies to the next income.
+    /// A new window length renumbers the windows, so every market's budget is opened anew at its next use.
     function setParameters(Parameters calldata parameters) external;
 
     // ------------------------------------------------------------------ views

@@ -50,8 +50,9 @@ interface ILens {
     struct Position {
         uint16 market;
         bool isShort;
-        bool live; // of its side's current epoch; otherwise its size is 0 and settling it erases it
+        bool live; // of its side's current epoch; otherwise its size is 0
         uint256 size;
+        uint256 storedSize; // at its last settlement; 0: an empty record, kept while the account has debt in the market
         int256 unsettled; // units of S
         uint256 notional; // units of S
     }
@@ -70,14 +71,14 @@ interface ILens {
         uint256 notional;
         uint256 flaggedAt; // 0: not flagged
         bool insolvent; // marked as such
-        bool priced; // nothing it holds is in an open market without a price
+        bool priced; // every price that settling it takes is there
         Position[] positions;
     }
 
     /// @notice What anyone may do with an account now. Rounding and the caller's own margin apart, the calls would succeed.
     struct Actions {
         address account;
-        bool settle; // it has records without size, or debt without a position: settling erases and resolves them
+        bool settle; // without any size now, it has a position to book, or debts beyond its claims to resolve
         bool flag; // flag() would set the flag
         bool unflag; // flag() would clear it
         bool mark; // flag() would set or remove the insolvency mark of an account that is flagged already
@@ -131,7 +132,6 @@ interface ILens {
     /// @notice P1 but for the accounts' cash: held = the sum of cashSum over all accounts + everything else here, and donations.
     struct Backing {
         uint256 held; // S that lies in the vault
-        uint256 fundCash; // recovered by the fund and not yet collected
         uint256 pools;
         uint256 fees;
         uint256 penalties;
@@ -143,11 +143,10 @@ interface ILens {
         uint256 pool;
         uint256 residual;
         uint256 totalClaims;
-        uint256 fundClaims; // of which the fund's own
         uint256 openInterest;
     }
 
-    /// @notice P2 and P3 of one market, sums over some accounts (the fund's own claims are in MarketTotals).
+    /// @notice P2 and P3 of one market, sums over some accounts.
     struct MarketSums {
         uint256 claims;
         uint256 debts;
@@ -171,11 +170,10 @@ interface ILens {
     function fundState() external view returns (Fund memory);
     /// @notice Defaults offset + 1 to offset + limit.
     function defaults(uint256 offset, uint256 limit) external view returns (Default[] memory);
-    /// @notice The accounts of the page that are marked insolvent or have debt.
+    /// @notice The accounts of the page that are marked insolvent or have debt, covered by their own claims or not.
     function openDefaults(uint256 offset, uint256 limit) external view returns (Account[] memory);
 
     function backing() external view returns (Backing memory);
-    /// @notice Sum of the page's cash, without the fund's own.
     function cashSum(uint256 offset, uint256 limit) external view returns (uint256);
     function poolTotals(uint16 market) external view returns (MarketTotals memory);
     function poolIdentity(uint16 market, uint256 offset, uint256 limit) external view returns (MarketSums memory);

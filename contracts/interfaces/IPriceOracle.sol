@@ -20,9 +20,7 @@ interface IPriceOracle {
         uint128 maxPrice; // 1e-18 of a dollar
     }
 
-    event FeedSet(
-        uint16 indexed market, address indexed feed, uint256 heartbeat, uint256 minPrice, uint256 maxPrice
-    );
+    event FeedSet(uint16 indexed market, address indexed feed, uint256 heartbeat, uint256 minPrice, uint256 maxPrice);
     event SequencerFeedSet(address indexed feed, uint256 gracePeriod);
 
     error PriceUnavailable(uint16 market, Status status);

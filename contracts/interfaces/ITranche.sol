@@ -31,11 +31,13 @@ interface IERC7540Redeem {
 }
 
 /// @title A tranche of the insurance fund
-/// @notice ERC-4626 shares of one loss-bearing layer; entry is immediate, exit is by batch with at least one epoch's notice.
-/// @dev requestId is the batch, from 1. The layer's S lies in the fund; S of priced batches lies here for its claimants.
-/// - While an insolvency is known the gate is closed: no deposit and no pricing of a batch. Requests are taken all the same, since
-///   requested shares bear losses like all others; shares can be transferred; claims on priced batches are always paid.
-/// - A wipe-out voids all shares at once, requested ones included: balances read zero. What was priced before stays claimable.
+/// @notice ERC-4626 shares of one loss-bearing layer: entry is immediate, exit by batch, after at least one full epoch.
+/// @dev requestId is the batch, from 1. The layer's S lies in the fund, that of priced batches here for the claimants.
+/// - While an insolvency is known the gate is closed: no deposit and no pricing of a batch. Requests are taken all the
+///   same, since requested shares bear losses like all others; shares can be transferred; claims on priced batches are
+///   always paid.
+/// - A wipe-out voids all shares at once, requested ones included: balances read zero. What was priced before stays
+///   claimable.
 /// - redeem and withdraw claim from priced batches, oldest first, for the controller or its operator.
 interface ITranche is IERC4626, IERC7540Operator, IERC7540Redeem, IERC165 {
     event BatchPriced(uint256 indexed batch, uint256 shares, uint256 assets);
@@ -52,7 +54,7 @@ interface ITranche is IERC4626, IERC7540Operator, IERC7540Redeem, IERC165 {
     error ClaimExceeded(uint256 wanted, uint256 claimable);
     error EpochDurationOutOfBounds(uint256 duration, uint256 min, uint256 max);
 
-    /// @notice Prices the batch before the current one and starts the next; once per epoch, by anyone, while the gate is open.
+    /// @notice Prices the batch before the current one and starts the next: once an epoch, by anyone, the gate open.
     function roll() external;
 
     /// @notice Governance. Seconds between two rolls; applies to the running epoch too.

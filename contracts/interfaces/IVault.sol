@@ -31,12 +31,12 @@ interface IVault {
     event ClaimsConverted(address indexed account, uint16 indexed market, uint256 amount, uint256 units);
     event DebtIncurred(address indexed account, uint16 indexed market, uint256 amount);
     event DebtRepaid(address indexed account, uint16 indexed market, uint256 fromCash, uint256 fromProfit);
-    event CashTransferred(address indexed from, address indexed to, uint256 amount);
+    /// @notice What a liquidation or deleveraging took from the account's cash: the caller's bounty, then the penalty.
+    event LiquidationCharged(address indexed account, address indexed liquidator, uint256 bounty, uint256 penalty);
     /// @notice Cash credited from S that the fund has sent to the vault (a liquidation bounty).
     event CashCredited(address indexed account, uint256 amount);
     /// @notice The cash side of a trade: the price difference, and each side's fee.
     event Exchanged(address indexed payer, address indexed payee, uint256 amount, uint256 payerFee, uint256 payeeFee);
-    event PenaltyCharged(address indexed account, uint256 amount);
     event ClaimsWrittenOff(uint16 indexed market, uint256 amount, uint256 claimsEpoch);
     /// @notice A default's shortfall was taken off the debt: by a write-off of claims, by S from the fund, and the remainder by others.
     event DebtResolved(
@@ -73,10 +73,8 @@ interface IVault {
     function settle(address account, uint16 market, int256 pnl) external;
 
     /// @notice Turns what claims of the account can be turned into cash, and pays its debts from it.
-    function convert(address account) external;
-
-    /// @notice Moves cash; the receiver's debts are paid from it first.
-    function transferCash(address from, address to, uint256 amount) external;
+    /// @return net of the account afterwards.
+    function convert(address account) external returns (int256 net);
 
     /// @notice Credits cash for S that has just arrived from the fund.
     function creditCash(address account, uint256 amount) external;
@@ -87,8 +85,11 @@ interface IVault {
         external
         returns (int256 payerNet, int256 payeeNet);
 
-    /// @notice Takes up to `amount` of the account's cash as a liquidation penalty.
-    function chargePenalty(address account, uint256 amount) external returns (uint256 paid);
+    /// @notice Pays, as far as the account's cash goes, `bounty` to the liquidator, then `penalty` to be collected.
+    /// @return bountyPaid and penaltyPaid, and net of the account afterwards.
+    function chargeLiquidation(address account, address liquidator, uint256 bounty, uint256 penalty)
+        external
+        returns (uint256 bountyPaid, uint256 penaltyPaid, int256 net);
 
     /// @notice Takes `shortfall` off the account's debt in `market`: writes `fromProfit` off the market's claims and adds `fromFund`,
     /// S that has just arrived, to its pool. The remainder is the caller's to charge.
@@ -128,7 +129,7 @@ interface IVault {
     function totalClaims(uint16 market) external view returns (uint256);
     /// @notice Collected from accounts and not yet handed to the fund.
     function uncollected() external view returns (uint256 fees, uint256 penalties);
-    /// @notice Every account that ever deposited, in order of its first deposit.
+    /// @notice Every account that ever had cash, in the order of its first.
     function accountCount() external view returns (uint256);
     function accounts(uint256 offset, uint256 limit) external view returns (address[] memory page);
 }

@@ -4,7 +4,8 @@ pragma solidity 0.8.37;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 /// @title The order in which a shortfall is borne
-/// @notice SPECIFICATION.md section 5: each layer pays only once every earlier one is exhausted or at its cap, and the sum is exact (P4).
+/// @notice SPECIFICATION.md section 5: each layer pays only once every earlier one is exhausted or at its cap, and the
+/// sum is exact (P4).
 /// @dev Pure and without storage. Amounts are units of S; a shortfall is below 2**128.
 library Waterfall {
     /// @notice What each layer has.

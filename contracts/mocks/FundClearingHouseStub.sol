@@ -16,7 +16,6 @@ contract FundClearingHouseStub {
     uint256 public openInterestNotional;
     uint256 internal _fees;
     uint256 internal _penalties;
-    uint256 internal _recovered;
     uint256 internal _withheld;
 
     event Resolved(uint256 fromProfit, uint256 fromFund);
@@ -39,14 +38,14 @@ contract FundClearingHouseStub {
     }
 
     /// @param withheld how much less is sent than announced.
-    function setIncome(uint256 fees, uint256 penalties, uint256 recovered, uint256 withheld) external {
-        (_fees, _penalties, _recovered, _withheld) = (fees, penalties, recovered, withheld);
+    function setIncome(uint256 fees, uint256 penalties, uint256 withheld) external {
+        (_fees, _penalties, _withheld) = (fees, penalties, withheld);
     }
 
-    function collect() external returns (uint256 fees, uint256 penalties, uint256 recovered) {
-        (fees, penalties, recovered) = (_fees, _penalties, _recovered);
-        (_fees, _penalties, _recovered) = (0, 0, 0);
-        asset.safeTransfer(msg.sender, fees + penalties + recovered - _withheld);
+    function collect() external returns (uint256 fees, uint256 penalties) {
+        (fees, penalties) = (_fees, _penalties);
+        (_fees, _penalties) = (0, 0);
+        asset.safeTransfer(msg.sender, fees + penalties - _withheld);
     }
 
     function resolve(address account, uint16 market, uint256 shortfall, uint256 unpaidProfit) external {

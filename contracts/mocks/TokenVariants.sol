@@ -13,7 +13,7 @@ contract FeeToken is TestToken {
     }
 
     function _update(address from, address to, uint256 amount) internal override {
-        uint256 burnt = from == address(0) || to == address(0) ? 0 : amount * fee / MILLION;
+        uint256 burnt = from == address(0) || to == address(0) ? 0 : (amount * fee) / MILLION;
         if (burnt > 0) super._update(from, address(0), burnt);
         super._update(from, to, amount - burnt);
     }

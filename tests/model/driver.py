@@ -224,8 +224,7 @@ class Campaign:
         self.world.advance(self.world.house.liquidation.auction_duration + 1)
 
     def settle(self) -> None:
-        extra = ["fund"] if self.random.random() < 0.2 else []
-        self._call("settle", [*self._some(), *extra])
+        self._call("settle", self._some())
 
     def _worst_first(self) -> list[str]:
         """Accounts, those in most need of a keeper first; a third of the time in any order."""

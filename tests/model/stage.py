@@ -3,22 +3,27 @@
 from collections.abc import Sequence
 from typing import Any
 
-from weir.model import MarketParameters, Order, World, properties
+from weir.model import LiquidationParameters, MarketParameters, Order, World, properties
 
 UNIT = 10**18  # of size and price
 DOLLAR = 10**6
 NEVER = 2**40 - 1  # an expiry
 
 FREE = MarketParameters(maker_fee=0, taker_fee=0)
+UNPAID = LiquidationParameters(bounty_start=0, bounty_max=0, penalty=0)
 
 
 class Stage:
-    """A world with 6 decimals and, unless told, markets without fees, at the given prices."""
+    """A world with 6 decimals and markets at the given prices; no fees, bounties or penalties unless set."""
 
     def __init__(
-        self, *prices: float, parameters: MarketParameters = FREE, world: World | None = None, **market: int
+        self,
+        *prices: float,
+        parameters: MarketParameters = FREE,
+        liquidation: LiquidationParameters = UNPAID,
+        **market: int,
     ) -> None:
-        self.world = world or World()
+        self.world = World(liquidation=liquidation)
         self.salt = 0
         for number, price in enumerate(prices):
             self.world.set_price(number, wei(price))

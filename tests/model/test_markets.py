@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weir.model.markets import Market
-from weir.model.numbers import FLOOR_A, ONE_A, size_scale
+from weir.model.numbers import DUST, FLOOR_A, ONE_A, size_scale
 from weir.model.parameters import MarketParameters
 
 UNIT = 10**18
 PRICES = st.integers(10**12, 10**24)
-SIZES = st.integers(1, 10**27)
+SIZES = st.integers(10**9, 10**21)
 
 
 def new_market(price: int = 100 * UNIT, decimals: int = 6) -> Market:
@@ -87,7 +87,7 @@ def test_deleveraging_closes_pro_rata(sizes: list[int], data: st.DataObject) -> 
     market = new_market()
     records = [market.record(-size) for size in sizes]
     market.open_interest = sum(sizes)
-    closed = data.draw(st.integers(0, sum(sizes) - 1))
+    closed = data.draw(st.integers(0, max(0, sum(sizes) - DUST)))
     market.deleverage(-1, closed)
     left = [market.size(record) for record in records]
     assert market.open_interest == sum(sizes) - closed
@@ -119,13 +119,37 @@ def test_stale_records_settle_at_the_end_of_their_epoch() -> None:
     assert (market.long.multiplier, market.long.base, market.long.positions) == (ONE_A, 0, 0)
 
 
-def test_a_side_below_the_floor_starts_again_once_it_is_empty() -> None:
+@pytest.mark.parametrize(
+    ("open_interest", "closed", "multiplier"),
+    [(UNIT, UNIT - DUST + 1, ONE_A), (UNIT, UNIT // 2, 2 * FLOOR_A - 1)],
+    ids=["dust left", "below the floor"],
+)
+def test_too_little_left_closes_the_market_at_the_mark(
+    open_interest: int, closed: int, multiplier: int
+) -> None:
+    market = new_market()
+    market.short.multiplier = multiplier
+    long, short = market.record(UNIT), market.record(-UNIT)
+    market.open_interest = open_interest
+    market.long.positions = market.short.positions = 1
+    market.move_price(90 * UNIT)
+    market.deleverage(-1, closed)
+    assert (market.open_interest, market.long.epoch, market.short.epoch) == (0, 1, 1)
+    assert (market.unsettled(long), market.unsettled(short)) == (-10 * 10**6, 10 * 10**6)
+
+
+def test_more_than_dust_left_keeps_the_market_open() -> None:
     market = new_market()
     market.open_interest = UNIT
-    market.long.positions = market.short.positions = 1
-    market.short.scale(FLOOR_A - 1, market.value_index)
-    market.after_change()
-    assert market.short.epoch == 0
-    market.short.positions = 0
-    market.after_change()
-    assert (market.short.epoch, market.short.multiplier, market.long.epoch) == (1, ONE_A, 0)
+    market.deleverage(-1, UNIT - DUST)
+    assert (market.open_interest, market.short.epoch, market.short.multiplier) == (DUST, 0, ONE_A // 10**9)
+
+
+@pytest.mark.parametrize(("last", "premium"), [(0, 1_250), (1_000, 2_000), (-1_001, 499)])
+def test_premium_is_weighted_by_size(last: int, premium: int) -> None:
+    market = new_market()
+    market.open_interest, market.last_premium = 4 * UNIT, last
+    market.observe(100 * UNIT + UNIT // 2, UNIT)
+    assert market.last_premium == premium
+    market.observe(99 * UNIT, 4 * UNIT)
+    assert market.last_premium == -10_000

@@ -60,11 +60,9 @@ class FundSystem:
     def contribute(self, giver: AccountAPI, tokens: float) -> ReceiptAPI:
         return self.fund.contribute(self.fill(giver, self.fund, tokens), sender=giver)
 
-    def collect(
-        self, caller: AccountAPI, fees: float, penalties: float = 0, recovered: float = 0
-    ) -> ReceiptAPI:
+    def collect(self, caller: AccountAPI, fees: float, penalties: float = 0) -> ReceiptAPI:
         """Gives the vault this income and lets the caller collect it."""
-        income = [self.units(part) for part in (fees, penalties, recovered)]
+        income = self.units(fees), self.units(penalties)
         self.token.mint(self.house, sum(income), sender=caller)
         self.house.setIncome(*income, 0, sender=caller)
         return self.fund.collect(sender=caller)

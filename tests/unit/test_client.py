@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
+from rich.console import Console
 from web3 import Web3
 
 from weir import chain as chain_module
@@ -32,6 +35,7 @@ from weir.client import Weir
 from weir.deployment import DeploymentError, Parameters, deploy
 from weir.node import Node
 from weir.orders import Order, sign_order
+from weir.status import collect, render, to_json
 
 WAD = 10**18
 GAS = 2_000_000
@@ -161,13 +165,10 @@ def test_the_first_of_many_that_reverts_is_raised_and_the_rest_are_done(weir: We
 
 
 def test_somebody_else_using_the_account_does_no_harm(weir: Weir) -> None:
-    mint = weir.token.functions.mint(stranger.address, 1)
-    weir.chain.send(stranger, mint)
     elsewhere = Chain(weir.chain.w3)
-    elsewhere.send(stranger, mint)
-    weir.chain.send(stranger, mint)
-    elsewhere.send(stranger, mint)
-    assert weir.chain.call(weir.token.functions.balanceOf(stranger.address)) == 4
+    for amount, chain in ((1, weir.chain), (2, elsewhere), (4, weir.chain), (8, elsewhere)):
+        chain.send(stranger, weir.token.functions.mint(stranger.address, amount))
+    assert weir.chain.call(weir.token.functions.balanceOf(stranger.address)) == 15
 
 
 def test_a_rising_base_fee_does_no_harm() -> None:
@@ -186,6 +187,27 @@ def test_what_is_refused_for_good_is_raised(weir: Weir) -> None:
         weir.chain.send(stranger, weir.token.functions.mint(stranger.address, 1), gas=10**9)
     assert refused.value.method == "eth_sendRawTransaction"
     weir.chain.send(stranger, weir.token.functions.mint(stranger.address, 1), gas=GAS)
+
+
+def test_a_transaction_whose_answer_is_lost_is_not_sent_twice(
+    weir: Weir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mint = weir.token.functions.mint(stranger.address, 1)
+    weir.chain.send(stranger, mint, gas=GAS)
+    exchange, lost = chain_module._LoopbackProvider._exchange, []
+
+    def losing(self: Any, data: str) -> Any:
+        answer = exchange(self, data)
+        if "eth_sendRawTransaction" in data and not lost:
+            lost.append(answer)
+            raise ConnectionResetError
+        return answer
+
+    monkeypatch.setattr(chain_module._LoopbackProvider, "_exchange", losing)
+    receipt = weir.chain.send(stranger, mint, gas=GAS)
+    assert receipt.transaction == lost[0]["result"]
+    weir.chain.send(stranger, mint, gas=GAS)
+    assert weir.chain.call(weir.token.functions.balanceOf(stranger.address)) == 3
 
 
 def test_waiting_has_an_end(weir: Weir, node: Node) -> None:
@@ -386,6 +408,39 @@ def test_defaults_are_read_from_any_number_on(weir: Weir) -> None:
     weir.chain.send(liquidator, weir.clearing_house.functions.liquidate(trader.address, WAD, []))
     assert len(weir.defaults(1)) == 1
     assert weir.defaults(2) == ()
+
+
+def test_status_shows_who_is_at_risk_and_who_defaulted(weir: Weir) -> None:
+    _trade(weir)
+    assert collect(weir)["accounts"]["at_risk"] == []
+    _crash(weir, 58_500)
+    (near,) = collect(weir)["accounts"]["at_risk"]
+    assert (near["address"], near["flagged_at"], near["insolvent"]) == (trader.address, None, False)
+    assert 0.8 < near["margin_used"] < 1
+    assert near["positions"] == {"BTC": Decimal(3)}
+
+    _crash(weir)
+    weir.chain.send(stranger, weir.clearing_house.functions.flag(trader.address))
+    before = collect(weir)
+    (lost,) = before["accounts"]["at_risk"]
+    assert (lost["margin_used"], lost["insolvent"]) == (None, True)
+    assert lost["flagged_at"] == before["time"]
+    assert "closed: 1 insolvent" in _printed(before)
+
+    weir.chain.send(liquidator, weir.clearing_house.functions.liquidate(trader.address, WAD, []))
+    after = json.loads(to_json(collect(weir)))
+    assert after["accounts"] == {"count": 3, "at_risk": []}
+    (default,) = after["defaults"]
+    assert (default["account"], default["market"]) == (trader.address, "BTC")
+    assert Decimal(default["shortfall"]) == weir.usd(weir.defaults()[0].shortfall)
+    assert all(line["holds"] for line in after["identities"])
+    assert "Defaults (the last 1 of 1)" in _printed(collect(weir))
+
+
+def _printed(status: dict[str, Any]) -> str:
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(render(status))
+    return console.export_text()
 
 
 def test_nothing_at_risk_means_no_coverage(weir: Weir) -> None:

@@ -1,4 +1,4 @@
-"""InsuranceFund: SPECIFICATION.md sections 5 (loss) and 6 (the fund), against a stub of the clearing house and the vault."""
+"""InsuranceFund: SPECIFICATION.md sections 5 and 6, with a stub for the clearing house and the vault."""
 
 from __future__ import annotations
 
@@ -157,9 +157,7 @@ def test_parameters_are_checked_at_birth(project: Any, system: FundSystem, deplo
         deployer.deploy(project.InsuranceFund, system.authority, *[system.house] * 6, wrong)
 
 
-def test_setting_parameters_keeps_the_defaults_counted(
-    full: FundSystem, deployer: Any, stranger: Any
-) -> None:
+def test_setting_parameters_keeps_the_default_count(full: FundSystem, deployer: Any, stranger: Any) -> None:
     full.resolve(stranger, 1)
     full.fund.setParameters(tuple(PARAMETERS.values()), sender=deployer)
     assert full.fund.defaultCount() == 1
@@ -251,11 +249,10 @@ def test_stake_and_unstake_move_the_layer(full: FundSystem, staker: Any) -> None
 
 def test_income_restores_skin_then_streams(deploy: Any, keeper: Any) -> None:
     system = deploy(parameters={"skinTarget": 80 * 10**6, "treasuryShare": 0})
-    receipt = system.collect(keeper, fees=30, penalties=20, recovered=10)
+    receipt = system.collect(keeper, fees=40, penalties=20)
     assert event(receipt, system.fund.IncomeCollected) == {
-        "fees": system.units(30),
+        "fees": system.units(40),
         "penalties": system.units(20),
-        "recovered": system.units(10),
         "treasury": 0,
         "toSkin": system.units(60),
     }
@@ -277,7 +274,7 @@ def test_a_skin_target_below_the_skin_takes_nothing_out(full: FundSystem, keeper
 
 def test_collect_returns_the_income_of_the_fund(full: FundSystem, keeper: Any) -> None:
     full.token.mint(full.house, full.units(15), sender=keeper)
-    full.house.setIncome(full.units(10), full.units(5), 0, 0, sender=keeper)
+    full.house.setIncome(full.units(10), full.units(5), 0, sender=keeper)
     assert full.fund.collect.call(sender=keeper) == full.units(10) * 8 // 10 + full.units(5)
 
 
@@ -293,20 +290,43 @@ def test_collect_of_nothing_changes_nothing(full: FundSystem, keeper: Any) -> No
 
 def test_collect_checks_what_arrives(full: FundSystem, keeper: Any) -> None:
     full.token.mint(full.house, full.units(10), sender=keeper)
-    full.house.setIncome(full.units(10), 0, 0, 1, sender=keeper)
+    full.house.setIncome(full.units(10), 0, 1, sender=keeper)
     with ape.reverts(full.fund.InexactTransfer, expected=full.units(10), received=full.units(10) - 1):
         full.fund.collect(sender=keeper)
 
 
-def test_new_income_restarts_the_stream_with_all_that_is_unvested(full: FundSystem, keeper: Any) -> None:
+def test_income_joins_the_stream_at_the_average_duration(full: FundSystem, keeper: Any) -> None:
+    """After 2 of 7 days 50 of 70 are left for 5 days; 10 more for 7 days make 60 for 16/3 days."""
     since = start_stream(full, keeper, 70)
-    next_block_at(since + DAY)
-    full.token.mint(full.house, full.units(7), sender=keeper)
-    full.house.setIncome(0, full.units(7), 0, 0, sender=keeper)
-    next_block_at(since + 2 * DAY)
+    full.token.mint(full.house, full.units(10), sender=keeper)
+    full.house.setIncome(0, full.units(10), 0, sender=keeper)
+    now = since + 2 * DAY
+    next_block_at(now)
     full.fund.collect(sender=keeper)
-    vested = full.units(20)
-    assert tuple(full.fund.stream()) == (full.units(77) - vested, since + 2 * DAY, since + 2 * DAY + STREAM)
+    assert tuple(full.fund.stream()) == (full.units(60), now, now + 16 * DAY // 3)
+
+
+def test_dust_does_not_put_off_what_is_due(full: FundSystem, keeper: Any, attacker: Any) -> None:
+    """An attacker who collects a unit of income every hour delays the stream by seconds, not by days."""
+    since = start_stream(full, keeper, 70)
+    full.token.mint(full.house, 24, sender=attacker)
+    for hour in range(1, 25):
+        full.house.setIncome(0, 1, 0, sender=attacker)
+        next_block_at(since + hour * HOUR)
+        full.fund.collect(sender=attacker)
+    assert since + STREAM <= full.fund.stream()[2] <= since + STREAM + 60
+
+
+def test_the_average_duration_rounds_up(full: FundSystem, keeper: Any) -> None:
+    full.token.mint(full.house, 2, sender=keeper)
+    full.house.setIncome(0, 1, 0, sender=keeper)
+    full.fund.collect(sender=keeper)
+    since = full.fund.stream()[1]
+    full.house.setIncome(0, 1, 0, sender=keeper)
+    next_block_at(since + 3)
+    full.fund.collect(sender=keeper)
+    unvested, since, end = full.fund.stream()
+    assert (unvested, end - since) == (2, STREAM - 1), "the average of STREAM - 3 and STREAM"
 
 
 # ------------------------------------------------------------------- treasury
@@ -327,7 +347,7 @@ def test_treasury_is_paid_by_a_whole_fund_only(
     full.house.setOpenInterestNotional(full.units(open_interest), sender=keeper)
     full.house.setInsolvencies(insolvencies, sender=keeper)
     before = full.token.balanceOf(full.treasury)
-    receipt = full.collect(keeper, fees=100, penalties=100, recovered=100)
+    receipt = full.collect(keeper, fees=100, penalties=200)
     treasury = full.units(20) if paid else 0  # of fees only
     assert event(receipt, full.fund.IncomeCollected)["treasury"] == treasury
     assert full.token.balanceOf(full.treasury) - before == treasury
@@ -336,7 +356,7 @@ def test_treasury_is_paid_by_a_whole_fund_only(
 
 def test_the_treasury_share_rounds_down(full: FundSystem, keeper: Any) -> None:
     full.token.mint(full.house, 9, sender=keeper)
-    full.house.setIncome(9, 0, 0, 0, sender=keeper)
+    full.house.setIncome(9, 0, 0, sender=keeper)
     receipt = full.fund.collect(sender=keeper)
     assert event(receipt, full.fund.IncomeCollected)["treasury"] == 1
 
@@ -522,9 +542,7 @@ def test_coinsurance(full: FundSystem, stranger: Any, coinsurance: int, paid: tu
     assert record_of(full, 1) == (record, 0), "a record keeps the ratio of its time"
 
 
-def test_coinsurance_of_all_that_the_market_has_leaves_no_second_part(
-    full: FundSystem, stranger: Any
-) -> None:
+def test_coinsurance_of_all_profit_leaves_no_second_part(full: FundSystem, stranger: Any) -> None:
     full.cover(MILLION, MILLION)
     full.resolve(stranger, 800, 50)
     record, remainder = record_of(full, 1)
@@ -532,9 +550,7 @@ def test_coinsurance_of_all_that_the_market_has_leaves_no_second_part(
     assert remainder == full.units(150)
 
 
-def test_unvested_income_pays_after_skin_and_before_junior(
-    full: FundSystem, keeper: Any, stranger: Any
-) -> None:
+def test_unvested_income_pays_after_skin(full: FundSystem, keeper: Any, stranger: Any) -> None:
     since = start_stream(full, keeper, 70)
     next_block_at(since + DAY)
     full.resolve(stranger, 130)
@@ -793,7 +809,7 @@ def test_a_token_that_calls_back_cannot_be_counted_twice(deploy: Any, deployer: 
     """While a contribution arrives, the token hands over income: the arrival is not what was stated."""
     system: FundSystem = deploy("ReentrantToken", 6)
     system.token.mint(system.house, 7, sender=deployer)
-    system.house.setIncome(0, 7, 0, 0, sender=deployer)
+    system.house.setIncome(0, 7, 0, sender=deployer)
     system.fill(deployer, system.fund, 1)
     system.token.arm(system.fund, system.fund.collect.encode_input(), sender=deployer)
     with ape.reverts(system.fund.InexactTransfer, expected=system.units(1), received=system.units(1) + 7):

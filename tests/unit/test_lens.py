@@ -69,12 +69,12 @@ def assert_identities(system) -> None:
     """P1 exactly; P2 and P3 within the slack."""
     backing = system.lens.backing()
     cash = system.lens.cashSum(0, EVERYTHING)
-    assert backing.held == cash + backing.fundCash + backing.pools + backing.fees + backing.penalties
+    assert backing.held == cash + backing.pools + backing.fees + backing.penalties
     for market in range(system.clearing_house.marketCount()):
         own, sums = totals(system, market)
         excess = own.pool + own.residual - (own.totalClaims + sums.unsettled - sums.debts)
         assert 0 <= excess <= SLACK
-        assert own.totalClaims - SLACK <= sums.claims + own.fundClaims <= own.totalClaims
+        assert own.totalClaims - SLACK <= sums.claims <= own.totalClaims
         for size in (sums.longSize, sums.shortSize):
             assert own.openInterest - SLACK <= size <= own.openInterest
 
@@ -228,6 +228,7 @@ def test_a_stale_position_has_no_size(book, governor, trader, stranger):
     system.clearing_house.closeMarket(BTC, system.wad(10_100), sender=governor)
     (position,) = system.lens.accountHealth(trader).positions
     assert (position.live, position.size, position.notional) == (False, 0, 0)
+    assert position.storedSize == system.wad(15)
     assert abs(position.unsettled - system.usd(1_500)) < system.usd(1)
     assert system.lens.accountHealth(trader).priced
     assert actions(system, trader) == {"settle"}
@@ -329,6 +330,52 @@ def test_the_insolvency_mark_follows_the_price(book, trader):
     assert actions(system, trader) == {"mark", "liquidate"}
     system.flag(trader)
     assert system.lens.openDefaults(0, EVERYTHING) == []
+
+
+def test_a_debt_covered_by_claims_waits(deploy_system, market_maker, trader, governor):
+    """It is an open default without anything to do, until the claims can be converted."""
+    system = deploy_system()
+    for account, amount in ((market_maker, 100_000), (trader, 1_300)):
+        system.deposit(account, amount)
+    system.vault.setMaturity(ETH, HOUR, sender=governor)
+    system.trade(trader, market_maker, 1, 10_000, market=BTC)
+    system.trade(trader, market_maker, 10, 500, market=ETH)
+    system.set_price(ETH, 600)
+    system.settle(trader)
+    system.set_price(BTC, 8_000)
+    system.flag(trader)
+    system.pass_auction()
+    system.deleverage(trader)
+
+    seen = system.lens.accountHealth(trader)
+    assert 0 < seen.debt < seen.claims
+    assert all(position.storedSize == 0 for position in seen.positions)
+    assert actions(system, trader) == set()
+    assert [account.account for account in system.lens.openDefaults(0, EVERYTHING)] == [trader.address]
+    assert_identities(system)
+
+    system.settle(market_maker)
+    system.wait(HOUR)
+    system.renew_prices()
+    system.settle(trader)
+    assert system.lens.openDefaults(0, EVERYTHING) == []
+    assert_identities(system)
+
+
+def test_debt_without_a_position_is_to_be_settled(book, governor, trader, stranger):
+    """A market is closed under an account that can't pay what it lost there."""
+    system = book
+    system.set_price(BTC, 9_250)
+    system.clearing_house.refresh(BTC, sender=stranger)
+    system.feeds[BTC].setMode(1, sender=stranger)
+    system.clearing_house.closeMarket(BTC, system.wad(9_000), sender=governor)
+    assert system.lens.accountHealth(trader).equity < 0
+    assert actions(system, trader) == {"settle", "flag"}
+    system.settle(trader)
+    assert actions(system, trader) == set()
+    assert system.lens.accountHealth(trader).positions == []
+    assert len(system.lens.defaults(0, EVERYTHING)) == 1
+    assert_identities(system)
 
 
 def test_nothing_can_be_done_without_a_price(book, trader, stranger):
@@ -452,17 +499,3 @@ def test_an_empty_page_is_empty(book, offset, limit):
     assert system.lens.openDefaults(offset, limit) == []
     assert system.lens.cashSum(offset, limit) == 0
     assert system.lens.poolIdentity(BTC, offset, limit).longSize == 0
-
-
-def test_the_funds_own_account_is_counted_once(book, stranger):
-    """A gift of cash to the fund's account puts it on the vault's list."""
-    system = book
-    system.deposit(stranger, 1)
-    before = system.lens.cashSum(0, EVERYTHING)
-    system.mint(stranger, 7)
-    system.token.approve(system.vault, system.usd(7), sender=stranger)
-    system.vault.deposit(system.fund, system.usd(7), sender=stranger)
-    assert system.fund.address in system.vault.accounts(0, EVERYTHING)
-    assert system.lens.cashSum(0, EVERYTHING) == before
-    assert system.lens.backing().fundCash == system.usd(7)
-    assert_identities(system)

@@ -11,8 +11,7 @@ from weir.model.fund import Fund
 from weir.model.ledger import Ledger, MarketLedger
 from weir.model.markets import Market, Position, Status
 from weir.model.numbers import (
-    DUST_SIZE,
-    FLOOR_A,
+    DUST,
     MAX_MARKETS,
     MAX_PAUSE,
     MAX_POSITIONS,
@@ -212,29 +211,31 @@ class ClearingHouse:
             self._settle_all(account)
             if not self.open_markets(account):
                 self._resolve(account)
-                self.flags.pop(account, None)
+                for number in sorted(self.positions[account]):
+                    self._delete(account, number)
+                self.flags.pop(account, None)  # its equity is now at least the initial margin of nothing
 
     def _settle_all(self, account: str) -> None:
         self._refresh_all(account)
-        ledger = self.ledger
-        mine = {*self.positions[account], *ledger.claim_markets(account), *ledger.debt_markets(account)}
-        for number in sorted(mine):
+        for number in sorted(self.positions[account]):
             self._settle_one(account, number)
+        self.ledger.convert(account)
 
     def _settle_one(self, account: str, number: int) -> None:
         market, record = self.markets[number], self.positions[account].get(number)
         if record is None:
-            self.ledger.settle(account, number, 0, stale=False)
             return
-        live, size = market.is_live(record), market.size(record)
-        if live:
-            side = market.side(record.sign)
-            exact = record.size * side.multiplier
-            side.dropped += (exact - size * record.multiplier) / Fraction(record.multiplier)
+        size, unsettled = market.size(record), market.unsettled(record)
+        if unsettled:
+            self.ledger.settle(account, number, unsettled)
         market.trail.kept += 1
-        self.ledger.settle(account, number, market.unsettled(record), stale=not live)
-        if size:
+        if market.is_live(record):
+            side = market.side(record.sign)
+            side.dropped += Fraction(record.size * side.multiplier, record.multiplier) - size
+        if size and (unsettled or size != record.size):
             self.positions[account][number] = market.record(record.sign * size)
+        elif size:
+            return
         elif self.ledger.debt(account, number):
             self.positions[account][number] = replace(record, size=0, multiplier=ONE_A, index=0)
         else:
@@ -281,7 +282,7 @@ class ClearingHouse:
 
     def trade(self, taker: str, order: Order, size: int) -> None:
         """Fills `size` of an order with the taker."""
-        market = self.market(order.market)
+        market = self._open_market(order.market)
         self._accept(taker, order, size)
         pair = (order.maker, taker)
         for account in pair:
@@ -299,16 +300,15 @@ class ClearingHouse:
         buyer, seller = pair if order.is_buy else pair[::-1]
         self._pay_for(market, buyer, seller, order, taker, size)
         bought, sold = self._move(order.market, buyer, seller, size)
-        market.last_premium = trunc_div((order.price - market.price) * MILLION, market.price)
+        market.observe(order.price, size)
         changes = {buyer: bought, seller: sold}
         for account in pair:
             health = self.health(account)
             if changes[account].reduces:
                 _check_eased(account, before[account], health)
             else:
-                if order.reduce_only and account == order.maker:
-                    raise errors.OrderReduceOnly(account)
-                self._check_new_risk(account, order.market, changes[account].after, oi_before)
+                self._check_new_risk(account, health, order.reduce_only and account == order.maker)
+            self._check_size(account, order.market, oi_before)
             if health.equity >= health.initial:
                 self.flags.pop(account, None)
 
@@ -329,8 +329,7 @@ class ClearingHouse:
     def _check_band(self, market: Market, price: int) -> None:
         band = market.parameters.price_band
         if abs(price - market.price) * MILLION > band * market.price:
-            low, high = market.price * (MILLION - band), market.price * (MILLION + band)
-            raise errors.PriceOutsideBand(price, ceil_div(low, MILLION), high // MILLION)
+            raise errors.PriceOutsideBand(price, market.price, band)
 
     def _pay_for(self, market: Market, buyer: str, seller: str, order: Order, taker: str, size: int) -> None:
         """The price difference between the two, then each one's fee."""
@@ -343,25 +342,26 @@ class ClearingHouse:
             self.ledger.charge_fee(account, fee)
             self.tally.fees += fee
 
-    def _check_new_risk(self, account: str, number: int, new: int, oi_before: int) -> None:
-        """What a trade that doesn't merely reduce must meet; new: its signed size afterwards."""
-        market, health = self.markets[number], self.health(account)
-        if market.status is not Status.OPEN:
-            raise errors.MarketNotOpen(number)
+    def _check_new_risk(self, account: str, health: Health, reduce_only: bool) -> None:
+        """What a trade that doesn't merely reduce must meet."""
+        if reduce_only:
+            raise errors.OrderReduceOnly(account)
         if self.clock.time < self.paused_until:
             raise errors.NewRiskIsPaused(self.paused_until)
-        if market.side(new).multiplier < FLOOR_A:
-            raise errors.SideOnlyReduces(number, new < 0)
         if len(self.positions[account]) > MAX_POSITIONS:
             raise errors.TooManyPositions(account, MAX_POSITIONS)
-        notional, minimum = market.notional(abs(new)), self.liquidation.min_notional
-        if notional < minimum:
-            raise errors.PositionBelowMinimum(account, notional, minimum)
+        if health.equity < health.initial:
+            raise errors.InitialMarginNotMet(account, health.equity, health.initial)
+
+    def _check_size(self, account: str, number: int, oi_before: int) -> None:
+        """No dust, no more open interest than the market may have."""
+        market, minimum = self.markets[number], self.liquidation.min_notional
+        size = self.size(account, number)
+        if size and market.notional(size) < minimum:
+            raise errors.PositionBelowMinimum(account, market.notional(size), minimum)
         cap = market.parameters.max_open_interest
         if market.open_interest > oi_before and market.open_interest > cap:
             raise errors.OpenInterestAboveCap(number, market.open_interest, cap)
-        if health.equity < health.initial:
-            raise errors.InitialMarginNotMet(account, health.equity, health.initial)
 
     # ---- withdrawal
 
@@ -413,8 +413,6 @@ class ClearingHouse:
             raise errors.SelfTrade(account)
         if liquidator in self.flags:
             raise errors.AccountFlagged(liquidator)
-        if self.ledger.in_debt(liquidator):
-            raise errors.AccountInDebt(liquidator)
         health = self.health(account)
         if health.equity >= health.initial:
             raise errors.NotLiquidatable(account, health.equity, health.initial)
@@ -436,11 +434,8 @@ class ClearingHouse:
         self._refresh_all(liquidator)
         for number, part in taken.items():
             self._settle_one(liquidator, number)
-            if self.size(account, number):
-                pair = (liquidator, account) if part > 0 else (account, liquidator)
-                self._move(number, *pair, abs(part))
-            elif number in self.positions[account]:
-                self._delete(account, number)  # the resolution has ended its epoch
+            pair = (liquidator, account) if part > 0 else (account, liquidator)
+            self._move(number, *pair, abs(part))
         self._check_liquidator(liquidator)
         self._after_sale(account)
 
@@ -520,11 +515,9 @@ class ClearingHouse:
         notionals = (self.markets[m].notional(self.size(account, m)) for m in mine)
         self._charge_penalty(account, sum(n * self.liquidation.penalty // MILLION for n in notionals))
         self._resolve(account)
-        for number in mine:
+        for number in sorted(self.positions[account]):
             market, size = self.markets[number], self.signed_size(account, number)
-            if size and market.open_interest <= abs(size):
-                market.end_both()
-            elif size:
+            if size:
                 market.deleverage(-1 if size > 0 else 1, abs(size))
             self._delete(account, number)
         del self.flags[account]
@@ -532,32 +525,28 @@ class ClearingHouse:
     # ---- loss
 
     def _resolve(self, account: str) -> None:
-        """Puts the account's debts through the layers of their markets, in rising id."""
-        debts = self.ledger.debt_markets(account)
-        if debts:
-            self.ledger.seize(account, FUND)
-        for number in debts:
-            debt = self.ledger.debt(account, number)
+        """Puts what the account's claims don't cover of its debts through the layers, in rising id."""
+        missing = -self.ledger.net(account)
+        for number in self.ledger.debt_markets(account):
+            shortfall = min(missing, self.ledger.debt(account, number))
+            if shortfall <= 0:
+                return
+            missing -= shortfall
             unpaid_profit = self.ledger.markets[number].total_claims
-            record = self.fund.resolve(account, number, debt, unpaid_profit)
+            record = self.fund.resolve(account, number, shortfall, unpaid_profit)
             self.token.move(FUND, VAULT, record.from_fund)
-            self.ledger.resolve_debt(account, number, record.from_profit, record.from_fund)
+            self.ledger.resolve_debt(account, number, shortfall, record.from_profit, record.from_fund)
             if record.remainder:
                 self._charge_remainder(account, number, record.remainder)
-            if number in self.positions[account] and not self.positions[account][number].size:
-                self._delete(account, number)
 
     def _charge_remainder(self, account: str, number: int, amount: int) -> None:
-        """Charges the opposite open interest or, when nobody live can be, the stale profits to come."""
+        """Charges the opposite open interest or, when nobody live can be, the next profits settled there."""
         market, record = self.markets[number], self.positions[account].get(number)
         live = record is not None and market.is_live(record)
-        if record is not None and live:
-            opposite = -record.sign
-            if market.side(opposite).positions and market.open_interest >= DUST_SIZE:
-                market.charge(opposite, amount)
-                return
-            market.end_both()
-        self.ledger.markets[number].residual += amount
+        if record and live and market.side(-record.sign).positions and market.open_interest >= DUST:
+            market.charge(-record.sign, amount)
+        else:
+            self.ledger.markets[number].residual += amount
 
 
 def _check_eased(account: str, before: Health, after: Health) -> None:

@@ -96,7 +96,7 @@ def _fund(world: World) -> dict[str, int]:
         "fund.layers.senior": fund.senior.assets + senior,
         "fund.stream.unvested": fund.unvested,
         "fund.stream.since": fund.since,
-        "fund.stream.end": fund.end,
+        "fund.stream.end": fund.since + fund.remaining,
         "fund.target": world.house.target(),
         "fund.defaultCount": len(fund.defaults),
         "treasury.held": world.token.balances["treasury"],

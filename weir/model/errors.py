@@ -90,7 +90,7 @@ class SelfTrade(Revert):
 
 
 class PriceOutsideBand(Revert):
-    """(price, min, max)"""
+    """(price, mark, band)"""
 
 
 class AccountInDebt(Revert):
@@ -115,10 +115,6 @@ class PositionBelowMinimum(Revert):
 
 class OpenInterestAboveCap(Revert):
     """(market, openInterest, max)"""
-
-
-class SideOnlyReduces(Revert):
-    """(market, isShort)"""
 
 
 class NothingToFlag(Revert):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from weir.model.environment import Clock
 from weir.model.errors import ZeroAmount
-from weir.model.numbers import MILLION
+from weir.model.numbers import MILLION, ceil_div
 from weir.model.parameters import FundParameters
 from weir.model.tranche import Tranche
 
@@ -70,8 +70,8 @@ class Fund:
     senior: Tranche
     skin: int = 0
     unvested: int = 0
-    since: int = 0
-    end: int = 0
+    since: int = 0  # of the last vesting
+    remaining: int = 0  # seconds of the stream after it
     covers: dict[int, Cover] = field(default_factory=dict)
     defaults: list[DefaultRecord] = field(default_factory=list)
 
@@ -81,14 +81,16 @@ class Fund:
 
     # ---- income
 
+    def _elapsed(self) -> int:
+        """Seconds of the stream since the last vesting; it stands still while nobody has shares."""
+        if self.junior.supply == 0 and self.senior.supply == 0:
+            return 0
+        return min(self.clock.time - self.since, self.remaining)
+
     def vestable(self) -> tuple[int, int]:
         """What has vested since the last time, for the junior and the senior tranche."""
-        if self.junior.supply == 0 and self.senior.supply == 0:
-            return 0, 0
-        now = self.clock.time
-        vested = self.unvested
-        if now < self.end:
-            vested = self.unvested * (now - self.since) // (self.end - self.since)
+        elapsed = self._elapsed()
+        vested = self.unvested * elapsed // self.remaining if elapsed else 0
         junior = vested * self.parameters.junior_share // MILLION
         if self.junior.supply == 0:
             junior = 0
@@ -97,33 +99,37 @@ class Fund:
         return junior, vested - junior
 
     def vest(self) -> None:
-        """Moves vested income to the tranches; comes before anything that reads or changes them."""
-        if self.junior.supply == 0 and self.senior.supply == 0:
-            return
-        junior, senior = self.vestable()
+        """Moves vested income to the tranches; comes before anything that reads or changes the balances."""
+        (junior, senior), elapsed = self.vestable(), self._elapsed()
         self.since = self.clock.time
+        self.remaining -= elapsed
         self.unvested -= junior + senior
         self.junior.assets += junior
         self.senior.assets += senior
 
-    def take_income(self, fees: int, penalties: int, recovered: int, target: int, gate_open: bool) -> int:
+    def take_income(self, fees: int, penalties: int, target: int, gate_open: bool) -> int:
         """Shares out what came from the vault; returns the treasury's part."""
         self.vest()
         treasury = 0
         if gate_open and self.assets >= target:
             treasury = fees * self.parameters.treasury_share // MILLION
-        income = fees - treasury + penalties + recovered
+        income = fees - treasury + penalties
         to_skin = min(income, max(0, self.parameters.skin_target - self.skin))
         self.skin += to_skin
         if income > to_skin:
-            self.unvested += income - to_skin
-            self.since = self.clock.time
-            self.end = self.clock.time + self.parameters.stream_duration
+            self._stream(income - to_skin)
         return treasury
+
+    def _stream(self, income: int) -> None:
+        """Income joins what is unvested; the time left is averaged, so dust can't put off what is due."""
+        waiting = self.unvested * self.remaining + income * self.parameters.stream_duration
+        self.unvested += income
+        self.remaining = ceil_div(waiting, self.unvested)
 
     def contribute(self, amount: int) -> None:
         if amount == 0:
             raise ZeroAmount
+        self.vest()
         self.skin += amount
 
     # ---- budgets

@@ -54,10 +54,6 @@ class Ledger:
     def debt(self, account: str, market: int) -> int:
         return self.debts.get((account, market), 0)
 
-    def claim_markets(self, account: str) -> list[int]:
-        """Markets in which the account holds claims worth anything, rising."""
-        return [m for m in range(len(self.markets)) if self.value(account, m)]
-
     def debt_markets(self, account: str) -> list[int]:
         """Markets in which the account is in debt, rising."""
         return [m for m in range(len(self.markets)) if (account, m) in self.debts]
@@ -72,11 +68,17 @@ class Ledger:
 
     # ---- claims
 
+    def _touch(self, account: str, market: int) -> Claim | None:
+        """The account's claims, if it has any; void ones are dropped."""
+        claim = self.claims.get((account, market))
+        if claim is not None and claim.epoch != self.markets[market].claims_epoch:
+            del self.claims[account, market]
+            return None
+        return claim
+
     def _mint(self, account: str, market: int, amount: int) -> None:
         ledger, value, now = self.markets[market], self.value(account, market), self.clock.time
-        claim = self.claims.get((account, market))
-        if claim is None or claim.epoch != ledger.claims_epoch:
-            claim = Claim(units=0, epoch=ledger.claims_epoch, matures_at=0)
+        claim = self._touch(account, market) or Claim(0, ledger.claims_epoch, matures_at=0)
         waiting = amount * ledger.maturity + value * max(0, claim.matures_at - now)
         claim.matures_at = now + ceil_div(waiting, amount + value)
         fresh = ledger.total_units == 0
@@ -102,7 +104,7 @@ class Ledger:
             del self.claims[account, market]
 
     def write_off(self, market: int, amount: int) -> None:
-        """All claims of the market bear `amount` pro rata; a rest below 1e-12 of the units goes entirely."""
+        """All claims of the market bear `amount` pro rata; a rest below 1e-9 of the units goes entirely."""
         ledger = self.markets[market]
         ledger.total_claims -= amount
         if ledger.total_claims * FULL_WRITE_OFF < ledger.total_units:
@@ -112,18 +114,17 @@ class Ledger:
 
     # ---- settlement
 
-    def settle(self, account: str, market: int, pnl: int, stale: bool) -> None:
+    def settle(self, account: str, market: int, pnl: int) -> None:
         """Books a position's profit or loss.
 
-        Profit repays debt here, then becomes claims. Loss burns claims here, takes cash, takes what claims
-        elsewhere convert to, and the rest is debt.
+        Profit bears the residual, repays debt here, then becomes claims. Loss burns claims here, takes cash,
+        takes what claims elsewhere convert to, and the rest is debt.
         """
         ledger = self.markets[market]
         if pnl > 0:
-            if stale:
-                absorbed = min(pnl, ledger.residual)
-                ledger.residual -= absorbed
-                pnl -= absorbed
+            absorbed = min(pnl, ledger.residual)
+            ledger.residual -= absorbed
+            pnl -= absorbed
             repaid = min(pnl, self.debt(account, market))
             self._reduce_debt(account, market, repaid)
             if pnl > repaid:
@@ -134,15 +135,13 @@ class Ledger:
         self.pay_debts(account)
 
     def _take_loss(self, account: str, market: int, loss: int) -> None:
-        burnt = min(loss, self.value(account, market))
-        if burnt:
+        if self._touch(account, market):
+            burnt = min(loss, self.value(account, market))
             self._burn(account, market, burnt)
-        loss -= burnt
+            loss -= burnt
         loss -= self._take_cash(account, market, loss)
         if loss:
-            for other in range(len(self.markets)):
-                if other != market:
-                    self._convert(account, other)
+            self._convert_all(account)
             loss -= self._take_cash(account, market, loss)
         if loss:
             self.debts[account, market] = self.debt(account, market) + loss
@@ -155,12 +154,21 @@ class Ledger:
 
     def _convert(self, account: str, market: int) -> None:
         """Claims into cash at par, as far as the pool goes, once they have matured."""
-        ledger, value = self.markets[market], self.value(account, market)
-        paid = min(value, ledger.pool)
-        if paid and self.clock.time >= self.claims[account, market].matures_at:
+        ledger, claim = self.markets[market], self._touch(account, market)
+        if claim and ledger.pool and self.clock.time >= claim.matures_at:
+            paid = min(self.value(account, market), ledger.pool)
             self._burn(account, market, paid)
             ledger.pool -= paid
             self.cash[account] += paid
+
+    def _convert_all(self, account: str) -> None:
+        for market in range(len(self.markets)):
+            self._convert(account, market)
+
+    def convert(self, account: str) -> None:
+        """Turns what claims of the account can be turned into cash, and pays its debts from it."""
+        self._convert_all(account)
+        self.pay_debts(account)
 
     def pay_debts(self, account: str) -> None:
         for market in self.debt_markets(account):
@@ -203,26 +211,16 @@ class Ledger:
 
     # ---- loss
 
-    def seize(self, account: str, to: str) -> int:
-        """Passes the account's claims, up to the sum of its debts, to the fund; returns their value."""
-        needed = sum(self.debt(account, m) for m in self.debt_markets(account))
-        seized = 0
-        for market in self.claim_markets(account):
-            part = min(needed - seized, self.value(account, market))
-            if part:
-                self._burn(account, market, part)
-                self._mint(to, market, part)
-                seized += part
-        return seized
-
-    def resolve_debt(self, account: str, market: int, from_profit: int, from_fund: int) -> None:
-        """Clears the account's debt: a write-off of claims and S that has just arrived from the fund."""
-        del self.debts[account, market]
+    def resolve_debt(
+        self, account: str, market: int, shortfall: int, from_profit: int, from_fund: int
+    ) -> None:
+        """Takes a shortfall off the account's debt: a write-off of claims, and S from the fund."""
+        self._reduce_debt(account, market, shortfall)
         self.write_off(market, from_profit)
         self.markets[market].pool += from_fund
 
-    def collect(self, fund: str) -> tuple[int, int, int]:
-        """Hands over fees, penalties and the fund's own recovered cash."""
-        taken = self.fees, self.penalties, self.cash[fund]
-        self.fees = self.penalties = self.cash[fund] = 0
+    def collect(self) -> tuple[int, int]:
+        """Hands over fees and penalties."""
+        taken = self.fees, self.penalties
+        self.fees = self.penalties = 0
         return taken

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
 
-from weir.model.numbers import FLOOR_A, MILLION, ONE_A, ceil_div, clamp, trunc_div
+from weir.model.numbers import DUST, FLOOR_A, MILLION, ONE_A, ceil_div, clamp, trunc_div
 from weir.model.parameters import MarketParameters
 
 
@@ -77,7 +77,7 @@ class Market:
     status: Status = Status.OPEN
     open_interest: int = 0
     premium: int = 0  # ema, ppm
-    last_premium: int = 0  # of the last trade, ppm
+    last_premium: int = 0  # of the last trades, weighted by size, ppm
     long: Side = field(default_factory=lambda: Side(1))
     short: Side = field(default_factory=lambda: Side(-1))
     trail: Trail = field(default_factory=Trail)
@@ -136,6 +136,14 @@ class Market:
         """Margin for a size, units of S, rounded up."""
         return ceil_div(size * self.price * ratio, self.scale * MILLION)
 
+    def observe(self, price: int, size: int) -> None:
+        """A trade's premium joins the standing one by its share of the open interest after it."""
+        premium = trunc_div((price - self.price) * MILLION, self.price)
+        if size >= self.open_interest:
+            self.last_premium = premium
+        else:
+            self.last_premium += trunc_div((premium - self.last_premium) * size, self.open_interest)
+
     # ---- the other side
 
     def charge(self, sign: int, amount: int) -> None:
@@ -146,8 +154,11 @@ class Market:
         self.trail.kept += 1
 
     def deleverage(self, sign: int, size: int) -> None:
-        """Closes `size`, less than the open interest, of a side pro rata."""
+        """Closes `size` of a side pro rata; too little left closes the whole market at the mark."""
         side, rest = self.side(sign), self.open_interest - size
+        if rest < DUST or side.multiplier * rest // self.open_interest < FLOOR_A:
+            self.end_both()
+            return
         side.dropped += Fraction(self.open_interest, side.multiplier)
         side.scale(side.multiplier * rest // self.open_interest, self.value_index)
         self.open_interest = rest
@@ -162,10 +173,6 @@ class Market:
         self.open_interest = 0
 
     def after_change(self) -> None:
-        """Ends the epochs left without open interest, or without records at too small a multiplier."""
+        """Ends the epochs of records that are left without open interest."""
         if self.open_interest == 0 and (self.long.positions or self.short.positions):
             self.end_both()
-            return
-        for side in (self.long, self.short):
-            if side.multiplier < FLOOR_A and side.positions == 0:
-                side.end_epoch(self.value_index)

@@ -3,9 +3,9 @@
 MILLION = 10**6  # ratios, rates and fees, parts per million
 WAD = 10**18  # fraction of a liquidation, 1 = everything
 ONE_A = 10**36  # size multiplier of a fresh side
-FLOOR_A = 10**24  # below it a side only reduces
-DUST_SIZE = 10**9  # open interest (1e-18) below which a remainder can't be charged to it
-FULL_WRITE_OFF = 10**12  # claims worth less than units / this are written off entirely
+FLOOR_A = 10**24  # below it both sides end their epoch
+DUST = 10**9  # open interest (1e-18 of the underlying) that counts as none
+FULL_WRITE_OFF = 10**9  # claims worth less than units / this are written off entirely
 SHARE_OFFSET = 10**6  # virtual shares of a tranche
 
 MAX_MARKETS = 64

@@ -136,7 +136,7 @@ def seniority(before: World, after: World) -> list[Check]:
     if not fresh:
         return []
     house, ledger = before.house, before.ledger
-    outsiders = [a for a in ledger.cash if a != FUND and not house.positions[a] and not ledger.in_debt(a)]
+    outsiders = [a for a in ledger.cash if not house.positions[a] and not ledger.in_debt(a)]
     taken = sum(max(0, _money(before, a) - _money(after, a)) for a in outsiders)
     claims_left = sum(r.room.unpaid_profit - r.from_profit for r in fresh if r.remainder)
     return [Check("P5 cash", taken), Check("P5 claims before open interest", claims_left)]
@@ -153,22 +153,23 @@ def _money(world: World, account: str) -> int:
 def liveness(world: World) -> Check:
     """P6: on a copy, with no budget left, whoever is below maintenance margin can be resolved.
 
-    The slack counts accounts that nobody could resolve, and those in debt without a position.
+    The slack counts accounts that nobody could resolve, and those left with a loss and without a position.
     """
     trial = world.clone()
     for cover in trial.fund.covers.values():
         cover.budget, cover.spent, cover.budget_share = 0, 0, 0
-    everyone, stuck = trial.accounts(), 0
-    for _ in everyone:  # a remainder charged to others may put them below in turn
+    everyone = trial.accounts()
+    for _ in range(2 * len(everyone)):  # what one can't pay may put others below in turn
         trial.advance(1)
         if not _try(trial.settle, everyone):
             return Check("P6", len(everyone))
         below = [account for account in everyone if _is_below(trial, account)]
         stuck = sum(not _deleverage(trial, account) for account in below)
-        if stuck or not below:
-            break
-    bare = sum(not trial.house.open_markets(account) for account, _ in trial.ledger.debts)
-    return Check("P6", stuck + bare)
+        if stuck:
+            return Check("P6", stuck)
+    house, ledger = trial.house, trial.ledger
+    lost = [a for a, _ in ledger.debts if not house.open_markets(a) and ledger.net(a) < 0]
+    return Check("P6", len(below) + len(lost))
 
 
 def _is_below(world: World, account: str) -> bool:
@@ -215,12 +216,8 @@ def share_prices(before: World, after: World) -> list[Check]:
 
 
 def wealth(world: World, accounts: Iterable[str]) -> int:
-    """What the accounts own outright: wallets, cash, and unpaid profit at value."""
-    ledger, held = world.ledger, world.token.balances
-    return sum(
-        held[a] + ledger.cash[a] + sum(ledger.value(a, m) for m in range(len(ledger.markets)))
-        for a in accounts
-    )
+    """What flat accounts own: wallets, cash, and unpaid profit at value less debt."""
+    return sum(world.token.balances[account] + world.ledger.net(account) for account in accounts)
 
 
 def no_free_lunch(before: World, after: World, colluders: Iterable[str], markets: Iterable[int]) -> Check:
@@ -278,11 +275,9 @@ def ledger_shape(world: World) -> list[Check]:
     idle = sum(ledger.cash[account] for account, _ in ledger.debts)
     index = sum(max(0, market.total_claims - market.total_units) for market in ledger.markets)
     least = min([*ledger.cash.values(), *ledger.debts.values(), *(m.pool for m in ledger.markets), 0])
-    bare = sum(not any(record.size for record in world.house.positions[a].values()) for a, _ in ledger.debts)
     return [
         Check("claims and debt", both),
         Check("cash while in debt", idle),
         Check("claims index", index),
         Check("negative balance", least),
-        Check("debt outlives the last position", bare),
     ]

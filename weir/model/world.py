@@ -187,12 +187,12 @@ class World:
     def collect(self) -> int:
         """Takes all income from the vault; returns what stays with the fund."""
         house = self.house
-        income = self.ledger.collect(FUND)
+        income = self.ledger.collect()
         self.token.move(VAULT, FUND, sum(income))
         treasury = self.fund.take_income(*income, target=house.target(), gate_open=house.gate_open)
         self.token.move(FUND, TREASURY, treasury)
         house.tally.to_treasury += treasury
-        house.tally.to_fund += income[0] + income[1] - treasury
+        house.tally.to_fund += sum(income) - treasury
         return sum(income) - treasury
 
     @_atomic

@@ -49,11 +49,14 @@ class Seen:
 
 @dataclass(slots=True)
 class Memory:
-    """What a trader remembers: the money it counts from, when it last acted, its reserve, its last prices."""
+    """What a trader remembers: the money it counts from, its reserve, when it last acted and at what
+    prices.
+    """
 
     basis: float
     reserve: float
     rng: Random
+    present: bool = False
     acted_at: int = 0
     anchors: dict[str, float] = field(default_factory=dict)
 
@@ -97,7 +100,7 @@ class Quote:
 
 
 def opening(trader: Trader, prices: Mapping[str, float]) -> list[Trade]:
-    """The positions a trader starts with: its leverage, spread by its taste."""
+    """The positions a trader takes when it arrives: its leverage, spread by its taste."""
     side = 1 if trader.bullish else -1
     orders = [
         Trade(market, side * trader.deposit * trader.leverage * part / prices[market])
@@ -143,25 +146,37 @@ def _considered(trader: Trader, memory: Memory, seen: Seen) -> list[Act]:
     rng = memory.rng
     mood, keen = rng.random(), rng.random()
     if not seen.sizes:
-        # Someone who is out comes back now and then, at half the size; the skilled follow the move.
-        if keen > 0.04 or seen.equity < 500:
-            return []
-        falling = min(seen.moves.values()) < -0.02
-        side = -1 if falling and mood < trader.skill else 1
-        memory.basis = seen.equity
-        return _bet(trader, seen, side * 0.5)
+        return _return(trader, memory, seen, mood) if keen < 0.12 else []
     gain = seen.equity / memory.basis - 1
     if gain > trader.greed:
         memory.basis = seen.equity
         home = min(seen.cash, 0.5 * gain / (1 + gain) * seen.equity)
         return [*_reduce(seen, 0.5), *([Withdraw(home)] if home > 100 else [])]
+    room = seen.equity * trader.leverage - seen.notional
     fallen = [
         m for m, price in seen.prices.items() if price < memory.anchors.get(m, price) * (1 - trader.dip)
     ]
-    if fallen and trader.bullish and seen.margin > 2.5 * seen.initial_ratio and mood > trader.skill:
-        room = seen.equity * trader.leverage - seen.notional
+    if fallen and trader.bullish and mood > trader.skill:
         return [Trade(m, room / len(fallen) / seen.prices[m]) for m in fallen if room / len(fallen) > DUST]
+    if keen < 0.15 and seen.margin > 1.5 * seen.initial_ratio:
+        # Now and then a position is brought nearer to what its owner wants; nobody wants the same every day.
+        wanted = (0.4 + mood) * trader.leverage * seen.equity
+        part = max(-0.5, min(0.5, wanted / seen.notional - 1))
+        trades = [Trade(m, size * part) for m, size in seen.sizes.items()]
+        return [trade for trade in trades if abs(trade.size) * seen.prices[trade.market] > DUST]
     return []
+
+
+def _return(trader: Trader, memory: Memory, seen: Seen, mood: float) -> list[Act]:
+    """Someone who is out comes back, with new money where there is any; the skilled follow the move."""
+    if seen.equity < 0.3 * trader.deposit and memory.reserve > 0:
+        amount, memory.reserve = memory.reserve, 0.0
+        return [Deposit(amount)]
+    if seen.equity < 500:
+        return []
+    falling = min(seen.moves.values()) < -0.02
+    memory.basis = seen.equity
+    return _bet(trader, seen, -0.6 if falling and mood < trader.skill else 0.6)
 
 
 def _bet(trader: Trader, seen: Seen, part: float) -> list[Act]:
@@ -196,7 +211,7 @@ def quotes(maker: Maker, seen: Seen) -> list[Quote]:
         # Quotes lean against the inventory: who is long sells cheaper, and buys less.
         lean = max(-1.0, min(1.0, inventory / limit)) * half
         for is_buy, held in ((True, inventory), (False, -inventory)):
-            money = min(limit - held, max(room, 0.0) + max(-2 * held, 0.0)) * (1 - 0.6 * stress)
+            money = min(limit - held, max(room, 0.0) + max(-2 * held, 0.0)) * (1 - 0.85 * stress)
             if money > DUST:
                 at = price * (1 - half - lean if is_buy else 1 + half - lean)
                 offers.append(Quote(market, is_buy, at, money / price))

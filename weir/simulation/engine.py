@@ -38,6 +38,7 @@ LEAD = 2 * 3_600
 """Seconds before the scenario's start in which everybody arrives."""
 MEMORY = 3_600
 """Seconds that recent moves are measured over."""
+_CENT = Decimal("0.01")
 LAST_ROUNDS = 40
 """Rounds of keepers after the last price, at most."""
 
@@ -124,6 +125,7 @@ class Simulation:
         }
         self.keepers = self._keepers()
         self.recorder = Recorder(self.stage, self.population)
+        self._loaded: set[str] = set()
         self._past: deque[tuple[int, dict[str, float]]] = deque()
 
     # ---- the whole
@@ -159,15 +161,18 @@ class Simulation:
         self.progress(Progress(done, self.total, what, prices, liquidations, self.recorder.defaults))
 
     def _walk(self, last: PricePoint, point: PricePoint) -> Iterator[tuple[int, dict[str, Decimal]]]:
-        """The straight way from one known price to the next; the last step is the next price itself."""
+        """The way from one known price to the next: to a low ever faster, away from it ever slower."""
         steps = self.settings.substeps
         seconds = point.timestamp - last.timestamp
-        for i in range(1, steps + 1):
+        for i in range(1, steps):
+            part = Decimal(i) / steps
+            part = part**2 if point.kind == "low" else 1 - (1 - part) ** 2
             prices = {
-                symbol: (price + (point.prices[symbol] - price) * i / steps).quantize(Decimal("0.01"))
+                symbol: (price + (point.prices[symbol] - price) * part).quantize(_CENT)
                 for symbol, price in last.prices.items()
             }
-            yield last.timestamp + seconds * i // steps, prices if i < steps else dict(point.prices)
+            yield last.timestamp + seconds * i // steps, prices
+        yield point.timestamp, dict(point.prices)
 
     # ---- before the crash
 
@@ -193,16 +198,19 @@ class Simulation:
     def _open(self, opening: PricePoint) -> None:
         """The crowd takes its positions, in an order of chance, while makers keep quoting."""
         prices = {symbol: float(price) for symbol, price in opening.prices.items()}
-        traders = list(self.population.traders)
+        traders = [trader for trader in self.population.traders if not trader.arrival]
         self.rng.shuffle(traders)
         for i, trader in enumerate(traders):
             if i % 6 == 0:
                 self._quote(self.stage.look(), prices, dict.fromkeys(prices, 0.0), opening.timestamp)
-            for order in agents.opening(trader, prices):
-                self.venue.fill(trader.name, order.market, order.size)
-            self.memories[trader.name].anchors = dict(prices)
-            self.memories[trader.name].acted_at = opening.timestamp
+            self._enter(trader, opening.timestamp, prices)
         self._past.append((opening.timestamp, prices))
+
+    def _enter(self, trader: Trader, time: int, prices: Mapping[str, float]) -> None:
+        for order in agents.opening(trader, prices):
+            self.venue.fill(trader.name, order.market, order.size)
+        memory = self.memories[trader.name]
+        memory.present, memory.acted_at, memory.anchors = True, time, dict(prices)
 
     # ---- one step of the price
 
@@ -250,7 +258,12 @@ class Simulation:
         prices: Mapping[str, float],
         moves: Mapping[str, float],
     ) -> None:
+        start, end = self.scenario.start.timestamp(), self.scenario.end.timestamp()
         for trader in traders:
+            if not self.memories[trader.name].present:
+                if time >= start + trader.arrival * (end - start):
+                    self._enter(trader, time, prices)
+                continue
             seen = self._seen(trader, states, time, prices, moves)
             for act in agents.decide(trader, self.memories[trader.name], seen):
                 self._do(trader, act)
@@ -308,15 +321,20 @@ class Simulation:
             report = keeper.step()
             sent += report.count("sent").total()
             if report.count("sent")["liquidate"]:
+                self._loaded.add(liquidator.name)
+            if liquidator.name in self._loaded:
                 self._unload(liquidator)
         self.keepers = [*self.keepers[1:], self.keepers[0]]
         return sent
 
     def _unload(self, liquidator: Liquidator) -> None:
         (state,) = self.stage.weir.accounts([self.stage.accounts[liquidator.name].address], block="pending")
+        left = 0.0
         for position in state.positions:
-            if position.size:
-                self.venue.fill(liquidator.name, self.stage.symbols[position.market], -position.size / 10**18)
+            size = position.size / 10**18
+            left += abs(size + self.venue.fill(liquidator.name, self.stage.symbols[position.market], -size))
+        if not left:
+            self._loaded.discard(liquidator.name)
 
     # ---- after the crash
 
@@ -331,8 +349,6 @@ class Simulation:
             stage.pass_to(time)
             stage.report(last.prices)
             self._quote(stage.look(), prices, moves, time + auction)
-            for liquidator in self.population.liquidators:
-                self._unload(liquidator)
             if not self._keep() and not stage.weir.actionable(block="pending"):
                 break
         everybody = [state.address for state in stage.weir.accounts()]

@@ -6,8 +6,10 @@ Money is in USD, as floats: these are intentions, and become exact amounts only 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
+from statistics import NormalDist
 
 from weir.scenarios import FundPreset
 
@@ -37,6 +39,7 @@ class Trader:
     dip: float
     greed: float
     patience: int
+    arrival: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +99,11 @@ MAKERS = (
     Maker("maker-3", 200_000, 8.0, 0.0014),
 )
 LIQUIDATORS = (
-    Liquidator("liquidator-1", 90_000, 4_000, 700_000),
-    Liquidator("liquidator-2", 40_000, 3_000, 800_000),
-    Liquidator("liquidator-3", 20_000, 2_500, 900_000),
+    Liquidator("liquidator-1", 40_000, 4_000, 700_000),
+    Liquidator("liquidator-2", 20_000, 3_000, 800_000),
+    Liquidator("liquidator-3", 10_000, 2_500, 900_000),
 )
-FUND = Fund(skin=60_000, junior=140_000, senior=300_000)
+FUND = Fund(skin=50_000, junior=100_000, senior=250_000)
 
 
 def draw(
@@ -125,32 +128,44 @@ def draw(
         for layer in ("skin", "junior", "senior")
     }
     return Population(
-        traders=tuple(_trader(rng, i, markets, leverage) for i in range(traders)),
+        traders=tuple(_traders(rng, traders, markets, leverage)),
         makers=MAKERS,
         liquidators=LIQUIDATORS,
         fund=Fund(**layers),
     )
 
 
-def _trader(rng: Random, index: int, markets: tuple[str, ...], factor: float) -> Trader:
-    skill = rng.betavariate(1.6, 2.4)
-    # Money is heavy-tailed: most have a few thousand dollars, a few have most of it.
-    deposit = min(2_000 * rng.paretovariate(0.75), 150_000)
-    # The unskilled and the small take more leverage; a lognormal around six.
-    wanted = rng.lognormvariate(math.log(9 - 5 * skill), 0.6) * factor
-    disciplined = rng.random() < 0.2 + 0.6 * skill
-    weights = [rng.gammavariate(2 if i == 0 else 1, 1) for i in range(len(markets))]
-    return Trader(
-        name=f"trader-{index + 1}",
-        deposit=round(deposit, 2),
-        reserve=round(deposit * rng.choice((0, 0, 0.25, 0.5, 1.0)), 2),
-        leverage=round(min(max(wanted, MIN_LEVERAGE), MAX_LEVERAGE), 1),
-        skill=round(skill, 3),
-        # A crowd in a bull market: most are long, the skilled rather less so.
-        bullish=rng.random() < 0.9 - 0.45 * skill,
-        taste={market: weight / sum(weights) for market, weight in zip(markets, weights, strict=True)},
-        stop=round(rng.uniform(0.3, 0.75), 2) if disciplined else None,
-        dip=round(rng.uniform(0.05, 0.2), 3),
-        greed=round(rng.uniform(0.3, 1.5), 2),
-        patience=rng.choice((300, 900, 1_800, 3_600)),
-    )
+def _traders(rng: Random, count: int, markets: tuple[str, ...], factor: float) -> Iterator[Trader]:
+    # Strata instead of free draws: every seed has its whale and its gamblers, only who is who differs.
+    strata = zip(*(_strata(rng, count) for _ in range(4)), strict=True)
+    for i, (talent, wealth, courage, opinion) in enumerate(strata):
+        skill = talent**1.3
+        # Money is heavy-tailed: most have a few thousand dollars, a few have most of it.
+        large = wealth > 0.85
+        deposit = min(5_000 / (1 - wealth) ** 1.2, 300_000)
+        # A lognormal, around nine for those without skill and four for those with it.
+        wanted = (9 - 5 * skill) * math.exp(0.6 * NormalDist().inv_cdf(courage)) * factor
+        disciplined = rng.random() < 0.2 + 0.6 * skill
+        weights = [rng.gammavariate(2 if m == 0 else 1, 1) for m in range(len(markets))]
+        yield Trader(
+            name=f"trader-{i + 1}",
+            deposit=round(deposit, 2),
+            reserve=round(deposit * rng.choice((0, 0, 0.25, 0.5, 1.0)), 2),
+            leverage=round(min(max(wanted, MIN_LEVERAGE), MAX_LEVERAGE), 1),
+            skill=round(skill, 3),
+            # A crowd in a bull market: most are long, the skilled rather less so, the large from the start.
+            bullish=large or opinion < 0.85 - 0.45 * skill,
+            taste={market: weight / sum(weights) for market, weight in zip(markets, weights, strict=True)},
+            stop=round(rng.uniform(0.3, 0.75), 2) if disciplined else None,
+            dip=round(rng.uniform(0.05, 0.2), 3),
+            greed=round(rng.uniform(0.3, 1.5), 2),
+            patience=rng.choice((300, 900, 1_800, 3_600)),
+            arrival=round(rng.uniform(0.05, 0.7), 2) if not large and rng.random() < 0.35 else 0.0,
+        )
+
+
+def _strata(rng: Random, count: int) -> list[float]:
+    """Numbers in (0, 1), one in each of `count` equal parts, in an order of chance."""
+    numbers = [(i + rng.uniform(0.001, 0.999)) / count for i in range(count)]
+    rng.shuffle(numbers)
+    return numbers

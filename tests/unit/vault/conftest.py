@@ -27,7 +27,7 @@ class Ledger:
     house: AccountAPI
     fund: AccountAPI
 
-    def deposit(self, account: AccountAPI, amount: int, market: Any = None) -> ReceiptAPI:
+    def deposit(self, account: AccountAPI, amount: int) -> ReceiptAPI:
         self.token.mint(account, amount, sender=account)
         self.token.approve(self.vault, amount, sender=account)
         return self.vault.deposit(account, amount, sender=account)
@@ -39,8 +39,18 @@ class Ledger:
         """A call by the clearing house."""
         return getattr(self.vault, function)(*arguments, sender=self.house)
 
-    def set_maturity(self, market: int, seconds: int, governor: AccountAPI) -> None:
-        self.vault.setMaturity(market, seconds, sender=governor)
+    def fill_pool(self, loser: AccountAPI, amount: int, market: int = 0) -> None:
+        """A loser with nothing else brings `amount` and loses it."""
+        self.deposit(loser, amount)
+        self.settle(loser, -amount, market)
+
+    def write_off(self, amount: int, debtor: AccountAPI, market: int = 0) -> ReceiptAPI:
+        """The market's claims bear a default of `amount`."""
+        self.settle(debtor, -amount, market)
+        return self.send("resolveDebt", debtor, market, amount, 0)
+
+    def claims(self, *accounts: Any, market: int = 0) -> list[int]:
+        return [self.vault.claimsOf(account, market) for account in accounts]
 
     def pool(self, market: int = 0) -> int:
         return self.vault.marketLedger(market).pool

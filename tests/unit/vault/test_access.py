@@ -1,0 +1,42 @@
+"""Who may move the ledger: the clearing house; who may empty the collection: the fund; who may set a maturity: governance."""
+
+import pytest
+
+from tests.expect import reverts
+
+OF_THE_HOUSE = {
+    "settle": lambda account: (account, 0, 5, False),
+    "transferCash": lambda account: (account, account, 0),
+    "creditCash": lambda account: (account, 5),
+    "exchange": lambda account: (account, account, 0, 0, 0),
+    "chargePenalty": lambda account: (account, 5),
+    "seizeClaims": lambda account: (account,),
+    "resolveDebt": lambda account: (account, 0, 0, 0),
+    "addResidual": lambda account: (0, 5),
+}
+FOR_ANYONE = {"deposit", "withdraw"}
+
+
+def test_every_function_that_writes_has_its_caller(ledger):
+    writing = {entry.name for entry in ledger.vault.contract_type.mutable_methods}
+    assert writing - {"setAuthority"} == {*OF_THE_HOUSE, *FOR_ANYONE, "collect", "setMaturity"}
+
+
+@pytest.mark.parametrize("function", OF_THE_HOUSE)
+def test_only_the_clearing_house_moves_the_ledger(ledger, trader, governor, function):
+    arguments = OF_THE_HOUSE[function](trader)
+    for caller in (trader, governor, ledger.fund):
+        with reverts("OnlyClearingHouse"):
+            getattr(ledger.vault, function)(*arguments, sender=caller)
+
+
+def test_only_the_fund_collects(ledger, trader, governor):
+    for caller in (trader, governor, ledger.house):
+        with reverts("OnlyFund"):
+            ledger.vault.collect(sender=caller)
+
+
+def test_only_governance_sets_a_maturity(ledger, trader):
+    for caller in (trader, ledger.house, ledger.fund):
+        with reverts("AccessManagedUnauthorized", caller=caller):
+            ledger.vault.setMaturity(0, 60, sender=caller)
