@@ -15,7 +15,6 @@ from weir.model import (
     World,
     properties,
 )
-from weir.model.markets import Status
 from weir.model.properties import Check
 
 UNIT = 10**18  # of size and price
@@ -38,7 +37,7 @@ class Setting:
     gap: float = 0.25  # of the price, the largest jump
     gaps: float = 0.1  # probability of one at each price move
     feed_failures: float = 0.01
-    fees: bool = True
+    governance: bool = False  # pauses, and closes markets whose feed has died
 
 
 @dataclass
@@ -68,11 +67,10 @@ class Campaign:
             fund=FundParameters(skin_target=setting.fund_dollars * self.dollar // 5),
             epoch_duration=86_400,
         )
-        rates = (200, 500) if setting.fees else (0, 0)
         for number, price in enumerate(setting.prices):
             self.world.set_price(number, price * UNIT)
             self.world.add_market(
-                MarketParameters(maker_fee=rates[0], taker_fee=rates[1]),
+                MarketParameters(),
                 budget_share=setting.budget_share,
                 coinsurance=setting.coinsurance,
                 maturity=setting.maturity,
@@ -138,7 +136,8 @@ class Campaign:
             seen["residual added"] += new.residual > old.residual
             seen["residual absorbed"] += new.residual < old.residual
         for market, (was, now) in enumerate(zip(before.house.markets, world.house.markets, strict=True)):
-            seen["epoch ended"] += now.long.epoch > was.long.epoch
+            seen["epochs ended"] += now.long.epoch > was.long.epoch
+            seen["market closed"] += now.status is not was.status
             seen["multiplier scaled"] += now.long.multiplier < was.long.multiplier
             kept = [r[market] for r in world.house.positions.values() if market in r]
             seen["record kept for its debt"] += any(record.size == 0 for record in kept)
@@ -161,11 +160,13 @@ class Campaign:
             (self.deposit, 3),
             (self.withdraw, 6),
             (self.collect, 2),
-            (self.stake, 1),
-            (self.request_redeem, 1),
-            (self.roll, 2),
+            (self.stake, 2),
+            (self.request_redeem, 2),
+            (self.roll, 4),
             (self.claim, 1),
             (self.wait_for_auction, 3),
+            (self.pause, int(self.setting.governance)),
+            (self.close_dead_market, int(self.setting.governance)),
         ]
 
     def _market(self) -> int:
@@ -279,18 +280,20 @@ class Campaign:
     def claim(self) -> None:
         self._call("claim", self.random.choice(TRANCHES), self.random.choice(self.stakers))
 
+    def pause(self) -> None:
+        self._call("pause", self.random.randint(1, 3 * 86_400))
+
     def close_dead_market(self) -> None:
-        """Governance: a feed that isn't Ok, a price within the band."""
-        market = self.random.randrange(len(self.setting.prices))
-        if self.world.house.markets[market].status is Status.OPEN:
-            self.world.set_price(market, None)
+        """Closes the last market whose feed is dead, never the first market, at a price within the band."""
+        dead = [m for m, price in self.world.feeds.prices.items() if m and price is None]
+        market = dead[-1] if dead else 0
         price = self.world.house.markets[market].price * self.random.randint(85, 115) // 100
         self._call("close_market", market, price)
 
     # ---- the end
 
-    def resolve_everyone(self) -> None:
-        """Live prices, then P6 on a copy."""
+    def finish(self) -> None:
+        """Live prices, then P6."""
         for market, state in enumerate(self.world.house.markets):
             self.world.set_price(market, state.price)
         self.verify([properties.liveness(self.world)])

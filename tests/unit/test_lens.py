@@ -349,7 +349,7 @@ def test_a_debt_covered_by_claims_waits(deploy_system, market_maker, trader, gov
 
     seen = system.lens.accountHealth(trader)
     assert 0 < seen.debt < seen.claims
-    assert all(position.storedSize == 0 for position in seen.positions)
+    assert [position.storedSize for position in seen.positions] == [0]
     assert actions(system, trader) == set()
     assert [account.account for account in system.lens.openDefaults(0, EVERYTHING)] == [trader.address]
     assert_identities(system)

@@ -51,7 +51,7 @@ class Settings:
     scales the fund's layers, `leverage` (over the scenario's own) what traders take; `coinsurance` in ppm.
     """
 
-    substeps: int = 6
+    substeps: int = 4
     rounds: int = 2
     traders: int = 44
     leverage: float | None = None
@@ -305,6 +305,7 @@ class Simulation:
                         min_bounty_rate=liquidator.min_bounty_rate,
                         min_profit=stage.units(5),
                         margin_use=liquidator.margin_use,
+                        name_winners=liquidator.name_winners,
                         min_collect=stage.units(10_000),
                     ),
                     gas=GAS,

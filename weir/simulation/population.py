@@ -64,6 +64,7 @@ class Liquidator:
     deposit: float
     min_bounty_rate: int
     margin_use: int
+    name_winners: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,9 @@ MAKERS = (
     Maker("maker-3", 200_000, 8.0, 0.0014),
 )
 LIQUIDATORS = (
-    Liquidator("liquidator-1", 40_000, 4_000, 700_000),
-    Liquidator("liquidator-2", 20_000, 3_000, 800_000),
-    Liquidator("liquidator-3", 10_000, 2_500, 900_000),
+    Liquidator("liquidator-1", 40_000, 4_000, 700_000, 8),
+    Liquidator("liquidator-2", 20_000, 3_000, 800_000, 2),
+    Liquidator("liquidator-3", 10_000, 2_500, 900_000, 0),
 )
 FUND = Fund(skin=50_000, junior=100_000, senior=250_000)
 

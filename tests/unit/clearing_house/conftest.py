@@ -3,9 +3,14 @@
 import pytest
 
 
+@pytest.fixture(scope="session")
+def house(system):
+    return system.clearing_house
+
+
 @pytest.fixture(scope="session", autouse=True)
 def stage(
-    system,
+    house,
     deployer,
     governor,
     guardian,
@@ -20,12 +25,6 @@ def stage(
     stranger,
 ):
     """Everything of session scope, before any module builds on it: ape would have to start modules over for a latecomer."""
-    return system
-
-
-@pytest.fixture(scope="session")
-def house(stage):
-    return stage.clearing_house
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,68 @@
+"""Seeded random campaigns: P1 to P5, P7, P9 and P10 after every step, P6 at the end, whatever happens in between."""
+
+from functools import cache
+
+import pytest
+
+from tests.model.driver import Campaign, Setting
+
+STEPS = 500
+SETTINGS = {
+    "two markets": Setting(),
+    "18 decimals, three markets": Setting(
+        decimals=18, prices=(20_000, 1_500, 3), maturity=3_600, coinsurance=500_000
+    ),
+    "8 decimals, full coinsurance": Setting(
+        decimals=8, coinsurance=1_000_000, maturity=86_400, gap=0.5, gaps=0.3
+    ),
+    "no fund": Setting(fund_dollars=0, gap=0.4, gaps=0.3, governance=True),
+    "tiny fund, few traders": Setting(fund_dollars=1, gap=0.6, gaps=0.4, traders=4, prices=(20_000,)),
+    "whole fund behind each market": Setting(
+        budget_share=1_000_000, gap=0.5, gaps=0.3, min_notional_dollars=10
+    ),
+    "many markets": Setting(prices=(20_000, 1_500, 100, 1), traders=12, gap=0.4, gaps=0.2, governance=True),
+    "two traders": Setting(prices=(100, 7), traders=2, gap=0.5, gaps=0.3, fund_dollars=100),
+    "nothing but crashes": Setting(gap=0.7, gaps=0.8, maturity=600, feed_failures=0.05, governance=True),
+}
+PATHS = {
+    "coinsurance",
+    "skin",
+    "junior",
+    "senior",
+    "unpaid_profit",
+    "remainder",
+    "full write-off",
+    "multiplier scaled",
+    "epochs ended",
+    "record kept for its debt",
+    "residual added",
+    "residual absorbed",
+    "wipe-out",
+    "insolvency",
+    "fund bounty",
+    "market closed",
+}
+
+
+@cache
+def campaign(name: str) -> Campaign:
+    run = Campaign(SETTINGS[name], seed=sorted(SETTINGS).index(name))
+    run.run(STEPS)
+    run.finish()
+    return run
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_property_holds_after_every_step(name: str) -> None:
+    run = campaign(name)
+    assert sum(run.done.values()) > STEPS // 4
+
+
+def test_campaigns_reach_every_path() -> None:
+    """Else the campaigns above would prove less than they seem to."""
+    runs = [campaign(name) for name in SETTINGS]
+    seen = sum((run.seen for run in runs), start=type(runs[0].seen)())
+    assert {path for path in PATHS if not seen[path]} == set()
+    calls = sum((run.done for run in runs), start=type(runs[0].done)())
+    actions = {action.__name__ for action, _ in runs[0]._actions()}
+    assert actions - set(calls) == set()
