@@ -256,13 +256,12 @@ class Identities:
     pools: int
     fees: int
     penalties: int
-    fund_cash: int
     markets: tuple[MarketBooks, ...]
 
     @property
     def donations(self) -> int:
         """P1: what the vault holds beyond its books; below 0 it would owe what it does not have."""
-        return self.held - self.cash - self.pools - self.fees - self.penalties - self.fund_cash
+        return self.held - self.cash - self.pools - self.fees - self.penalties
 
 
 # ---------------------------------------------------------------------- client
@@ -454,7 +453,7 @@ class Weir:
             MarketBooks,
             totals,
             market=market,
-            claims=total("claims") + totals["fundClaims"],
+            claims=total("claims"),
             debt=total("debts"),
             unsettled=total("unsettled"),
             long_size=total("longSize"),

@@ -2,13 +2,14 @@
 
 py-solc-x (and so Ape) runs any executable ``solc-vX.Y.Z`` in the folder that ``SOLCX_BINARY_PATH`` names.
 :func:`ensure_compiler` puts one there, in ``build/solc``: the native compiler if it can be downloaded within
-a short time, else a two-line script around npm's ``solc``. Whichever it is stays, so the network is asked
+a short time, else npm's ``solc``, behind a script. Whichever it is stays, so the network is asked
 once. Version and settings are read from ``ape-config.yaml``, so that everyone compiles alike.
 """
 
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ CONFIG: Mapping[str, Any] = yaml.safe_load((ROOT / "ape-config.yaml").read_text(
 VERSION: str = CONFIG["version"]
 FOLDER = BUILD / "solc"
 NAME = f"solc-v{VERSION}"
+NATIVE = "native"
 
 PROBE_SECONDS = 5
 DOWNLOAD_SECONDS = 120
@@ -45,22 +47,19 @@ def ensure_compiler(*, retry: bool = False) -> Path:
     With ``retry``, a WebAssembly compiler is replaced if the native one can be had by now.
     """
     executable = FOLDER / NAME
+    if not is_native(executable) and (retry or not executable.exists()):
+        install_native(FOLDER)
     if is_native(executable):
-        pass
-    elif executable.exists() and not retry:
-        write_shim(FOLDER)  # the checkout may have moved
-    elif not install_native(FOLDER):
-        write_shim(FOLDER)
+        write_script(FOLDER, str(executable.parent / NATIVE / NAME))
+    else:
+        write_shim(FOLDER)  # anew each time: the checkout may have moved
     os.environ["SOLCX_BINARY_PATH"] = str(FOLDER)
     return FOLDER
 
 
 def is_native(executable: Path) -> bool:
-    """Whether this is a compiled program rather than our script."""
-    if not executable.is_file():
-        return False
-    with executable.open("rb") as file:
-        return file.read(2) != b"#!"
+    """Whether the script runs a native compiler."""
+    return (executable.parent / NATIVE / NAME).is_file()
 
 
 def install_native(folder: Path) -> bool:
@@ -76,17 +75,33 @@ def install_native(folder: Path) -> bool:
             return False
         if found != VERSION:
             return False
-        downloaded.replace(folder / NAME)
+        (folder / NATIVE).mkdir(exist_ok=True)
+        downloaded.replace(folder / NATIVE / NAME)
     return True
 
 
 def write_shim(folder: Path) -> Path:
     """Put a script into ``folder`` that runs npm's ``solc`` as if it were the native compiler."""
     module("solc", "package.json")
-    command = f'exec "{node()}" "{ROOT / "tools" / "solcjs.js"}" "$@"'
+    return write_script(folder, str(node()), str(ROOT / "tools" / "solcjs.js"))
+
+
+def write_script(folder: Path, *command: str) -> Path:
+    """Put a script into ``folder`` that runs a compiler.
+
+    Ape compiles in a copy of the project without ``node_modules``: the script tells where they are.
+    """
+    root = shlex.quote(str(ROOT))
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".shim-", delete=False) as file:
-        file.write(f"#!/bin/sh\n{command}\n")
+    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".script-", delete=False) as file:
+        file.write(
+            "#!/bin/sh\n"
+            'case "$* " in\n'
+            f"*--base-path\\ {root}\\ *) ;;\n"
+            f'*--base-path*) set -- "$@" --include-path {root} ;;\n'
+            "esac\n"
+            f'exec {shlex.join(command)} "$@"\n'
+        )
     Path(file.name).chmod(0o755)
     return Path(file.name).replace(folder / NAME)
 

@@ -20,6 +20,7 @@ abstract contract Markets is IClearingHouse, AccessManaged {
     using SafeCastLib for int256;
 
     uint256 private constant MAX_MARKETS = 64;
+    uint256 private constant MIN_OUTAGE = 1 days; // without a refresh, before a market may be closed
     uint256 private constant MAX_PAUSE = 3 days;
     uint256 private constant PAUSE_INTERVAL = 7 days;
 
@@ -101,7 +102,7 @@ abstract contract Markets is IClearingHouse, AccessManaged {
     function closeMarket(uint16 market, uint128 price) external restricted {
         MarketState storage s = _markets[market];
         if (s.status != MarketStatus.Open) revert MarketNotOpen(market);
-        if (_isLive(market)) revert PriceStillLive(market);
+        if (block.timestamp < s.updatedAt + MIN_OUTAGE || _isLive(market)) revert PriceStillLive(market);
         _requireWithinBand(price, s.price, _liquidation.closeBand);
         s.status = MarketStatus.Closed;
         _movePrice(s, price);

@@ -196,7 +196,8 @@ interface IClearingHouse {
     function addMarket(bytes32 symbol, MarketParameters calldata parameters) external returns (uint16 market);
     function setMarketParameters(uint16 market, MarketParameters calldata parameters) external;
     function setLiquidationParameters(LiquidationParameters calldata parameters) external;
-    /// @notice Closes a market whose feed is not Ok at `price`, within the close band of the last good one.
+    /// @notice Closes a market whose feed is not Ok, and which nobody could refresh for a day, at `price`, within the close band of the
+    /// last good one.
     function closeMarket(uint16 market, uint128 price) external;
     /// @notice Guardian: no risk-increasing trades until now + duration (at most 3 days, and not before 7 days after the last pause began).
     function pauseNewRisk(uint32 duration) external;

@@ -15,6 +15,7 @@ from weir.model import (
     World,
     properties,
 )
+from weir.model.markets import Status
 from weir.model.properties import Check
 
 UNIT = 10**18  # of size and price
@@ -37,6 +38,7 @@ class Setting:
     gap: float = 0.25  # of the price, the largest jump
     gaps: float = 0.1  # probability of one at each price move
     feed_failures: float = 0.01
+    settling: int = 10  # how often accounts are settled without need, relative to other calls
     governance: bool = False  # pauses, and closes markets whose feed has died
 
 
@@ -91,7 +93,7 @@ class Campaign:
             self.step()
 
     def step(self) -> None:
-        action, weight = zip(*self._actions(), strict=True)
+        action, weight = zip(*self.actions(), strict=True)
         self.attempt(self.random.choices(action, weight)[0])
 
     def attempt(self, action: Callable[[], None]) -> bool:
@@ -148,16 +150,16 @@ class Campaign:
 
     # ---- what can happen
 
-    def _actions(self) -> list[tuple[Callable[[], None], int]]:
+    def actions(self) -> list[tuple[Callable[[], None], int]]:
         return [
             (self.trade, 30),
             (self.move_prices, 14),
             (self.close_position, 8),
-            (self.settle, 10),
+            (self.settle, self.setting.settling),
             (self.flag, 12),
             (self.liquidate, 8),
             (self.deleverage, 8),
-            (self.deposit, 3),
+            (self.deposit, 6),
             (self.withdraw, 6),
             (self.collect, 2),
             (self.stake, 2),
@@ -216,7 +218,8 @@ class Campaign:
             jump = setting.gap if r.random() < setting.gaps else 0.01
             pull = 0.1 if last < anchor * UNIT // 2 else -0.1 if last > anchor * UNIT * 2 else 0
             price = max(UNIT // 100, int(last * (1 + r.uniform(-jump, jump) + pull)))
-            self.world.set_price(market, None if r.random() < setting.feed_failures else price)
+            if self.world.house.markets[market].status is Status.OPEN:
+                self.world.set_price(market, None if r.random() < setting.feed_failures else price)
         for market in range(len(setting.prices)):
             if r.random() < 0.5:
                 self._call("refresh", market)
@@ -252,12 +255,12 @@ class Campaign:
 
     def deposit(self) -> None:
         account = self.random.choice(self.traders)
-        self._call("deposit", account, account, self.random.randint(1, 1_000 * self.dollar))
+        self._call("deposit", account, account, self.random.randint(1, 2_000 * self.dollar))
 
     def withdraw(self) -> None:
         account = self.random.choice(self.traders)
         cash = self.world.ledger.cash[account]
-        amount = self.random.choice((cash, cash // 2, self.random.randint(1, self.dollar)))
+        amount = self.random.choice((cash, cash // 3, cash // 3, self.random.randint(1, self.dollar)))
         self._call("withdraw", account, amount, account, self._some())
 
     def collect(self) -> None:
@@ -284,9 +287,12 @@ class Campaign:
         self._call("pause", self.random.randint(1, 3 * 86_400))
 
     def close_dead_market(self) -> None:
-        """Closes the last market whose feed is dead, never the first market, at a price within the band."""
-        dead = [m for m, price in self.world.feeds.prices.items() if m and price is None]
-        market = dead[-1] if dead else 0
+        """Closes the last open market if its feed is dead, never the first one; a price within the band."""
+        market = len(self.setting.prices) - 1
+        while market and self.world.house.markets[market].status is Status.CLOSED:
+            market -= 1
+        if market and self.random.random() < 0.2:
+            self.world.set_price(market, None)
         price = self.world.house.markets[market].price * self.random.randint(85, 115) // 100
         self._call("close_market", market, price)
 

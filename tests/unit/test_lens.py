@@ -499,3 +499,14 @@ def test_an_empty_page_is_empty(book, offset, limit):
     assert system.lens.openDefaults(offset, limit) == []
     assert system.lens.cashSum(offset, limit) == 0
     assert system.lens.poolIdentity(BTC, offset, limit).longSize == 0
+
+
+def test_cash_without_a_deposit_is_counted(deploy_system, market_maker, stranger):
+    """A stranger sells far above the mark: the difference is its first cash, and its margin."""
+    market = MarketParameters(symbol="BTC", price=10_000, price_band=200_000)
+    system = deploy_system(markets=(market,))
+    system.deposit(market_maker, 100_000)
+    system.trade(market_maker, stranger, 1, 12_000)
+    assert system.vault.cashOf(stranger) > 0
+    assert [account.account for account in system.lens.accountsHealth(1, 1)] == [stranger.address]
+    assert_identities(system)

@@ -95,7 +95,7 @@ all_sources = st.builds(Sources, shortfalls, amounts, amounts, amounts, amounts,
 def test_split_is_exact_and_in_order(
     harness: Any, shortfall: int, coinsurance: int, sources: Sources
 ) -> None:
-    """P4: the parts sum to the shortfall; a layer pays only when all earlier ones are exhausted or at a cap."""
+    """P4: the parts sum to the shortfall; a layer pays only when all earlier ones are exhausted or capped."""
     paid = split(harness, shortfall, coinsurance, sources)
     assert paid == expected_split(shortfall, coinsurance, sources)
     assert sum(paid) == shortfall

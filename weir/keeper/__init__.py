@@ -1,7 +1,7 @@
 """The keeper: one process that does what must be done for accounts below margin, and for the fund.
 
-Anyone may run one, and any number may run at once. It has no powers, only an account; what it decides is in
-`policy`, from what `view` reads, and `runner` simulates, sends and goes on.
+Anyone may run one, and any number may run at once. It has no powers, only an account; `view` is what it sees,
+`policy` what it decides, and `runner` simulates, sends, and goes on.
 """
 
 from weir.keeper.command import command

@@ -1,4 +1,4 @@
-"""The console command `weir keeper`, also run by `ape run keeper`."""
+"""The console command `weir keeper`; `ape run keeper` is the same on Ape's network."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import logging
 import signal
 import threading
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from types import FrameType
@@ -16,67 +17,95 @@ import click
 from weir.cli import deployment_option, keystore_option, rpc_option
 
 if TYPE_CHECKING:
+    from web3 import Web3
+
     from weir.client import Weir
     from weir.keeper.runner import Keeper, StepReport
 
-__all__ = ["command"]
+__all__ = ["command", "keep", "keeper_options"]
 
 log = logging.getLogger(__name__)
+
+_OPTIONS = (
+    deployment_option,
+    keystore_option,
+    click.option(
+        "--execute", is_flag=True, help="Send what is due; without it everything is only simulated."
+    ),
+    click.option(
+        "--steps", type=click.IntRange(1), help="Stop after so many steps.  [default: when told to]"
+    ),
+    click.option(
+        "--interval",
+        type=click.FloatRange(0),
+        default=5.0,
+        show_default=True,
+        help="Seconds between two steps.",
+    ),
+    click.option(
+        "--state",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="File to remember across restarts what is on its way and what failed.",
+    ),
+    click.option(
+        "--min-profit",
+        type=float,
+        default=0.0,
+        show_default=True,
+        metavar="USD",
+        help="What a liquidation must bring beyond its gas.",
+    ),
+    click.option(
+        "--native-price",
+        type=click.FloatRange(0),
+        default=0.0,
+        show_default=True,
+        metavar="USD",
+        help="Price of the chain's own coin, which gas is paid in.",
+    ),
+    click.option(
+        "--min-bounty",
+        type=click.IntRange(0, 1_000_000),
+        default=0,
+        show_default=True,
+        metavar="PPM",
+        help="Bounty to wait for, of the notional taken over.",
+    ),
+    click.option(
+        "--margin-use",
+        type=click.IntRange(1, 1_000_000),
+        default=900_000,
+        show_default=True,
+        metavar="PPM",
+        help="Most of the keeper's equity that initial margin may take.",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="End with a summary in JSON."),
+)
+
+
+def keeper_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of `keep`, on a command."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
 
 
 @click.command("keeper")
 @rpc_option
-@deployment_option
-@keystore_option
-@click.option(
-    "--execute", is_flag=True, help="Send what is found to be due; without it everything is only simulated."
-)
-@click.option(
-    "--steps", type=click.IntRange(1), help="Stop after so many steps.  [default: run until stopped]"
-)
-@click.option(
-    "--interval", type=click.FloatRange(0), default=5.0, show_default=True, help="Seconds between two steps."
-)
-@click.option(
-    "--state",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="File to remember across restarts what is on its way and what failed.",
-)
-@click.option(
-    "--min-profit",
-    type=float,
-    default=0.0,
-    show_default=True,
-    metavar="USD",
-    help="Bounty less gas of a liquidation.",
-)
-@click.option(
-    "--native-price",
-    type=click.FloatRange(0),
-    default=0.0,
-    show_default=True,
-    metavar="USD",
-    help="Price of the chain's native coin, for the cost of gas.",
-)
-@click.option(
-    "--min-bounty",
-    type=click.IntRange(0, 1_000_000),
-    default=0,
-    show_default=True,
-    metavar="PPM",
-    help="Bounty to wait for, in parts per million of what is taken over.",
-)
-@click.option(
-    "--margin-use",
-    type=click.IntRange(1, 1_000_000),
-    default=900_000,
-    show_default=True,
-    metavar="PPM",
-    help="Most of the keeper's own equity that initial margin may take.",
-)
-@click.option("--json", "as_json", is_flag=True, help="End with a summary in JSON.")
-def command(
-    rpc: str,
+@keeper_options
+def command(rpc: str, **options: Any) -> int:
+    """Settle, flag, liquidate and deleverage accounts, collect fees, roll tranches.
+
+    Ends with exit code 1 when its last step tried something that did not succeed.
+    """
+    from weir.chain import connect
+
+    return keep(connect(rpc), **options)
+
+
+def keep(
+    w3: Web3,
+    *,
     deployment: Path | None,
     keystore: Path | None,
     execute: bool,
@@ -89,18 +118,14 @@ def command(
     margin_use: int,
     as_json: bool,
 ) -> int:
-    """Settle, flag, liquidate and deleverage accounts, collect fees, roll tranches.
-
-    Ends with exit code 0 when stopped or done, and 1 when its last step left something undone that it tried.
-    """
+    """What `weir keeper` does, on any client; the exit code."""
     from weir.accounts import choose_account
     from weir.client import Weir
     from weir.keeper.policy import Options
     from weir.keeper.runner import Keeper
     from weir.keeper.state import KeeperState
 
-    weir = Weir.connect(rpc, deployment)
-    account = choose_account(weir.chain.id, keystore)
+    weir = Weir.load(w3, deployment)
     options = Options(
         execute=execute,
         min_profit=weir.units(Decimal(str(min_profit))),
@@ -110,19 +135,21 @@ def command(
         min_collect=weir.units(Decimal(1)),
     )
     memory = KeeperState.open(state, weir.chain.id, weir.clearing_house.address)
-    keeper = Keeper(weir, account, options, state=memory)
-    reports: list[StepReport] = []
-
-    def observe(report: StepReport) -> None:
-        reports[:] = [report]
-        if not as_json:
-            for line in report.lines():
-                click.echo(line)
-
-    last = keeper.run(interval=interval, steps=steps, stop=_stopped_by_signal(), observe=observe)
+    keeper = Keeper(weir, choose_account(weir.chain.id, keystore), options, state=memory)
+    last = keeper.run(
+        interval=interval,
+        steps=steps,
+        stop=_stopped_by_signal(),
+        observe=None if as_json else _print,
+    )
     if as_json:
         click.echo(json.dumps(_summary(keeper, last), indent=2))
     return 1 if last is not None and last.failed else 0
+
+
+def _print(report: StepReport) -> None:
+    for line in report.lines():
+        click.echo(line)
 
 
 def _gas_price(weir: Weir, native_price: float) -> float:
@@ -151,6 +178,6 @@ def _summary(keeper: Keeper, last: StepReport | None) -> dict[str, Any]:
     return {
         "account": keeper.account.address,
         "execute": keeper.options.execute,
-        "state": keeper.state.model_dump(mode="json"),
+        **keeper.state.model_dump(mode="json"),
         "last_step": last.as_dict() if last else None,
     }

@@ -87,21 +87,20 @@ class Task:
 
 
 def settlements(view: View, options: Options) -> list[Task]:
-    """Accounts without a position but with debt (each resolved, its winners first), or with records of
+    """Accounts without a position that owe something (each resolved, the winners first), or with records of
     no size.
     """
-    found = sorted(each.address for each in view.findings if each.settle)
-    debts = {address: view.accounts[address].debt for address in found}
-    empty = [address for address in found if not debts[address]]
+    found = sorted((each for each in view.findings if each.settle), key=_by_urgency)
+    empty = [each.address for each in found if each.equity >= 0]
     tasks = [
         Task(
             Kind.SETTLE,
-            address,
-            winners(view, (), options.name_winners, (address,)),
-            reason=f"owes {debts[address]} and has no position",
+            each.address,
+            winners(view, (), options.name_winners, (each.address,)),
+            reason=f"owes {-each.equity} and has no position",
         )
-        for address in sorted(found, key=lambda each: -debts[each])
-        if debts[address]
+        for each in found
+        if each.equity < 0
     ]
     for i in range(0, len(empty), SETTLE_BATCH):
         *first, last = empty[i : i + SETTLE_BATCH]
@@ -113,7 +112,8 @@ def flags(view: View) -> list[Task]:
     """Accounts whose flag, or mark of insolvency, is not what their equity says; the deepest under
     water first.
     """
-    found = sorted((e for e in view.findings if e.flag or e.unflag or e.mark), key=_by_urgency)
+    wrong = (e for e in view.findings if (e.flag or e.unflag or e.mark) and not e.settle)
+    found = sorted(wrong, key=_by_urgency)
     return [Task(Kind.FLAG, each.address, reason=_reason(each)) for each in found]
 
 
@@ -244,7 +244,7 @@ def _markets(account: AccountState) -> tuple[int, ...]:
 
 def _by_urgency(finding: Actions) -> tuple[float, str]:
     # Equity over notional: the smaller, the more urgent.
-    depth = finding.equity / finding.notional if finding.notional else float(finding.equity >= 0)
+    depth = finding.equity / finding.notional if finding.notional else float(finding.equity)
     return depth, finding.address
 
 

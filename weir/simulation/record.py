@@ -80,9 +80,9 @@ class History:
         """The sum of arguments over all events of a name."""
         return sum(event[argument] for event in self.named(name) for argument in arguments)
 
-    def beside(self, event: Event) -> list[Event]:
-        """All events of the same transaction."""
-        return self._by_transaction[event.transaction]
+    def by_transaction(self) -> Iterable[list[Event]]:
+        """The events of each transaction, in order."""
+        return self._by_transaction.values()
 
     @cached_property
     def blocks(self) -> dict[int, dict[str, Any]]:
@@ -313,8 +313,8 @@ class Recorder:
 
     def _fees(self, history: History) -> Fees:
         fees = history.total("Exchanged", "payerFee", "payeeFee")
-        penalties = history.total("PenaltyCharged", "amount")
-        bounties = history.total("Liquidated", "bountyFromAccount")
+        penalties = history.total("LiquidationCharged", "penalty")
+        bounties = history.total("LiquidationCharged", "bounty")
         treasury = history.total("IncomeCollected", "treasury")
         income = history.total("IncomeCollected", "fees", "penalties")
         return Fees(
@@ -335,7 +335,7 @@ class Recorder:
 
         return Ledger(
             held=self._usd(books.held),
-            cash=self._usd(books.cash + books.fund_cash),
+            cash=self._usd(books.cash),
             fees=self._usd(books.fees + books.penalties),
             pools=by_market("pool"),
             claims=by_market("claims"),
@@ -471,34 +471,49 @@ class Recorder:
 
 
 def _liquidations(recorder: Recorder, history: History) -> tuple[CloseOut, ...]:
-    return tuple(
-        CloseOut(
-            time=history.time(event),
-            account=event["account"],
-            caller=event["liquidator"],
-            fraction=event["fraction"] / 10**18,
-            positions=_taken(recorder, history, event),
-            bounty=recorder.usd(event["bountyFromAccount"] + event["bountyFromFund"]),
-        )
-        for event in history.named("Liquidated")
-    )
+    sizes: defaultdict[tuple[str, int], int] = defaultdict(int)
+    found = []
+    for events in history.by_transaction():
+        changed: dict[tuple[str, int], list[int]] = {}
+        for event in events:
+            if event.name == "PositionChanged":
+                changed.setdefault((event["account"], event["market"]), []).append(event["size"])
+        for event in events:
+            if event.name == "Liquidated":
+                found.append(_liquidation(recorder, history, event, sizes, changed))
+        sizes.update({key: each[-1] for key, each in changed.items()})
+    return tuple(found)
 
 
-def _taken(recorder: Recorder, history: History, liquidated: Event) -> tuple[Closed, ...]:
-    """What a liquidation moved: the account's first and last record of each market within the transaction."""
-    sizes: dict[int, list[tuple[bool, int]]] = {}
-    for event in history.beside(liquidated):
-        if event.name == "PositionChanged" and event["account"] == liquidated["account"]:
-            sizes.setdefault(event["market"], []).append((event["isShort"], event["size"]))
-    return tuple(
-        Closed(
-            market=recorder.symbol(market),
-            side="short" if changes[0][0] else "long",
-            size=(changes[0][1] - changes[-1][1]) * _SIZE,
-            price=history.price(market, liquidated),
-        )
-        for market, changes in sizes.items()
-        if changes[0][1] != changes[-1][1]
+def _liquidation(
+    recorder: Recorder,
+    history: History,
+    event: Event,
+    before: Mapping[tuple[str, int], int],
+    changed: Mapping[tuple[str, int], list[int]],
+) -> CloseOut:
+    """What a liquidation moved: each position as it was settled first, if it was, and as it was left."""
+    positions = []
+    for (account, market), sizes in changed.items():
+        if account != event["account"]:
+            continue
+        first = sizes[0] if len(sizes) > 1 else before[account, market]
+        if moved := first - sizes[-1]:
+            positions.append(
+                Closed(
+                    market=recorder.symbol(market),
+                    side="long" if moved > 0 else "short",
+                    size=abs(moved) * _SIZE,
+                    price=history.price(market, event),
+                )
+            )
+    return CloseOut(
+        time=history.time(event),
+        account=event["account"],
+        caller=event["liquidator"],
+        fraction=event["fraction"] / 10**18,
+        positions=tuple(positions),
+        bounty=recorder.usd(event["bountyFromAccount"] + event["bountyFromFund"]),
     )
 
 

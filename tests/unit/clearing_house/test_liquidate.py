@@ -81,13 +81,17 @@ def test_the_ramp_by_hand():
     assert [bounty_rate(t) for t in (0, 1, 300, 600, 601)] == [2_000, 2_021, 8_500, BOUNTY_MAX, BOUNTY_MAX]
 
 
-def test_the_penalty_is_collected_for_the_fund(opened, below, trader, chain):
+def test_the_penalty_is_collected_for_the_fund(opened, below, trader, liquidator, chain):
     receipt = liquidate_at(opened, chain, below + 300)
-    paid = event(receipt, "PenaltyCharged")
-    assert paid["account"] == trader
-    assert opened.vault.uncollected()[1] == paid["amount"] == event(receipt, "Liquidated")["penalty"] > 0
-    moved = event(receipt, "CashTransferred")
-    assert (moved["from"], moved["amount"]) == (trader, event(receipt, "Liquidated")["bountyFromAccount"])
+    log = event(receipt, "Liquidated")
+    assert event(receipt, "LiquidationCharged") == {
+        "account": trader,
+        "liquidator": liquidator,
+        "bounty": log["bountyFromAccount"],
+        "penalty": log["penalty"],
+    }
+    assert opened.vault.uncollected()[1] == log["penalty"] > 0
+    assert opened.vault.cashOf(trader) == opened.usd(2_450) - log["bountyFromAccount"] - log["penalty"]
 
 
 # ---- how much
@@ -188,18 +192,32 @@ def test_a_flagged_account_does_not_liquidate(opened, trader, other_trader, mark
         liquidate_at(opened, chain, since + 300, 1, other_trader)
 
 
-def test_an_account_in_debt_does_not_liquidate(opened, trader, other_trader, market_maker, chain):
-    """Even one whose unpaid profit elsewhere would carry the position, and whose bounty would pay its debt."""
+@pytest.fixture
+def indebted(opened, other_trader, market_maker):
+    """The other trader owes 150 for BTC, while unpaid profit in ETH would carry another position."""
     opened.trade(other_trader, market_maker, 10, 10_000)
     opened.trade(other_trader, market_maker, 80, 500, market=ETH)
     opened.set_price(ETH, 750)
     opened.settle(other_trader)
     opened.set_price(BTC, 8_990)
     opened.settle(other_trader)
-    assert opened.vault.inDebt(other_trader)
+    assert opened.vault.debtOf(other_trader, BTC) == opened.usd(190)
+    return other_trader
+
+
+def test_a_liquidator_is_not_left_in_debt(opened, indebted, trader, governor, chain):
+    opened.fund.setMarketCover(BTC, 0, 0, sender=governor)
     since = opened.flag(trader).timestamp
-    with reverts("AccountInDebt", account=other_trader):
-        liquidate_at(opened, chain, since + 600, 1, other_trader)
+    with reverts("AccountInDebt", account=indebted):
+        liquidate_at(opened, chain, since + 600, 1, indebted)
+
+
+def test_a_bounty_may_pay_a_liquidators_debt(opened, indebted, trader, chain):
+    since = opened.flag(trader).timestamp
+    receipt = liquidate_at(opened, chain, since + 600, 1, indebted)
+    bounty = event(receipt, "Liquidated")["bountyFromFund"]
+    assert opened.vault.cashOf(indebted) == bounty - opened.usd(190)
+    assert not opened.vault.inDebt(indebted)
 
 
 # ---- what it needs

@@ -199,12 +199,20 @@ def test_a_reduce_only_order_never_enlarges(opened, trader, market_maker):
 # ---- limits
 
 
-def test_a_reduced_position_may_be_of_any_size(opened, trader, other_trader):
-    opened.trade(other_trader, trader, "9.999", 10_000)
-    assert opened.size(trader) == opened.wad("0.001")
+def test_no_trade_leaves_dust(opened, trader, other_trader):
+    with reverts("PositionBelowMinimum", account=trader, notional=opened.usd("99.99"), minNotional=opened.usd(100)):
+        opened.trade(other_trader, trader, "9.990001", 10_000)
+    opened.trade(other_trader, trader, "9.99", 10_000)
+    assert opened.size(trader) == opened.wad("0.01")
+    # What the price has made too small may be closed, and not be reduced.
+    opened.set_price(BTC, 9_900)
+    with reverts("PositionBelowMinimum", account=trader):
+        opened.trade(other_trader, trader, "0.001", 9_900)
+    opened.trade(other_trader, trader, "0.01", 9_900)
+    assert opened.size(trader) == 0
 
 
-def test_a_crossing_must_leave_the_minimum_too(opened, trader, market_maker):
+def test_a_crossing_leaves_no_dust_either(opened, trader, market_maker):
     with reverts("PositionBelowMinimum", notional=opened.usd(10)):
         opened.trade(market_maker, trader, "10.001", 10_000)
 

@@ -11,9 +11,6 @@ PRICE = 10_000 * 10**18
 PERIOD, MAX_RATE = 8 * 3_600, 5_000
 
 
-pytestmark = pytest.mark.usefixtures("opened")
-
-
 def refresh(system, market=BTC):
     return system.clearing_house.refresh(market, sender=system.actors["keeper"])
 
@@ -36,10 +33,11 @@ def test_a_price_moves_the_value_index_by_as_much(system, house):
     assert house.marketState(ETH).price == 500 * 10**18
 
 
-def test_the_sides_of_a_market_do_not_change_with_its_price(opened, house):
+def test_the_sides_of_a_market_do_not_change_with_its_price(system, house):
+    trade_at(system, 10_000)
     before = house.marketState(BTC)
-    opened.set_price(BTC, 9_000)
-    refresh(opened)
+    system.set_price(BTC, 9_000)
+    refresh(system)
     after = house.marketState(BTC)
     assert (after.long, after.short) == (before.long, before.short)
 
@@ -97,8 +95,8 @@ def test_anyone_refreshes(system, house, stranger):
 
 
 def trade_at(system, price):
-    """The trader buys 1 BTC more; returns the time."""
-    return system.trade(system.actors["trader"], system.actors["market_maker"], 1, price).timestamp
+    """All open interest trades at a price: the trader buys 10 BTC. Returns the time."""
+    return system.trade(system.actors["trader"], system.actors["market_maker"], 10, price).timestamp
 
 
 def refresh_at(system, time, price=10_000):
@@ -124,9 +122,9 @@ def refresh_at(system, time, price=10_000):
         (9_900, 7, -2, -2),
     ],
 )
-def test_longs_pay_shorts_the_averaged_premium(opened, house, price, elapsed, ema, rate):
-    start = trade_at(opened, price)
-    receipt = refresh_at(opened, start + elapsed)
+def test_longs_pay_shorts_the_averaged_premium(system, house, price, elapsed, ema, rate):
+    start = trade_at(system, price)
+    receipt = refresh_at(system, start + elapsed)
     funding = trunc_div(PRICE * rate * elapsed, MILLION * PERIOD)
     state = house.marketState(BTC)
     assert (state.premium, state.valueIndex, state.price) == (ema, PRICE - funding, PRICE)
@@ -134,59 +132,60 @@ def test_longs_pay_shorts_the_averaged_premium(opened, house, price, elapsed, em
     assert event(receipt, "MarketRefreshed")["valueIndex"] == state.valueIndex
 
 
-def test_funding_is_zero_sum(opened, house, trader, market_maker):
-    start = trade_at(opened, 10_100)
-    before = [opened.vault.net(account) for account in (trader, market_maker)]
-    refresh_at(opened, start + PERIOD // 10)
-    receipt = opened.settle(trader, market_maker)
-    # 0.1% of a tenth of a period on 11 BTC at 10,000, and what a second or two more adds.
+def test_funding_is_zero_sum(system, house, trader, market_maker):
+    start = trade_at(system, 10_100)
+    before = [system.vault.net(account) for account in (trader, market_maker)]
+    refresh_at(system, start + PERIOD // 10)
+    receipt = system.settle(trader, market_maker)
+    # 0.1% of a tenth of a period on 10 BTC at 10,000, and what a second or two more adds.
     elapsed = receipt.timestamp - start
     funding = trunc_div(PRICE * 1_000 * (PERIOD // 10), MILLION * PERIOD)
     premium = 1_000 + trunc_div(9_000 * (elapsed - PERIOD // 10), PERIOD)
     funding += trunc_div(PRICE * premium * (elapsed - PERIOD // 10), MILLION * PERIOD)
-    paid = -(-11 * 10**18 * funding // 10**30)
-    after = [opened.vault.net(account) for account in (trader, market_maker)]
+    paid = -(-10 * 10**18 * funding // 10**30)
+    after = [system.vault.net(account) for account in (trader, market_maker)]
     assert after[0] - before[0] == -paid
     assert paid - 1 <= after[1] - before[1] <= paid
 
 
-def test_the_average_approaches_the_last_premium(opened, house):
-    start = trade_at(opened, 10_100)
-    refresh_at(opened, start + 2_880)
-    refresh_at(opened, start + 2 * 2_880)
+def test_the_average_approaches_the_last_premium(system, house, trader, market_maker):
+    start = trade_at(system, 10_100)
+    refresh_at(system, start + 2_880)
+    refresh_at(system, start + 2 * 2_880)
     # 1,000, then a tenth of the 9,000 that are missing.
     assert house.marketState(BTC).premium == 1_900
-    later = trade_at(opened, 10_000)
+    # Closing at the mark leaves no premium to approach.
+    later = system.trade(market_maker, trader, 10, 10_000).timestamp
     base = house.marketState(BTC).premium
-    refresh_at(opened, later + 2_880)
+    refresh_at(system, later + 2_880)
     assert house.marketState(BTC).premium == base + trunc_div(-base * 2_880, PERIOD)
 
 
-def test_funding_is_on_the_price_before(opened, house):
-    start = trade_at(opened, 10_100)
-    refresh_at(opened, start + 2_880, price=12_000)
+def test_funding_is_on_the_price_before(system, house):
+    start = trade_at(system, 10_100)
+    refresh_at(system, start + 2_880, price=12_000)
     state = house.marketState(BTC)
     assert state.valueIndex == PRICE + 2_000 * 10**18 - trunc_div(PRICE * 1_000 * 2_880, MILLION * PERIOD)
 
 
-def test_without_a_premium_there_is_no_funding(opened, house):
-    start = trade_at(opened, 10_000)
-    refresh_at(opened, start + 4_000)
+def test_without_a_premium_there_is_no_funding(system, house):
+    start = trade_at(system, 10_000)
+    refresh_at(system, start + 4_000)
     state = house.marketState(BTC)
     assert (state.premium, state.valueIndex) == (0, PRICE)
 
 
-def test_new_parameters_apply_from_now_on(opened, house, governor, chain):
+def test_new_parameters_apply_from_now_on(system, house, governor, chain):
     """What accrued under the old ones is booked first."""
-    start = trade_at(opened, 10_100)
+    start = trade_at(system, 10_100)
     parameters = list(house.marketParameters(BTC))
     parameters[5] = 0
     chain.pending_timestamp = start + 2_879
-    opened.set_price(BTC, 10_000)
+    system.set_price(BTC, 10_000)
     chain.pending_timestamp = start + 2_880
     receipt = house.setMarketParameters(BTC, tuple(parameters), sender=governor)
     assert events(receipt, "MarketRefreshed")[0]["premium"] == 1_000
     booked = house.marketState(BTC).valueIndex
     assert booked == PRICE - trunc_div(PRICE * 1_000 * 2_880, MILLION * PERIOD)
-    refresh_at(opened, start + 2 * 2_880)
+    refresh_at(system, start + 2 * 2_880)
     assert house.marketState(BTC).valueIndex == booked

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.expect import event, events, reverts
-from tests.unit.clearing_house.numbers import ONE_A, band_edges, index, notional, part_up
+from tests.unit.clearing_house.numbers import ONE_A, band_edges, index, notional, part_up, trunc_div
 
 BTC, ETH = 0, 1
 MAKER_FEE, TAKER_FEE, BAND = 200, 500, 20_000
@@ -31,16 +31,8 @@ def test_a_trade_opens_a_long_and_a_short(system, house, trader, market_maker):
         assert (record.size, record.multiplier, record.epoch, record.isShort) == (size, ONE_A, 0, is_short)
         assert record.index == index(is_short, value_index)
         assert house.positionMarkets(account) == 1 << BTC
-        stored = next(log for log in events(receipt, "PositionChanged") if log["account"] == account)
-        assert stored == {
-            "account": account,
-            "market": BTC,
-            "isShort": is_short,
-            "size": size,
-            "multiplier": ONE_A,
-            "index": record.index,
-            "epoch": 0,
-        }
+    signed = {log["account"]: (log["market"], log["size"]) for log in events(receipt, "PositionChanged")}
+    assert signed == {trader.address: (BTC, size), market_maker.address: (BTC, -size)}
     state = house.marketState(BTC)
     assert (state.openInterest, state.long.positions, state.short.positions) == (size, 1, 1)
     assert event(receipt, "Traded") == {
@@ -144,6 +136,17 @@ def test_the_premium_of_the_last_trade_is_kept(system, house, trader, market_mak
     assert house.marketState(BTC).lastPremium == premium
     system.trade(market_maker, trader, 1, 10_000)
     assert house.marketState(BTC).lastPremium == 0
+
+
+@pytest.mark.parametrize(("size", "price"), [("2.5", 10_100), ("0.7", 9_900), ("3", 10_000)])
+def test_the_premium_moves_by_the_share_of_open_interest(system, house, trader, other_trader, market_maker, size, price):
+    system.trade(trader, market_maker, 10, 10_080)
+    assert house.marketState(BTC).lastPremium == 8_000
+    system.trade(other_trader, market_maker, size, price)
+    premium = (price - 10_000) * 100
+    open_interest = system.wad(10) + system.wad(size)
+    expected = 8_000 + trunc_div((premium - 8_000) * system.wad(size), open_interest)
+    assert house.marketState(BTC).lastPremium == expected
 
 
 # ---- the band

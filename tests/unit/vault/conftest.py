@@ -32,8 +32,11 @@ class Ledger:
         self.token.approve(self.vault, amount, sender=account)
         return self.vault.deposit(account, amount, sender=account)
 
-    def settle(self, account: Any, pnl: int, market: int = 0, stale: bool = False) -> ReceiptAPI:
-        return self.vault.settle(account, market, pnl, stale, sender=self.house)
+    def settle(self, account: Any, pnl: int, market: int = 0) -> ReceiptAPI:
+        return self.vault.settle(account, market, pnl, sender=self.house)
+
+    def convert(self, account: Any) -> ReceiptAPI:
+        return self.vault.convert(account, sender=self.house)
 
     def send(self, function: str, *arguments: Any) -> ReceiptAPI:
         """A call by the clearing house."""
@@ -47,7 +50,7 @@ class Ledger:
     def write_off(self, amount: int, debtor: AccountAPI, market: int = 0) -> ReceiptAPI:
         """The market's claims bear a default of `amount`."""
         self.settle(debtor, -amount, market)
-        return self.send("resolveDebt", debtor, market, amount, 0)
+        return self.send("resolveDebt", debtor, market, amount, amount, 0)
 
     def claims(self, *accounts: Any, market: int = 0) -> list[int]:
         return [self.vault.claimsOf(account, market) for account in accounts]

@@ -5,13 +5,12 @@ import pytest
 from tests.expect import reverts
 
 OF_THE_HOUSE = {
-    "settle": lambda account: (account, 0, 5, False),
-    "transferCash": lambda account: (account, account, 0),
+    "settle": lambda account: (account, 0, 5),
+    "convert": lambda account: (account,),
     "creditCash": lambda account: (account, 5),
     "exchange": lambda account: (account, account, 0, 0, 0),
-    "chargePenalty": lambda account: (account, 5),
-    "seizeClaims": lambda account: (account,),
-    "resolveDebt": lambda account: (account, 0, 0, 0),
+    "chargeLiquidation": lambda account: (account, account, 0, 0),
+    "resolveDebt": lambda account: (account, 0, 0, 0, 0),
     "addResidual": lambda account: (0, 5),
 }
 FOR_ANYONE = {"deposit", "withdraw"}

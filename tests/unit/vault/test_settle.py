@@ -134,6 +134,41 @@ def test_what_cash_can_not_pay_is_debt(ledger, trader):
     assert ledger.vault.net(trader) == -300
 
 
+def test_the_pool_is_not_paid_past_those_who_wait(ledger, trader, other_trader, stranger):
+    """While others have claims, a profit becomes claims first and is converted at the market's index."""
+    ledger.settle(trader, 500)
+    ledger.fill_pool(other_trader, 300)
+    receipt = ledger.settle(stranger, 200)
+    assert event(receipt, "ClaimsMinted")["amount"] == 200
+    assert event(receipt, "Settled")["cash"] == 0
+    assert state(ledger, stranger) == (200, 0, 0, 100)
+
+
+# ---- converting all claims
+
+
+def test_claims_of_all_markets_convert_and_pay_debts(ledger, trader, other_trader):
+    for market in (4, 2):
+        ledger.settle(trader, 100, market=market)
+    ledger.settle(trader, -150, market=3)
+    for market in (4, 2):
+        ledger.fill_pool(other_trader, 80, market=market)
+    receipt = ledger.convert(trader)
+    converted = [(log["market"], log["amount"]) for log in events(receipt, "ClaimsConverted")]
+    assert converted == [(2, 80), (4, 80)]
+    assert event(receipt, "DebtRepaid") == {"account": trader, "market": 3, "fromCash": 150, "fromProfit": 0}
+    assert state(ledger, trader, market=3) == (10, 0, 0, 150)
+
+
+def test_without_claims_nothing_converts(ledger, trader):
+    ledger.deposit(trader, 100)
+    assert ledger.convert(trader).events == []
+    assert ledger.vault.cashOf(trader) == 100
+
+
+# ---- losses and claims elsewhere
+
+
 def test_before_debt_claims_elsewhere_convert_lowest_market_first(ledger, trader, other_trader):
     for market in (4, 2):
         ledger.settle(trader, 100, market=market)
@@ -174,15 +209,15 @@ def residual_ledger(ledger):
     return ledger
 
 
-def test_a_stale_profit_bears_the_residual_first(residual_ledger, trader):
-    receipt = residual_ledger.settle(trader, 800, stale=True)
+def test_a_profit_bears_the_residual_first(residual_ledger, trader):
+    receipt = residual_ledger.settle(trader, 800)
     assert event(receipt, "Settled")["absorbed"] == 500
     assert residual_ledger.vault.marketLedger(0).residual == 0
     assert state(residual_ledger, trader) == (0, 300, 0, 0)
 
 
-def test_a_stale_profit_bears_no_more_than_itself(residual_ledger, trader):
-    receipt = residual_ledger.settle(trader, 200, stale=True)
+def test_a_profit_bears_no_more_than_itself(residual_ledger, trader):
+    receipt = residual_ledger.settle(trader, 200)
     assert event(receipt, "Settled")["absorbed"] == 200
     assert residual_ledger.vault.marketLedger(0).residual == 300
     assert state(residual_ledger, trader) == (0, 0, 0, 0)
@@ -190,16 +225,16 @@ def test_a_stale_profit_bears_no_more_than_itself(residual_ledger, trader):
 
 def test_the_residual_goes_before_the_repayment_of_debt(residual_ledger, trader):
     residual_ledger.settle(trader, -100)
-    residual_ledger.settle(trader, 550, stale=True)
+    residual_ledger.settle(trader, 550)
     assert state(residual_ledger, trader) == (0, 0, 50, 0)
 
 
-def test_a_live_profit_and_a_stale_loss_bear_no_residual(residual_ledger, trader, other_trader):
-    residual_ledger.settle(trader, 800)
-    receipt = residual_ledger.settle(other_trader, -100, stale=True)
+def test_a_residual_is_of_one_market_and_of_profits(residual_ledger, trader, other_trader):
+    residual_ledger.settle(trader, 800, market=1)
+    receipt = residual_ledger.settle(other_trader, -100)
     assert event(receipt, "Settled")["absorbed"] == 0
     assert residual_ledger.vault.marketLedger(0).residual == 500
-    assert state(residual_ledger, trader) == (0, 800, 0, 0)
+    assert state(residual_ledger, trader, market=1) == (0, 800, 0, 0)
 
 
 def test_residuals_add_up(residual_ledger):

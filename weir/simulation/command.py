@@ -1,0 +1,144 @@
+"""The console command `weir demo`, also run by `make demo` and `ape run demo`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from weir.cli import one_line_errors
+
+if TYPE_CHECKING:
+    from weir.node import Kind
+    from weir.simulation.engine import Progress
+
+__all__ = ["command"]
+
+
+@click.command("demo")
+@click.option(
+    "--scenario",
+    default="2020-03-12",
+    show_default=True,
+    help="A scenario's name (see `weir scenarios`), or the file of one of your own.",
+)
+@click.option("--node", type=click.Choice(["anvil", "ganache"]), default="anvil", show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same node: same result.")
+@click.option(
+    "--json",
+    "as_json",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write the result in JSON.",
+)
+@click.option(
+    "--report",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("build/report.html"),
+    show_default=True,
+    help="Where to write the report, one page.",
+)
+@click.option(
+    "--fund", type=click.FloatRange(0), default=1.0, show_default=True, help="Multiplies the fund's layers."
+)
+@click.option(
+    "--leverage",
+    type=click.FloatRange(0, min_open=True),
+    help="Multiplies what traders take.  [default: the scenario's]",
+)
+@click.option(
+    "--substeps",
+    type=click.IntRange(1, 60),
+    default=4,
+    show_default=True,
+    help="Steps between two known prices: the fewer, the larger the gaps.",
+)
+def command(
+    scenario: str,
+    node: str,
+    seed: int,
+    as_json: Path | None,
+    page: Path,
+    fund: float,
+    leverage: float | None,
+    substeps: int,
+) -> None:
+    """Replay a crash on a local chain: traders, makers, keepers, the fund, and who paid for what.
+
+    Ends with exit code 1 when an identity does not hold.
+    """
+    with one_line_errors():
+        sys.exit(_demo(scenario, node, seed, as_json, page, fund, leverage, substeps))
+
+
+def _demo(
+    scenario: str,
+    node: str,
+    seed: int,
+    as_json: Path | None,
+    page: Path,
+    fund: float,
+    leverage: float | None,
+    substeps: int,
+) -> int:
+    from rich.console import Console
+
+    from weir import report, report_console
+    from weir.scenarios import load
+    from weir.simulation.engine import Settings, simulate
+
+    console = Console()
+    settings = Settings(substeps=substeps, fund_factor=fund, leverage=leverage)
+    kind: Kind = "ganache" if node == "ganache" else "anvil"
+    with _progress() as tell:
+        result = simulate(load(scenario), kind, seed, settings, tell)
+    console.print(report_console.render(result))
+    report.write(result, page)
+    console.print(f"Report: {page}", soft_wrap=True)
+    if as_json:
+        result.save(as_json)
+        console.print(f"JSON:   {as_json}", soft_wrap=True)
+    return 0 if all(identity.holds for identity in result.identities) else 1
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Progress], None]]:
+    """A bar on a terminal's standard error; a line now and then elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Lines()
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def tell(progress: Progress) -> None:
+            bar.update(task, completed=progress.done, total=progress.total, description=_describe(progress))
+
+        yield tell
+
+
+class _Lines:
+    """Says something whenever the stage changes."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.stage != self._last:
+            self._last = progress.stage
+            click.echo(_describe(progress), err=True)
+
+
+def _describe(progress: Progress) -> str:
+    prices = " ".join(f"{symbol} {price:,.0f}" for symbol, price in progress.prices.items())
+    counts = f"{progress.liquidations} liquidations, {progress.defaults} defaults" if progress.prices else ""
+    return " · ".join(part for part in (progress.stage, prices, counts) if part)
