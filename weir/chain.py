@@ -561,7 +561,7 @@ class Chain:
 
     def _receipt(self, raw: Mapping[str, Any]) -> Receipt:
         if int(raw["status"], 16) == 0:
-            raise self._why(raw["transactionHash"])
+            raise self._why(raw["transactionHash"], int(raw["blockNumber"], 16))
         return Receipt(
             transaction=raw["transactionHash"],
             sender=_address(raw["from"]),
@@ -572,13 +572,13 @@ class Chain:
             contract=_address(raw["contractAddress"]) if raw.get("contractAddress") else None,
         )
 
-    def _why(self, transaction: str) -> ContractError:
+    def _why(self, transaction: str, block: int) -> ContractError:
         """Why a transaction reverted, from calling it again on the state before its block."""
         sent = self.rpc("eth_getTransactionByHash", transaction)
         again = {key: sent[key] for key in ("from", "to", "value", "gas") if sent.get(key) is not None}
         again["data"] = sent["input"]
         try:
-            self.rpc("eth_call", again, hex(int(sent["blockNumber"], 16) - 1))
+            self.rpc("eth_call", again, hex(block - 1))
         except ContractError as error:
             return ContractError(error.name, error.arguments, error.data, transaction)
         except RpcError as error:

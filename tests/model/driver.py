@@ -293,6 +293,7 @@ class Campaign:
             market -= 1
         if market and self.random.random() < 0.2:
             self.world.set_price(market, None)
+            self.world.advance(86_400)
         price = self.world.house.markets[market].price * self.random.randint(85, 115) // 100
         self._call("close_market", market, price)
 

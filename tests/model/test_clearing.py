@@ -247,6 +247,10 @@ def test_a_dead_market_is_closed_within_the_band_and_everyone_settles(stage: Sta
     with pytest.raises(errors.PriceStillLive):
         stage.call("close_market", 0, wei(90))
     stage.world.set_price(0, None)
+    stage.world.advance(86_399)
+    with pytest.raises(errors.PriceStillLive):
+        stage.call("close_market", 0, wei(90))
+    stage.world.advance(1)
     with pytest.raises(errors.ClosePriceOutOfBand):
         stage.call("close_market", 0, wei(79.999999))
     stage.call("close_market", 0, wei(80))

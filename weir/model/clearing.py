@@ -11,6 +11,7 @@ from weir.model.fund import Fund
 from weir.model.ledger import Ledger, MarketLedger
 from weir.model.markets import Market, Position, Status
 from weir.model.numbers import (
+    CLOSE_AFTER,
     DUST,
     MAX_MARKETS,
     MAX_PAUSE,
@@ -121,11 +122,11 @@ class ClearingHouse:
 
     def close_market(self, number: int, price: int) -> None:
         market = self._open_market(number)
-        if self.feeds.is_ok(number):
+        if self.feeds.is_ok(number) or self.clock.time < market.updated_at + CLOSE_AFTER:
             raise errors.PriceStillLive(number)
         band = self.liquidation.close_band
         if abs(price - market.price) * MILLION > band * market.price:
-            low, high = (market.price * (MILLION - band), market.price * (MILLION + band))
+            low, high = market.price * (MILLION - band), market.price * (MILLION + band)
             raise errors.ClosePriceOutOfBand(price, ceil_div(low, MILLION), high // MILLION)
         market.move_price(price)
         market.end_both()
@@ -199,9 +200,10 @@ class ClearingHouse:
             market.refresh(self.clock.time, self.clock.block, self.feeds.price(number))
 
     def _refresh_all(self, account: str) -> None:
-        """Every market whose price the account's equity depends on."""
-        for number in self.open_markets(account):
-            self.refresh(number)
+        """Every market in which the account has a live record of a size."""
+        for number, record in sorted(self.positions[account].items()):
+            if record.size and self.markets[number].is_live(record):
+                self.refresh(number)
 
     # ---- settlement
 

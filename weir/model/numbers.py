@@ -11,6 +11,7 @@ SHARE_OFFSET = 10**6  # virtual shares of a tranche
 MAX_MARKETS = 64
 MAX_POSITIONS = 8
 MAX_MATURITY = 7 * 86_400  # seconds
+CLOSE_AFTER = 86_400  # seconds without a refresh before a market may be closed
 MAX_PAUSE = 3 * 86_400  # seconds
 PAUSE_INTERVAL = 7 * 86_400  # seconds between the starts of two pauses
 

@@ -1,0 +1,461 @@
+"""What a keeper decides, and what it remembers: its policy on made-up views, its state on real files."""
+
+import json
+import logging
+import threading
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from weir.chain import RpcError
+from weir.client import AccountState, Actions, FundState, MarketState, PositionState, TrancheState
+from weir.keeper.policy import (
+    MILLION,
+    WAD,
+    Kind,
+    Options,
+    affordable,
+    expected_bounty,
+    flags,
+    housekeeping,
+    resolutions,
+    settlements,
+    taken,
+    winners,
+)
+from weir.keeper.runner import Keeper, StepReport
+from weir.keeper.state import FIRST_DELAY, LAST_DELAY, InFlight, KeeperState
+from weir.keeper.view import Rules, View
+
+USD = 10**6
+ETHER = 10**18
+PRICE = 10_000
+RULES = Rules(penalty=5_000, min_notional=100 * USD, scale=10**30)
+LIQUIDATOR, TRADER, OTHER, WINNER = "0x10", "0x20", "0x21", "0x30"
+OPTIONS = Options()
+
+
+# ------------------------------------------------------------------- factories
+
+
+def market(number: int = 0, **changes: Any) -> MarketState:
+    """Initial margin 5 %, maintenance 3 %, at 10,000 USD; the fund may pay a million."""
+    fields: dict[str, Any] = dict.fromkeys(MarketState.__slots__, 0)
+    fields |= {
+        "id": number,
+        "price": PRICE * ETHER,
+        "initial_margin_ratio": 50_000,
+        "maintenance_margin_ratio": 30_000,
+        "available": 1_000_000 * USD,
+    }
+    return MarketState(**fields | changes)
+
+
+def account(address: str, equity: int, *sizes: float, unsettled: int = 0, **changes: Any) -> AccountState:
+    """An account with USD `equity` and positions in markets 0, 1, …; its profit so far lies in market 0."""
+    positions = tuple(
+        PositionState(
+            market=m,
+            size=round(size * ETHER),
+            unsettled=unsettled * USD if m == 0 else 0,
+            notional=round(abs(size) * PRICE * USD),
+            live=True,
+        )
+        for m, size in enumerate(sizes)
+        if size
+    )
+    notional = sum(position.notional for position in positions)
+    fields: dict[str, Any] = {
+        "address": address,
+        "cash": (equity - unsettled) * USD,
+        "claims": 0,
+        "debt": 0,
+        "net": (equity - unsettled) * USD,
+        "unsettled": unsettled * USD,
+        "equity": equity * USD,
+        "initial_margin": notional * 5 // 100,
+        "maintenance_margin": notional * 3 // 100,
+        "notional": notional,
+        "flagged_at": 0,
+        "insolvent": False,
+        "priced": True,
+        "positions": positions,
+    }
+    return AccountState(**fields | changes)
+
+
+def finding(of: AccountState, **changes: Any) -> Actions:
+    """What the lens says about an account: nothing to do, unless changed."""
+    fields: dict[str, Any] = {name: getattr(of, name, False) for name in Actions.__slots__}
+    return Actions(**fields | {"bounty_rate": 0} | changes)
+
+
+def for_sale(of: AccountState, bounty_rate: int = 2_000, **changes: Any) -> Actions:
+    return finding(of, liquidate=True, bounty_rate=bounty_rate, flagged_at=1, **changes)
+
+
+def view(*accounts: AccountState, findings: tuple[Actions, ...] = (), **changes: Any) -> View:
+    tranche = TrancheState("0x99", 0, 0, 0, 0, 1, rolls_from=500, requested=0, noticed=0)
+    fund: dict[str, Any] = dict.fromkeys(FundState.__slots__, 0)
+    fund |= {"gate_open": True, "junior_tranche": tranche, "senior_tranche": tranche}
+    fields: dict[str, Any] = {
+        "block": 10,
+        "time": 1_000,
+        "rules": RULES,
+        "markets": (market(0), market(1)),
+        "findings": findings,
+        "accounts": {each.address: each for each in accounts},
+        "fund": FundState(**fund),
+        "uncollected": 0,
+    }
+    return View(**fields | changes)
+
+
+# ------------------------------------------------------------------- fractions
+
+
+class TestTaken:
+    def test_everything_of_an_insolvent_account(self) -> None:
+        assert taken(RULES, for_sale(account(TRADER, -5, 1)), WAD) == WAD
+
+    def test_what_restores_initial_margin_and_no_more(self) -> None:
+        below = for_sale(account(TRADER, 250, 1))
+        fraction = taken(RULES, below, WAD)
+        cost = below.notional * (below.bounty_rate + RULES.penalty) // MILLION
+
+        def restored(part: int) -> bool:
+            equity = below.equity - cost * part // WAD
+            return equity >= below.initial_margin * (WAD - part) // WAD
+
+        assert restored(fraction)
+        assert not restored(fraction - WAD // 10**6)
+
+    def test_less_when_less_is_wanted(self) -> None:
+        assert taken(RULES, for_sale(account(TRADER, 250, 1)), WAD // 10) == WAD // 10
+
+    def test_everything_when_the_cost_eats_the_margin(self) -> None:
+        dear = RULES._replace(penalty=50_000)
+        assert taken(dear, for_sale(account(TRADER, 250, 1)), WAD) == WAD
+
+    def test_at_least_the_smallest_piece(self) -> None:
+        small = for_sale(account(TRADER, 250, 1))
+        assert taken(RULES, small, 1) == -(-RULES.min_notional * WAD // small.notional)
+
+    def test_no_rest_below_the_smallest_piece(self) -> None:
+        assert taken(RULES, for_sale(account(TRADER, -5, 1)), WAD - WAD // 1000) == WAD
+
+    def test_dust_goes_whole(self) -> None:
+        assert taken(RULES, for_sale(account(TRADER, 0, 0), notional=0), 1) == WAD
+
+
+class TestAffordable:
+    def test_all_that_may_be_taken_with_enough_margin(self) -> None:
+        target = account(TRADER, -5, 1)
+        rich = account(LIQUIDATOR, 10_000)
+        assert affordable(view(rich, target), rich, target, for_sale(target), 900_000) == WAD
+
+    def test_the_most_that_margin_allows(self) -> None:
+        target = account(TRADER, -5, 10)
+        own = account(LIQUIDATOR, 1_000)
+        fraction = affordable(view(own, target), own, target, for_sale(target), MILLION)
+        # 5 % of 100,000 USD is 5,000; a thousand carries a fifth.
+        assert abs(fraction - WAD // 5) < WAD // 10**9
+
+    def test_only_a_part_of_the_margin_is_used(self) -> None:
+        target = account(TRADER, -5, 10)
+        own = account(LIQUIDATOR, 1_000)
+        half = affordable(view(own, target), own, target, for_sale(target), MILLION // 2)
+        assert abs(half - WAD // 10) < WAD // 10**9
+
+    def test_positions_of_ones_own_count(self) -> None:
+        target = account(TRADER, -5, 10)
+        long, short = account(LIQUIDATOR, 1_000, 1), account(LIQUIDATOR, 1_000, -1)
+        to_long = affordable(view(long, target), long, target, for_sale(target), MILLION)
+        to_short = affordable(view(short, target), short, target, for_sale(target), MILLION)
+        assert abs(to_long - WAD // 10) < WAD // 10**9
+        assert abs(to_short - 3 * WAD // 10) < WAD // 10**9
+
+    def test_nothing_without_margin_for_the_smallest_piece(self) -> None:
+        target = account(TRADER, -5, 10)
+        poor = account(LIQUIDATOR, 4)
+        assert affordable(view(poor, target), poor, target, for_sale(target), MILLION) == 0
+
+    @pytest.mark.parametrize("state", [{"flagged_at": 7}, {"debt": 1}])
+    def test_nothing_while_flagged_or_in_debt(self, state: dict[str, int]) -> None:
+        target = account(TRADER, -5, 1)
+        own = account(LIQUIDATOR, 10_000, **state)
+        assert affordable(view(own, target), own, target, for_sale(target), MILLION) == 0
+
+
+class TestExpectedBounty:
+    def test_from_cash(self) -> None:
+        target = account(TRADER, 250, 1)
+        assert expected_bounty(view(target), target, for_sale(target), WAD) == 20 * USD
+
+    def test_a_loss_takes_claims_and_then_cash_before_it(self) -> None:
+        target = account(TRADER, 10, 1, unsettled=-300, cash=305 * USD, claims=5 * USD, net=310 * USD)
+        assert expected_bounty(view(target), target, for_sale(target), WAD) == 10 * USD
+
+    def test_from_the_fund_once_nothing_is_left(self) -> None:
+        target = account(TRADER, -100, 1, unsettled=-300, cash=200 * USD)
+        assert expected_bounty(view(target), target, for_sale(target), WAD) == 20 * USD
+
+    def test_no_more_than_the_fund_may_pay(self) -> None:
+        target = account(TRADER, -100, 1, unsettled=-300, cash=200 * USD)
+        tight = view(target, markets=(market(available=7 * USD),))
+        assert expected_bounty(tight, target, for_sale(target), WAD) == 7 * USD
+
+
+# ----------------------------------------------------------------------- tasks
+
+
+class TestResolutions:
+    def test_the_deepest_first(self) -> None:
+        own, first, second = account(LIQUIDATOR, 50_000), account(TRADER, -900, 1), account(OTHER, 100, 1)
+        found = resolutions(
+            view(own, second, first, findings=(for_sale(second), for_sale(first))), LIQUIDATOR, OPTIONS
+        )
+        assert [task.subject for task in found] == [TRADER, OTHER]
+        assert {task.kind for task in found} == {Kind.LIQUIDATE}
+
+    def test_never_itself(self) -> None:
+        own = account(LIQUIDATOR, 10, 1)
+        assert resolutions(view(own, findings=(for_sale(own),)), LIQUIDATOR, OPTIONS) == []
+
+    def test_winners_stand_in_line_when_a_loss_is_to_be_resolved(self) -> None:
+        own, target = account(LIQUIDATOR, 50_000), account(TRADER, -900, 1)
+        winner = account(WINNER, 9_000, -1, unsettled=800)
+        (task,) = resolutions(view(own, target, winner, findings=(for_sale(target),)), LIQUIDATOR, OPTIONS)
+        assert (task.fraction, task.settle_first) == (WAD, (WINNER,))
+
+    def test_nobody_is_named_where_nothing_is_lost(self) -> None:
+        own, target = account(LIQUIDATOR, 50_000), account(TRADER, 250, 1)
+        winner = account(WINNER, 9_000, -1, unsettled=800)
+        (task,) = resolutions(view(own, target, winner, findings=(for_sale(target),)), LIQUIDATOR, OPTIONS)
+        assert task.settle_first == ()
+        assert 0 < task.fraction < WAD
+
+    def test_deleverages_without_margin_of_its_own(self) -> None:
+        own, target = account(LIQUIDATOR, 1), account(TRADER, -900, 1)
+        ready = for_sale(target, deleverage=True)
+        (task,) = resolutions(view(own, target, findings=(ready,)), LIQUIDATOR, OPTIONS)
+        assert task.kind is Kind.DELEVERAGE
+
+    def test_waits_while_the_auction_runs(self) -> None:
+        own, target = account(LIQUIDATOR, 1), account(TRADER, -900, 1)
+        assert resolutions(view(own, target, findings=(for_sale(target),)), LIQUIDATOR, OPTIONS) == []
+
+    @pytest.mark.parametrize(
+        ("options", "wanted"),
+        [
+            (Options(min_bounty_rate=2_000), True),
+            (Options(min_bounty_rate=2_001), False),
+            (Options(min_profit=20 * USD), True),
+            (Options(min_profit=20 * USD + 1), False),
+            (Options(min_profit=10 * USD, gas_price=10 * USD / 400_000), True),
+            (Options(min_profit=10 * USD, gas_price=10.1 * USD / 400_000), False),
+        ],
+    )
+    def test_only_for_its_price(self, options: Options, wanted: bool) -> None:
+        own, target = account(LIQUIDATOR, 50_000), account(TRADER, -900, 1)
+        found = resolutions(view(own, target, findings=(for_sale(target),)), LIQUIDATOR, options)
+        assert bool(found) is wanted
+
+
+class TestWinners:
+    def test_the_largest_first_and_no_more_than_asked_for(self) -> None:
+        small, large = account("0x31", 100, -1, unsettled=5), account("0x32", 100, -1, unsettled=50)
+        loser = account("0x33", 100, 1, unsettled=-50)
+        seen = view(small, large, loser)
+        assert winners(seen, (0,), 8, ()) == ("0x32", "0x31")
+        assert winners(seen, (0,), 1, ()) == ("0x32",)
+        assert winners(seen, (0,), 8, ("0x32",)) == ("0x31",)
+
+    def test_only_of_the_market(self) -> None:
+        seen = view(account("0x31", 100, -1, unsettled=5))
+        assert winners(seen, (1,), 8, ()) == ()
+        assert winners(seen, (), 8, ()) == ("0x31",)
+
+
+class TestSettleAndFlag:
+    def test_a_loss_without_a_position_is_settled_after_the_winners(self) -> None:
+        loser, winner = account(TRADER, -40), account(WINNER, 100, -1, unsettled=5)
+        (task,) = settlements(view(loser, winner, findings=(finding(loser, settle=True),)), OPTIONS)
+        assert (task.subject, task.settle_first) == (TRADER, (WINNER,))
+
+    def test_empty_records_go_together(self) -> None:
+        people = [account(f"0x{i:02}", 10) for i in range(45)]
+        tasks = settlements(view(*people, findings=tuple(finding(p, settle=True) for p in people)), OPTIONS)
+        named = [address for task in tasks for address in (*task.settle_first, task.subject)]
+        assert len(tasks) == 3
+        assert sorted(named) == sorted(person.address for person in people)
+
+    def test_what_is_settled_is_not_flagged(self) -> None:
+        loser = account(TRADER, -40)
+        assert flags(view(loser, findings=(finding(loser, settle=True, flag=True),))) == []
+
+    @pytest.mark.parametrize("verdict", ["flag", "unflag", "mark"])
+    def test_flags_follow_the_verdict(self, verdict: str) -> None:
+        person = account(TRADER, 10, 1)
+        (task,) = flags(view(person, findings=(finding(person, **{verdict: True}),)))
+        assert (task.kind, task.subject) == (Kind.FLAG, TRADER)
+
+    def test_the_deepest_is_flagged_first(self) -> None:
+        people = account(TRADER, 200, 1), account(OTHER, -200, 1)
+        tasks = flags(view(*people, findings=tuple(finding(p, flag=True) for p in people)))
+        assert [task.subject for task in tasks] == [OTHER, TRADER]
+
+
+class TestHousekeeping:
+    def test_collects_from_a_threshold_on(self) -> None:
+        options = Options(min_collect=100)
+        assert housekeeping(view(uncollected=99), options) == []
+        assert [task.kind for task in housekeeping(view(uncollected=100), options)] == [Kind.COLLECT]
+
+    @pytest.mark.parametrize(
+        ("changes", "gate", "due"),
+        [
+            ({"requested": 1}, True, True),
+            ({"noticed": 1}, True, True),
+            ({}, True, False),
+            ({"noticed": 1}, False, False),
+            ({"noticed": 1, "rolls_from": 1_001}, True, False),
+        ],
+    )
+    def test_rolls_for_those_who_wait(self, changes: dict[str, int], gate: bool, due: bool) -> None:
+        seen = view()
+        fund = replace(seen.fund, junior_tranche=replace(seen.fund.junior_tranche, **changes), gate_open=gate)
+        tasks = housekeeping(replace(seen, fund=fund), Options(min_collect=1))
+        assert [task.subject for task in tasks] == (["junior"] if due else [])
+
+
+# ----------------------------------------------------------------------- state
+
+
+class TestState:
+    def test_comes_back_as_it_was(self, tmp_path: Path) -> None:
+        path = tmp_path / "keeper" / "state.json"
+        state = KeeperState.open(path, 31337, "0xhouse")
+        state.in_flight.append(InFlight(transaction="0x1", kind="flag", subject=TRADER))
+        state.totals.sent["flag"] += 2
+        state.failed("flag:0x20", 1_000)
+        state.save()
+        assert KeeperState.open(path, 31337, "0xhouse") == state
+        assert [file.name for file in path.parent.iterdir()] == ["state.json"]
+
+    @pytest.mark.parametrize("content", ["", "{", '{"version": 2}', "[1]", '{"chain_id": 1}'])
+    def test_damage_is_forgotten(
+        self, content: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        path = tmp_path / "state.json"
+        path.write_text(content)
+        with caplog.at_level(logging.WARNING):
+            state = KeeperState.open(path, 31337, "0xhouse")
+        assert state.steps == 0
+        assert "starting anew" in caplog.text
+
+    def test_another_deployment_is_another_story(self, tmp_path: Path) -> None:
+        path = tmp_path / "state.json"
+        old = KeeperState.open(path, 31337, "0xold")
+        old.steps = 9
+        old.save()
+        assert KeeperState.open(path, 31337, "0xnew").steps == 0
+        assert KeeperState.open(path, 1, "0xold").steps == 0
+
+    def test_a_failed_save_leaves_the_old_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = tmp_path / "state.json"
+        state = KeeperState.open(path, 31337, "0xhouse")
+        state.save()
+        before = path.read_text()
+
+        def fail(*_: object) -> None:
+            raise OSError("disk full")
+
+        monkeypatch.setattr("os.fsync", fail)
+        state.steps = 5
+        with pytest.raises(OSError, match="disk full"):
+            state.save()
+        assert path.read_text() == before
+        assert [file.name for file in tmp_path.iterdir()] == ["state.json"]
+
+    def test_rests_double_up_to_a_limit_and_end_with_success(self) -> None:
+        state = KeeperState.open(None, 31337, "0xhouse")
+        rests = []
+        for _ in range(8):
+            state.failed("flag:0x20", 0)
+            rests.append(state.backoff["flag:0x20"].until)
+        assert rests[:3] == [FIRST_DELAY, 2 * FIRST_DELAY, 4 * FIRST_DELAY]
+        assert rests[-1] == LAST_DELAY
+        assert state.rests("flag:0x20", LAST_DELAY - 1)
+        assert not state.rests("flag:0x20", LAST_DELAY)
+        state.succeeded("flag:0x20")
+        assert not state.rests("flag:0x20", 0)
+
+    def test_old_failures_are_dropped(self) -> None:
+        state = KeeperState.open(None, 31337, "0xhouse")
+        state.failed("flag:0x20", 0)
+        state.forget(LAST_DELAY + FIRST_DELAY)
+        assert state.backoff == {}
+
+
+# ------------------------------------------------------------------------ loop
+
+
+class _Flaky(Keeper):
+    """A keeper whose node fails as often as it is told."""
+
+    def __init__(self, failures: int) -> None:
+        house = SimpleNamespace(address="0xhouse")
+        weir = SimpleNamespace(chain=SimpleNamespace(id=31337), clearing_house=house)
+        super().__init__(cast(Any, weir), cast(Any, SimpleNamespace(address=LIQUIDATOR)))
+        self.failures = failures
+        self.calls = 0
+
+    def step(self) -> StepReport:
+        self.calls += 1
+        if self.calls <= self.failures:
+            raise RpcError("eth_call", -32000, "busy")
+        return StepReport(block=self.calls, time=0)
+
+
+class _Waits(threading.Event):
+    """Never waits; remembers how long it should have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pauses: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.pauses.append(timeout or 0.0)
+        return False
+
+
+class TestLoop:
+    def test_goes_on_after_failures_ever_more_slowly(self) -> None:
+        keeper, stop = _Flaky(failures=5), _Waits()
+        report = keeper.run(interval=5, steps=7, stop=stop)
+        assert report is not None
+        assert report.block == 7
+        assert stop.pauses == [10, 20, 40, 60, 60, 5]
+
+    def test_a_failure_at_the_end_is_raised(self) -> None:
+        with pytest.raises(RpcError, match="busy"):
+            _Flaky(failures=3).run(interval=0, steps=3, stop=_Waits())
+
+    def test_stops_when_told(self) -> None:
+        keeper, stop = _Flaky(failures=0), threading.Event()
+        keeper.run(interval=0, stop=stop, observe=lambda report: stop.set() if report.block == 3 else None)
+        assert keeper.calls == 3
+
+    def test_a_report_counts_and_can_be_json(self) -> None:
+        report = StepReport(block=1, time=2)
+        report.tasks += [
+            {"kind": Kind.FLAG, "outcome": "sent", "subject": TRADER, "reason": ""},
+            {"kind": Kind.FLAG, "outcome": "refused", "subject": OTHER, "reason": ""},
+        ]
+        assert report.count("sent") == {"flag": 1}
+        assert report.failed
+        assert json.loads(json.dumps(report.as_dict()))["tasks"][0]["kind"] == "flag"
