@@ -24,10 +24,11 @@ contract ClearingHouse is Orders, Liquidations {
     // -------------------------------------------------------------- the vault
 
     /// @inheritdoc IClearingHouse
-    function authorizeWithdrawal(address account, uint256 amount, address[] calldata settleFirst)
-        external
-        nonReentrant
-    {
+    function authorizeWithdrawal(
+        address account,
+        uint256 amount,
+        address[] calldata settleFirst
+    ) external nonReentrant {
         if (msg.sender != address(_VAULT)) revert OnlyVault();
         _settleMany(settleFirst);
         int256 net = _settleAccount(account);

@@ -112,11 +112,13 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     }
 
     /// @inheritdoc IVault
-    function exchange(address payer, address payee, uint256 amount, uint256 payerFee, uint256 payeeFee)
-        external
-        onlyClearingHouse
-        returns (int256 payerNet, int256 payeeNet)
-    {
+    function exchange(
+        address payer,
+        address payee,
+        uint256 amount,
+        uint256 payerFee,
+        uint256 payeeFee
+    ) external onlyClearingHouse returns (int256 payerNet, int256 payeeNet) {
         _debitFree(payer, amount + payerFee);
         _addCash(payee, amount);
         _debitFree(payee, payeeFee);
@@ -126,11 +128,12 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     }
 
     /// @inheritdoc IVault
-    function chargeLiquidation(address account, address liquidator, uint256 bounty, uint256 penalty)
-        external
-        onlyClearingHouse
-        returns (uint256 bountyPaid, uint256 penaltyPaid, int256)
-    {
+    function chargeLiquidation(
+        address account,
+        address liquidator,
+        uint256 bounty,
+        uint256 penalty
+    ) external onlyClearingHouse returns (uint256 bountyPaid, uint256 penaltyPaid, int256) {
         uint256 cash = _accounts[account].cash;
         bountyPaid = _min(bounty, cash);
         penaltyPaid = _min(penalty, cash - bountyPaid);
@@ -144,10 +147,13 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     }
 
     /// @inheritdoc IVault
-    function resolveDebt(address account, uint16 market, uint256 shortfall, uint256 fromProfit, uint256 fromFund)
-        external
-        onlyClearingHouse
-    {
+    function resolveDebt(
+        address account,
+        uint16 market,
+        uint256 shortfall,
+        uint256 fromProfit,
+        uint256 fromFund
+    ) external onlyClearingHouse {
         MarketLedger storage ledger = _markets[market];
         _reduceDebt(account, market, shortfall);
         emit DebtResolved(account, market, shortfall, fromProfit, fromFund);
@@ -208,11 +214,10 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     }
 
     /// @inheritdoc IVault
-    function claimOf(address account, uint16 market)
-        external
-        view
-        returns (uint256 value, uint256 units, uint256 maturesAt)
-    {
+    function claimOf(
+        address account,
+        uint16 market
+    ) external view returns (uint256 value, uint256 units, uint256 maturesAt) {
         Entry storage entry = _entries[account][market];
         if (!Bits.has(_accounts[account].claimMarkets, market)) return (0, 0, 0);
         if (entry.claimsEpoch != _markets[market].claimsEpoch) return (0, 0, 0);

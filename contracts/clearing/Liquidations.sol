@@ -43,15 +43,16 @@ abstract contract Liquidations is Solvency {
     /// @dev Linear from bountyStart at the flag to bountyMax at the end of the auction. ppm.
     function _bountyRate(LiquidationParameters memory p, uint256 elapsed) private pure returns (uint256) {
         uint256 time = elapsed < p.auctionDuration ? elapsed : p.auctionDuration;
-        return p.bountyStart + uint256(p.bountyMax - p.bountyStart) * time / p.auctionDuration;
+        return p.bountyStart + (uint256(p.bountyMax - p.bountyStart) * time) / p.auctionDuration;
     }
 
     /// @dev The part that will be taken: no more than restores initial margin, and no piece or rest below minNotional. 1e18 = all.
-    function _fraction(LiquidationParameters memory p, Health memory h, uint256 bountyRate, uint256 wanted)
-        private
-        pure
-        returns (uint256 fraction)
-    {
+    function _fraction(
+        LiquidationParameters memory p,
+        Health memory h,
+        uint256 bountyRate,
+        uint256 wanted
+    ) private pure returns (uint256 fraction) {
         uint256 wad = SideMath.WAD;
         uint256 cost = FixedPointMathLib.divUp(h.notional * (bountyRate + p.penalty), SideMath.MILLION);
         fraction = FixedPointMathLib.min(wanted, wad);
@@ -81,32 +82,33 @@ abstract contract Liquidations is Solvency {
         for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {
             m = Bits.lowest(markets);
             uint256 taken = _takenNotional(account, m, fraction);
-            bounty += taken * bountyRate / SideMath.MILLION;
-            penalty += taken * penaltyRate / SideMath.MILLION;
+            bounty += (taken * bountyRate) / SideMath.MILLION;
+            penalty += (taken * penaltyRate) / SideMath.MILLION;
         }
         uint256 fromAccount;
         (fromAccount, penalty, net) = _VAULT.chargeLiquidation(account, msg.sender, bounty, penalty);
-        uint256 fromFund = bounty > fromAccount && net <= 0
-            ? _bountyFromFund(account, fraction, bountyRate, bounty - fromAccount)
-            : 0;
+        uint256 fromFund =
+            bounty > fromAccount && net <= 0 ? _bountyFromFund(account, fraction, bountyRate, bounty - fromAccount) : 0;
         if (fromFund != 0) _VAULT.creditCash(msg.sender, fromFund);
         emit Liquidated(account, msg.sender, fraction, notional, fromAccount, fromFund, penalty);
     }
 
-    function _bountyFromFund(address account, uint256 fraction, uint256 bountyRate, uint256 missing)
-        private
-        returns (uint256 paid)
-    {
+    function _bountyFromFund(
+        address account,
+        uint256 fraction,
+        uint256 bountyRate,
+        uint256 missing
+    ) private returns (uint256 paid) {
         uint64 markets = _accounts[account].positionMarkets;
         for (uint16 m; markets != 0 && paid < missing; markets = Bits.clear(markets, m)) {
             m = Bits.lowest(markets);
-            uint256 own = _takenNotional(account, m, fraction) * bountyRate / SideMath.MILLION;
+            uint256 own = (_takenNotional(account, m, fraction) * bountyRate) / SideMath.MILLION;
             paid += _FUND.payBounty(m, FixedPointMathLib.min(own, missing - paid));
         }
     }
 
     function _takenNotional(address account, uint16 market, uint256 fraction) private view returns (uint256) {
-        uint256 size = _positions[account][market].size * fraction / SideMath.WAD;
+        uint256 size = (_positions[account][market].size * fraction) / SideMath.WAD;
         return SideMath.notionalDown(size, _markets[market].price, _SCALE);
     }
 
@@ -116,13 +118,13 @@ abstract contract Liquidations is Solvency {
         for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {
             m = Bits.lowest(markets);
             // Booked again: resolving the losses may have moved the indices.
-            (Position memory taken, bool takenLive,) = _book(account, m);
-            int256 size = _signed(taken) * int256(fraction) / int256(SideMath.WAD);
+            (Position memory taken, bool takenLive, ) = _book(account, m);
+            int256 size = (_signed(taken) * int256(fraction)) / int256(SideMath.WAD);
             if (size == 0) {
                 if (fraction == SideMath.WAD) _erase(account, m, taken, takenLive);
                 continue;
             }
-            (Position memory own, bool ownLive,) = _book(msg.sender, m);
+            (Position memory own, bool ownLive, ) = _book(msg.sender, m);
             int256 change = _longChange(_signed(own), _signed(own) + size);
             change += _longChange(_signed(taken), _signed(taken) - size);
             _change(account, m, taken, takenLive, -size);
@@ -143,8 +145,8 @@ abstract contract Liquidations is Solvency {
         if (block.timestamp <= endsAt && !(h.equity < 0 && _fundIsSpent(account))) {
             revert AuctionStillRunning(account, endsAt);
         }
-        uint256 penalty = h.notional * _liquidation.penalty / SideMath.MILLION;
-        (,, int256 net) = _VAULT.chargeLiquidation(account, msg.sender, 0, penalty);
+        uint256 penalty = (h.notional * _liquidation.penalty) / SideMath.MILLION;
+        (, , int256 net) = _VAULT.chargeLiquidation(account, msg.sender, 0, penalty);
         _resolve(account, net);
         uint64 markets = _accounts[account].positionMarkets;
         for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {
@@ -164,7 +166,7 @@ abstract contract Liquidations is Solvency {
     }
 
     function _close(address account, uint16 market) private {
-        (Position memory p, bool live,) = _book(account, market);
+        (Position memory p, bool live, ) = _book(account, market);
         uint256 size = p.size;
         _erase(account, market, p, live);
         if (size != 0) {

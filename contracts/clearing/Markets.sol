@@ -62,11 +62,10 @@ abstract contract Markets is IClearingHouse, AccessManaged {
     // ------------------------------------------------------------- governance
 
     /// @inheritdoc IClearingHouse
-    function addMarket(bytes32 symbol, MarketParameters calldata parameters)
-        external
-        restricted
-        returns (uint16 market)
-    {
+    function addMarket(
+        bytes32 symbol,
+        MarketParameters calldata parameters
+    ) external restricted returns (uint16 market) {
         market = marketCount;
         if (market == MAX_MARKETS) revert TooManyMarkets(MAX_MARKETS);
         marketCount = market + 1;
@@ -178,7 +177,7 @@ abstract contract Markets is IClearingHouse, AccessManaged {
         if (openInterest < size + SideMath.DUST) return _endEpochs(market);
         Side storage side = _side(market, isShort);
         uint256 from = side.multiplier;
-        uint256 to = from * (openInterest - size) / openInterest;
+        uint256 to = (from * (openInterest - size)) / openInterest;
         if (to < SideMath.FLOOR_A) return _endEpochs(market);
         _setSide(market, isShort, to, SideMath.rebase(isShort, side.base, from, to, s.valueIndex));
         _setOpenInterest(market, openInterest - size);
@@ -255,11 +254,12 @@ abstract contract Markets is IClearingHouse, AccessManaged {
 
     /// @dev band: ppm of the mark.
     function _requireWithinBand(uint256 price, uint256 mark, uint256 band) internal pure {
-        if (FixedPointMathLib.dist(price, mark) * SideMath.MILLION > band * mark) revert PriceOutsideBand(price, mark, band);
+        if (FixedPointMathLib.dist(price, mark) * SideMath.MILLION > band * mark)
+            revert PriceOutsideBand(price, mark, band);
     }
 
     function _isLive(uint16 market) private view returns (bool) {
-        (, IPriceOracle.Status status,) = _ORACLE.peek(market);
+        (, IPriceOracle.Status status, ) = _ORACLE.peek(market);
         return status == IPriceOracle.Status.Ok;
     }
 

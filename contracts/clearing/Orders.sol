@@ -5,7 +5,6 @@ import {EIP712} from "solady/utils/EIP712.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {SignatureCheckerLib} from "solady/utils/SignatureCheckerLib.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
-import {Bits} from "../libraries/Bits.sol";
 import {SideMath} from "../libraries/SideMath.sol";
 import {Solvency} from "./Solvency.sol";
 
@@ -70,10 +69,7 @@ abstract contract Orders is Solvency, EIP712 {
 
     // --------------------------------------------------------------- the fill
 
-    function _fill(Order calldata order, bytes calldata signature, uint256 size)
-        private
-        returns (bytes32 orderHash)
-    {
+    function _fill(Order calldata order, bytes calldata signature, uint256 size) private returns (bytes32 orderHash) {
         if (block.timestamp > order.expiry) revert OrderExpired(order.expiry);
         uint64 current = _accounts[order.maker].generation;
         if (order.generation != current) revert OrderGenerationMismatch(order.generation, current);
@@ -96,8 +92,8 @@ abstract contract Orders is Solvency, EIP712 {
         bytes32 orderHash
     ) private {
         uint16 market = order.market;
-        (Position memory makerPosition, bool makerLive,) = _book(maker.account, market);
-        (Position memory takerPosition, bool takerLive,) = _book(taker.account, market);
+        (Position memory makerPosition, bool makerLive, ) = _book(maker.account, market);
+        (Position memory takerPosition, bool takerLive, ) = _book(taker.account, market);
         (uint256 makerFee, uint256 takerFee) = _pay(order, size, mark, maker, taker);
 
         int256 delta = order.isBuy ? int256(size) : -int256(size);
@@ -105,7 +101,10 @@ abstract contract Orders is Solvency, EIP712 {
         maker.to = _change(maker.account, market, makerPosition, makerLive, delta);
         taker.to = _change(taker.account, market, takerPosition, takerLive, -delta);
         uint256 openInterest = _moveMarket(
-            order, size, mark, _longChange(maker.from, maker.to) + _longChange(taker.from, taker.to)
+            order,
+            size,
+            mark,
+            _longChange(maker.from, maker.to) + _longChange(taker.from, taker.to)
         );
         emit Traded(
             orderHash,
@@ -123,10 +122,13 @@ abstract contract Orders is Solvency, EIP712 {
     }
 
     /// @dev The difference to the mark, from whom the price harms to the other; and the fees.
-    function _pay(Order calldata order, uint256 size, uint256 mark, Leg memory maker, Leg memory taker)
-        private
-        returns (uint256 makerFee, uint256 takerFee)
-    {
+    function _pay(
+        Order calldata order,
+        uint256 size,
+        uint256 mark,
+        Leg memory maker,
+        Leg memory taker
+    ) private returns (uint256 makerFee, uint256 takerFee) {
         uint256 price = order.price;
         MarketParameters storage p = _parameters[order.market];
         makerFee = SideMath.partUp(size, price, p.makerFee, _SCALE);
@@ -142,10 +144,12 @@ abstract contract Orders is Solvency, EIP712 {
     }
 
     /// @dev Open interest, and the premium over the mark at which it trades.
-    function _moveMarket(Order calldata order, uint256 size, uint256 mark, int256 change)
-        private
-        returns (uint256 openInterest)
-    {
+    function _moveMarket(
+        Order calldata order,
+        uint256 size,
+        uint256 mark,
+        int256 change
+    ) private returns (uint256 openInterest) {
         MarketState storage s = _markets[order.market];
         openInterest = uint256(int256(uint256(s.openInterest)) + change);
         if (change > 0) {
@@ -153,7 +157,7 @@ abstract contract Orders is Solvency, EIP712 {
             if (openInterest > max) revert OpenInterestAboveCap(order.market, openInterest, max);
         }
         if (change != 0) s.openInterest = openInterest.toUint112();
-        int256 premium = (int256(uint256(order.price)) - int256(mark)) * int256(SideMath.MILLION) / int256(mark);
+        int256 premium = ((int256(uint256(order.price)) - int256(mark)) * int256(SideMath.MILLION)) / int256(mark);
         s.lastPremium = SideMath.premiumAfterTrade(s.lastPremium, premium, size, openInterest).toInt24();
     }
 
@@ -171,8 +175,10 @@ abstract contract Orders is Solvency, EIP712 {
             if (block.timestamp < pausedUntil) revert NewRiskIsPaused(pausedUntil);
         } else if (!met) {
             uint256 ratio = _parameters[market].initialMarginRatio;
-            uint256 requiredBefore = h.initialMargin + SideMath.partUp(_abs(leg.from), mark, ratio, _SCALE)
-                - SideMath.partUp(_abs(leg.to), mark, ratio, _SCALE);
+            uint256 requiredBefore =
+                h.initialMargin +
+                    SideMath.partUp(_abs(leg.from), mark, ratio, _SCALE) -
+                    SideMath.partUp(_abs(leg.to), mark, ratio, _SCALE);
             int256 equityBefore = h.equity - leg.cash;
             if (h.equity < 0 || h.equity * int256(requiredBefore) < equityBefore * int256(h.initialMargin)) {
                 _requireInitialMargin(leg.account, h);

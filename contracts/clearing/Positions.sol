@@ -73,9 +73,10 @@ abstract contract Positions is Markets {
         MarketState storage s = _markets[market];
         Side memory side = p.isShort ? s.short : s.long;
         live = p.epoch == side.epoch;
-        int256 index = live
-            ? SideMath.sideIndex(p.isShort, side.base, side.multiplier, s.valueIndex)
-            : finalIndex[market][p.isShort][p.epoch];
+        int256 index =
+            live
+                ? SideMath.sideIndex(p.isShort, side.base, side.multiplier, s.valueIndex)
+                : finalIndex[market][p.isShort][p.epoch];
         pnl = SideMath.unsettledDown(p.size, p.multiplier, index - p.index, _SCALE);
         p.size = live ? uint112(SideMath.sizeDown(p.size, side.multiplier, p.multiplier)) : 0;
         // An empty record keeps a multiplier that can be divided by.
@@ -86,10 +87,13 @@ abstract contract Positions is Markets {
     // ---------------------------------------------------------------- changes
 
     /// @dev Changes a position that has just been booked by `delta` (long positive). Returns its new signed size.
-    function _change(address account, uint16 market, Position memory p, bool live, int256 delta)
-        internal
-        returns (int256 next)
-    {
+    function _change(
+        address account,
+        uint16 market,
+        Position memory p,
+        bool live,
+        int256 delta
+    ) internal returns (int256 next) {
         next = _signed(p) + delta;
         if (next == 0) {
             if (Bits.has(_accounts[account].positionMarkets, market)) _erase(account, market, p, live);
@@ -101,8 +105,12 @@ abstract contract Positions is Markets {
             if (live) --_side(market, p.isShort).positions;
             ++side.positions;
             _open(account, market);
-            (p.isShort, p.epoch, p.multiplier, p.index) =
-                (isShort, side.epoch, side.multiplier, _index(market, isShort));
+            (p.isShort, p.epoch, p.multiplier, p.index) = (
+                isShort,
+                side.epoch,
+                side.multiplier,
+                _index(market, isShort)
+            );
         } else if (p.size == 0) {
             p.multiplier = _side(market, isShort).multiplier;
         }

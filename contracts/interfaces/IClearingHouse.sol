@@ -229,8 +229,7 @@ interface IClearingHouse {
     function openInterestNotional() external view returns (uint256);
 
     /// @notice Equity and requirements at the marks of the last refresh.
-    function health(address account)
-        external
-        view
-        returns (int256 equity, uint256 initialMargin, uint256 maintenanceMargin, uint256 notional);
+    function health(
+        address account
+    ) external view returns (int256 equity, uint256 initialMargin, uint256 maintenanceMargin, uint256 notional);
 }

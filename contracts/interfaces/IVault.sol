@@ -25,7 +25,13 @@ interface IVault {
     /// @notice A position's profit or loss reached the ledger. absorbed: the part of a profit that bore the residual.
     /// cash: what it moved at once, from the market's pool to the account (> 0) or from the account to the pool (< 0).
     event Settled(address indexed account, uint16 indexed market, int256 pnl, uint256 absorbed, int256 cash);
-    event ClaimsMinted(address indexed account, uint16 indexed market, uint256 amount, uint256 units, uint256 maturesAt);
+    event ClaimsMinted(
+        address indexed account,
+        uint16 indexed market,
+        uint256 amount,
+        uint256 units,
+        uint256 maturesAt
+    );
     event ClaimsBurned(address indexed account, uint16 indexed market, uint256 amount, uint256 units);
     /// @notice Claims turned into cash at par, from the market's pool.
     event ClaimsConverted(address indexed account, uint16 indexed market, uint256 amount, uint256 units);
@@ -40,7 +46,11 @@ interface IVault {
     event ClaimsWrittenOff(uint16 indexed market, uint256 amount, uint256 claimsEpoch);
     /// @notice A default's shortfall was taken off the debt: by a write-off of claims, by S from the fund, and the remainder by others.
     event DebtResolved(
-        address indexed account, uint16 indexed market, uint256 shortfall, uint256 fromProfit, uint256 fromFund
+        address indexed account,
+        uint16 indexed market,
+        uint256 shortfall,
+        uint256 fromProfit,
+        uint256 fromFund
     );
     event ResidualAdded(uint16 indexed market, uint256 amount);
     event Collected(uint256 fees, uint256 penalties);
@@ -81,20 +91,32 @@ interface IVault {
 
     /// @notice The cash side of a trade: `amount` goes from payer to payee, then each pays its fee. Reverts if either is in debt.
     /// @return payerNet and payeeNet: `net` of each afterwards.
-    function exchange(address payer, address payee, uint256 amount, uint256 payerFee, uint256 payeeFee)
-        external
-        returns (int256 payerNet, int256 payeeNet);
+    function exchange(
+        address payer,
+        address payee,
+        uint256 amount,
+        uint256 payerFee,
+        uint256 payeeFee
+    ) external returns (int256 payerNet, int256 payeeNet);
 
     /// @notice Pays, as far as the account's cash goes, `bounty` to the liquidator, then `penalty` to be collected.
     /// @return bountyPaid and penaltyPaid, and net of the account afterwards.
-    function chargeLiquidation(address account, address liquidator, uint256 bounty, uint256 penalty)
-        external
-        returns (uint256 bountyPaid, uint256 penaltyPaid, int256 net);
+    function chargeLiquidation(
+        address account,
+        address liquidator,
+        uint256 bounty,
+        uint256 penalty
+    ) external returns (uint256 bountyPaid, uint256 penaltyPaid, int256 net);
 
     /// @notice Takes `shortfall` off the account's debt in `market`: writes `fromProfit` off the market's claims and adds `fromFund`,
     /// S that has just arrived, to its pool. The remainder is the caller's to charge.
-    function resolveDebt(address account, uint16 market, uint256 shortfall, uint256 fromProfit, uint256 fromFund)
-        external;
+    function resolveDebt(
+        address account,
+        uint16 market,
+        uint256 shortfall,
+        uint256 fromProfit,
+        uint256 fromFund
+    ) external;
 
     function addResidual(uint16 market, uint256 amount) external;
 
@@ -114,10 +136,10 @@ interface IVault {
     function assetDecimals() external view returns (uint8);
     function cashOf(address account) external view returns (uint256);
     function claimsOf(address account, uint16 market) external view returns (uint256);
-    function claimOf(address account, uint16 market)
-        external
-        view
-        returns (uint256 value, uint256 units, uint256 maturesAt);
+    function claimOf(
+        address account,
+        uint16 market
+    ) external view returns (uint256 value, uint256 units, uint256 maturesAt);
     function debtOf(address account, uint16 market) external view returns (uint256);
     function inDebt(address account) external view returns (bool);
     /// @notice Bit m of each is set where the account has claims, or debt, in market m.

@@ -15,21 +15,24 @@ library SideMath {
     // ------------------------------------------------------------------ index
 
     /// @notice K of a side: base + A * V for longs, base - A * V for shorts. Exact.
-    function sideIndex(bool isShort, int256 base, uint256 multiplier, int256 valueIndex)
-        internal
-        pure
-        returns (int256)
-    {
+    function sideIndex(
+        bool isShort,
+        int256 base,
+        uint256 multiplier,
+        int256 valueIndex
+    ) internal pure returns (int256) {
         int256 scaled = int256(multiplier) * valueIndex;
         return isShort ? base - scaled : base + scaled;
     }
 
     /// @notice The base that keeps a side's K where it is while its multiplier moves from `from` to `to`.
-    function rebase(bool isShort, int256 base, uint256 from, uint256 to, int256 valueIndex)
-        internal
-        pure
-        returns (int256)
-    {
+    function rebase(
+        bool isShort,
+        int256 base,
+        uint256 from,
+        uint256 to,
+        int256 valueIndex
+    ) internal pure returns (int256) {
         int256 scaled = (int256(from) - int256(to)) * valueIndex;
         return isShort ? base - scaled : base + scaled;
     }
@@ -40,31 +43,34 @@ library SideMath {
     }
 
     /// @notice Unsettled profit q0 * (K - K0) / A0 in units of S, toward minus infinity.
-    function unsettledDown(uint256 size, uint256 multiplier0, int256 indexChange, uint256 scale)
-        internal
-        pure
-        returns (int256)
-    {
+    function unsettledDown(
+        uint256 size,
+        uint256 multiplier0,
+        int256 indexChange,
+        uint256 scale
+    ) internal pure returns (int256) {
         if (indexChange == 0 || size == 0) return 0;
         uint256 divisor = multiplier0 * scale;
-        return indexChange > 0
-            ? int256(FixedPointMathLib.fullMulDiv(size, uint256(indexChange), divisor))
-            : -int256(FixedPointMathLib.fullMulDivUp(size, uint256(-indexChange), divisor));
+        return
+            indexChange > 0
+                ? int256(FixedPointMathLib.fullMulDiv(size, uint256(indexChange), divisor))
+                : -int256(FixedPointMathLib.fullMulDivUp(size, uint256(-indexChange), divisor));
     }
 
     /// @notice How far K must fall so that open interest loses at least `amount` of S.
-    function lossIndexUp(uint256 amount, uint256 multiplier, uint256 openInterest, uint256 scale)
-        internal
-        pure
-        returns (uint256)
-    {
+    function lossIndexUp(
+        uint256 amount,
+        uint256 multiplier,
+        uint256 openInterest,
+        uint256 scale
+    ) internal pure returns (uint256) {
         return FixedPointMathLib.fullMulDivUp(multiplier * scale, amount, openInterest);
     }
 
     // ----------------------------------------------------------------- values
 
     function notionalDown(uint256 size, uint256 price, uint256 scale) internal pure returns (uint256) {
-        return size * price / scale;
+        return (size * price) / scale;
     }
 
     /// @notice size * price * ratio, in units of S; ratio in ppm.
@@ -75,32 +81,36 @@ library SideMath {
     // ---------------------------------------------------------------- funding
 
     /// @notice The premium that stands after a trade of `size` at `premium`: moved toward it by the trade's share of open interest. ppm.
-    function premiumAfterTrade(int256 standing, int256 premium, uint256 size, uint256 openInterest)
-        internal
-        pure
-        returns (int256)
-    {
+    function premiumAfterTrade(
+        int256 standing,
+        int256 premium,
+        uint256 size,
+        uint256 openInterest
+    ) internal pure returns (int256) {
         if (size >= openInterest) return premium;
-        return standing + (premium - standing) * int256(size) / int256(openInterest);
+        return standing + ((premium - standing) * int256(size)) / int256(openInterest);
     }
 
     /// @notice The time-weighted premium after the last trade's premium has stood for `elapsed` seconds. ppm.
-    function premiumAfter(int256 premium, int256 lastPremium, uint256 elapsed, uint256 period)
-        internal
-        pure
-        returns (int256)
-    {
+    function premiumAfter(
+        int256 premium,
+        int256 lastPremium,
+        uint256 elapsed,
+        uint256 period
+    ) internal pure returns (int256) {
         uint256 weight = elapsed < period ? elapsed : period;
-        return premium + (lastPremium - premium) * int256(weight) / int256(period);
+        return premium + ((lastPremium - premium) * int256(weight)) / int256(period);
     }
 
     /// @notice What a long owes a short for each unit of size, as a price.
-    function fundingPerUnit(uint256 price, int256 premium, uint256 maxRate, uint256 elapsed, uint256 period)
-        internal
-        pure
-        returns (int256)
-    {
+    function fundingPerUnit(
+        uint256 price,
+        int256 premium,
+        uint256 maxRate,
+        uint256 elapsed,
+        uint256 period
+    ) internal pure returns (int256) {
         int256 rate = FixedPointMathLib.clamp(premium, -int256(maxRate), int256(maxRate));
-        return int256(price) * rate * int256(elapsed) / int256(MILLION * period);
+        return (int256(price) * rate * int256(elapsed)) / int256(MILLION * period);
     }
 }

@@ -60,6 +60,7 @@ contract TestFeed is IAggregatorV3 {
 
 /// @title A feed that answers whatever bytes it was told to, or burns all the gas it gets
 contract RawFeed {
+    // solhint-disable-next-line const-name-snakecase
     uint8 public constant decimals = 8;
     bytes internal _response;
     bool internal _burnsGas;
@@ -72,6 +73,7 @@ contract RawFeed {
         _burnsGas = true;
     }
 
+    // solhint-disable-next-line no-complex-fallback
     fallback(bytes calldata) external returns (bytes memory) {
         uint256 i;
         while (_burnsGas) i += 1;

@@ -20,6 +20,7 @@ contract TestWallet {
     /// @notice Calls `target` as the wallet; a revert comes back as it was.
     function execute(address target, bytes calldata data) external returns (bytes memory) {
         if (msg.sender != owner) revert NotOwner(msg.sender);
+        // solhint-disable-next-line avoid-low-level-calls
         (bool success, bytes memory result) = target.call(data);
         if (!success) LibCall.bubbleUpRevert(result);
         return result;
