@@ -164,6 +164,13 @@ class System:
     def equity(self, account: AccountAPI) -> int:
         return self.clearing_house.health(account)[0]
 
+    def default_record(self, number: int) -> dict[str, Any]:
+        """What the fund remembers of a default, by the names of its fields, with the remainder."""
+        outputs = self.fund.contract_type.view_methods["defaultRecord"].outputs
+        record, remainder = self.fund.defaultRecord(number)
+        fields = (component.name for component in outputs[0].components)
+        return {**dict(zip(fields, record, strict=True)), "remainder": remainder}
+
     def size(self, account: AccountAPI, market: int = 0) -> int:
         """Signed stored size, 1e-18."""
         record = self.clearing_house.position(account, market)

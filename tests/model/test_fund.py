@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weir.model import FundParameters, World, errors
-from weir.model.clearing import Flag
 from weir.model.environment import Clock
 from weir.model.fund import Cover, Fund
+from weir.model.house import Flag
 from weir.model.properties import share_prices, waterfall
 from weir.model.tranche import Tranche
 

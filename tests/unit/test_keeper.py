@@ -196,8 +196,12 @@ class TestExpectedBounty:
         assert expected_bounty(view(target), target, for_sale(target), WAD) == 20 * USD
 
     def test_a_loss_takes_claims_and_then_cash_before_it(self) -> None:
-        target = account(TRADER, 10, 1, unsettled=-300, cash=305 * USD, claims=5 * USD, net=310 * USD)
-        assert expected_bounty(view(target), target, for_sale(target), WAD) == 10 * USD
+        covered = account(TRADER, 25, 1, unsettled=-300, cash=5 * USD, claims=320 * USD, net=325 * USD)
+        assert expected_bounty(view(covered), covered, for_sale(covered), WAD) == 5 * USD
+        bare = account(TRADER, 18, 1, unsettled=-300, cash=305 * USD, claims=13 * USD, net=318 * USD)
+        assert expected_bounty(view(bare), bare, for_sale(bare), WAD) == 18 * USD + 2 * USD
+        rich = account(TRADER, 25, 1, unsettled=-300, cash=320 * USD, claims=5 * USD, net=325 * USD)
+        assert expected_bounty(view(rich), rich, for_sale(rich), WAD) == 20 * USD
 
     def test_from_the_fund_once_nothing_is_left(self) -> None:
         target = account(TRADER, -100, 1, unsettled=-300, cash=200 * USD)

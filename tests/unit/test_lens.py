@@ -9,6 +9,7 @@ import pytest
 
 from weir.deployment import MarketParameters
 
+DAY = 86_400
 BTC, ETH = 0, 1
 EVERYTHING = 2**256 - 1
 HOUR = 3_600
@@ -225,6 +226,7 @@ def test_an_account_without_a_price_says_so(book, trader, other_trader, market_m
 def test_a_stale_position_has_no_size(book, governor, trader, stranger):
     system = book
     system.feeds[BTC].setMode(1, sender=stranger)
+    system.wait(DAY)
     system.clearing_house.closeMarket(BTC, system.wad(10_100), sender=governor)
     (position,) = system.lens.accountHealth(trader).positions
     assert (position.live, position.size, position.notional) == (False, 0, 0)
@@ -368,6 +370,7 @@ def test_debt_without_a_position_is_to_be_settled(book, governor, trader, strang
     system.set_price(BTC, 9_250)
     system.clearing_house.refresh(BTC, sender=stranger)
     system.feeds[BTC].setMode(1, sender=stranger)
+    system.wait(DAY)
     system.clearing_house.closeMarket(BTC, system.wad(9_000), sender=governor)
     assert system.lens.accountHealth(trader).equity < 0
     assert actions(system, trader) == {"settle", "flag"}

@@ -1,10 +1,10 @@
 """The exact reference model of the protocol, read from SPECIFICATION.md alone. Start at `World`."""
 
-from weir.model.clearing import Order
 from weir.model.dump import dump
 from weir.model.errors import Revert
 from weir.model.numbers import WAD
 from weir.model.parameters import FundParameters, LiquidationParameters, MarketParameters
+from weir.model.trading import Order
 from weir.model.world import World
 
 __all__ = [

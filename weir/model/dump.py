@@ -75,7 +75,7 @@ def _house(world: World) -> dict[str, int]:
             state[f"{at}.multiplier"] = record.multiplier
             state[f"{at}.epoch"] = record.epoch
             state[f"{at}.isShort"] = record.sign < 0
-            state[f"{at}.index"] = record.index
+            state[f"{at}.index"] = record.index if record.size else 0  # of no meaning in an empty record
     for account, flag in house.flags.items():
         state[f"house.flag[{account}].flaggedAt"] = flag.time
         state[f"house.flag[{account}].insolvent"] = flag.insolvent

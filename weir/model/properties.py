@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from weir.model.clearing import FUND, VAULT
 from weir.model.errors import Revert
 from weir.model.fund import DefaultRecord
+from weir.model.house import FUND, VAULT
 from weir.model.numbers import SHARE_OFFSET
 from weir.model.tranche import Tranche
 from weir.model.world import TREASURY, World

@@ -6,12 +6,14 @@ from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from weir.model import errors
-from weir.model.clearing import FUND, VAULT, ClearingHouse, Order
+from weir.model.clearing import ClearingHouse
 from weir.model.environment import Clock, Feeds, Token
 from weir.model.fund import Cover, Fund
+from weir.model.house import FUND, VAULT
 from weir.model.ledger import Ledger
 from weir.model.numbers import MAX_MATURITY, MILLION
 from weir.model.parameters import FundParameters, LiquidationParameters, MarketParameters
+from weir.model.trading import Order
 from weir.model.tranche import Tranche
 
 JUNIOR, SENIOR, TREASURY = "junior", "senior", "treasury"

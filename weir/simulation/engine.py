@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 LEAD = 2 * 3_600
 """Seconds before the scenario's start in which everybody arrives."""
+COLLECT_FROM = 50_000
+"""USD of fees and penalties from which on a keeper takes the trouble to collect them."""
 MEMORY = 3_600
 """Seconds that recent moves are measured over."""
 _CENT = Decimal("0.01")
@@ -136,7 +138,7 @@ class Simulation:
         self._arrive()
         self._tell(0, "opening positions", opening)
         self._open(opening)
-        self.recorder.begin(opening.prices)
+        self.recorder.begin(opening.timestamp, opening.prices)
         last = opening
         done = 1
         for point in points:
@@ -306,7 +308,7 @@ class Simulation:
                         min_profit=stage.units(5),
                         margin_use=liquidator.margin_use,
                         name_winners=liquidator.name_winners,
-                        min_collect=stage.units(10_000),
+                        min_collect=stage.units(COLLECT_FROM),
                     ),
                     gas=GAS,
                     reader=reader,

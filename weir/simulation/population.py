@@ -101,7 +101,7 @@ MAKERS = (
 )
 LIQUIDATORS = (
     Liquidator("liquidator-1", 40_000, 4_000, 700_000, 8),
-    Liquidator("liquidator-2", 20_000, 3_000, 800_000, 2),
+    Liquidator("liquidator-2", 20_000, 3_000, 800_000, 0),
     Liquidator("liquidator-3", 10_000, 2_500, 900_000, 0),
 )
 FUND = Fund(skin=50_000, junior=100_000, senior=250_000)

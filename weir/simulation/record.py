@@ -159,9 +159,9 @@ class Recorder:
 
     # ---- while it runs
 
-    def begin(self, prices: Mapping[str, Decimal]) -> None:
-        """The crash is about to start."""
-        self.sample(self.stage.now, prices)
+    def begin(self, time: int, prices: Mapping[str, Decimal]) -> None:
+        """The crash is about to start, at `time`."""
+        self.sample(time, prices)
         self._before = self._samples[0].fund
 
     def sample(self, time: int, prices: Mapping[str, Decimal]) -> None:

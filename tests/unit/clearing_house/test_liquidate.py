@@ -194,14 +194,14 @@ def test_a_flagged_account_does_not_liquidate(opened, trader, other_trader, mark
 
 @pytest.fixture
 def indebted(opened, other_trader, market_maker):
-    """The other trader owes 150 for BTC, while unpaid profit in ETH would carry another position."""
+    """The other trader owes 170 for BTC, while unpaid profit in ETH would carry another position."""
     opened.trade(other_trader, market_maker, 10, 10_000)
     opened.trade(other_trader, market_maker, 80, 500, market=ETH)
     opened.set_price(ETH, 750)
     opened.settle(other_trader)
     opened.set_price(BTC, 8_990)
     opened.settle(other_trader)
-    assert opened.vault.debtOf(other_trader, BTC) == opened.usd(190)
+    assert opened.vault.debtOf(other_trader, BTC) == opened.usd(170)
     return other_trader
 
 
@@ -216,7 +216,7 @@ def test_a_bounty_may_pay_a_liquidators_debt(opened, indebted, trader, chain):
     since = opened.flag(trader).timestamp
     receipt = liquidate_at(opened, chain, since + 600, 1, indebted)
     bounty = event(receipt, "Liquidated")["bountyFromFund"]
-    assert opened.vault.cashOf(indebted) == bounty - opened.usd(190)
+    assert opened.vault.cashOf(indebted) == bounty - opened.usd(170)
     assert not opened.vault.inDebt(indebted)
 
 
@@ -385,7 +385,7 @@ def test_while_an_account_has_claims_the_fund_pays_nothing(opened, trader, marke
 def test_the_losses_of_a_whole_account_are_resolved_at_once(opened, house, insolvent, trader, liquidator, chain):
     receipt = liquidate_at(opened, chain, insolvent + 300)
     assert event(receipt, "Defaulted")["account"] == trader
-    assert opened.fund.defaultRecord(1)[0]["shortfall"] == opened.usd(1_050)
+    assert opened.default_record(1)["shortfall"] == opened.usd(1_050)
     assert opened.vault.net(trader) == 0
     assert (house.flagOf(trader), house.insolvencies()) == ((0, False), 0)
     assert event(receipt, "InsolvencyCleared") == event(receipt, "Unflagged") == {"account": trader}

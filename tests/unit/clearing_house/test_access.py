@@ -1,0 +1,107 @@
+"""The powers of governance: every restricted function belongs to one role, and nobody else may call it (SPECIFICATION.md section 8)."""
+
+import pytest
+
+from tests.expect import reverts
+from weir.governance import GOVERNOR, GUARDIAN, ROLES, selector
+
+CONTRACTS = ("Vault", "ClearingHouse", "InsuranceFund", "PriceOracle", "JuniorTranche", "SeniorTranche")
+HOLDERS = {"governor": GOVERNOR, "guardian": GUARDIAN}
+POWERS = [
+    (role, contract, signature)
+    for role in ROLES
+    for contract, signatures in role.functions.items()
+    for signature in signatures
+]
+EVERYONE = ("deployer", "governor", "guardian", "treasury", "market_maker", "stranger")
+
+
+def contract_of(system, name):
+    fields = {
+        "Vault": "vault",
+        "ClearingHouse": "clearing_house",
+        "InsuranceFund": "fund",
+        "PriceOracle": "oracle",
+        "JuniorTranche": "junior",
+        "SeniorTranche": "senior",
+    }
+    return getattr(system, fields[name])
+
+
+def zeros(components):
+    """Arguments of the right types, each of them zero."""
+    values = []
+    for component in components:
+        if component.components:
+            values.append(tuple(zeros(component.components)))
+        elif component.type == "address":
+            values.append("0x" + "00" * 20)
+        else:
+            values.append(b"\0" * 32 if component.type == "bytes32" else 0)
+    return values
+
+
+def method_of(contract, signature):
+    return next(m for m in contract.contract_type.mutable_methods if m.selector == signature)
+
+
+@pytest.mark.parametrize(("role", "contract", "signature"), POWERS, ids=[f"{c}.{s.split('(')[0]}" for _, c, s in POWERS])
+def test_a_restricted_function_is_of_its_role_alone(system, role, contract, signature):
+    target = contract_of(system, contract)
+    method = method_of(target, signature)
+    call = getattr(target, method.name)
+    for actor in EVERYONE:
+        if HOLDERS.get(actor) is role:
+            continue
+        account = system.actors[actor]
+        with reverts("AccessManagedUnauthorized", caller=account):
+            call(*zeros(method.inputs), sender=account)
+    holder = next(system.actors[actor] for actor, held in HOLDERS.items() if held is role)
+    allowed, delay = system.authority.canCall(holder, target, selector(signature))
+    assert (allowed, delay) == (True, 0)
+
+
+@pytest.mark.parametrize("contract", CONTRACTS)
+def test_every_restricted_function_has_a_role(system, contract):
+    """No function that governance may call is left to the admin, and none is in the table for nothing."""
+    target = contract_of(system, contract)
+    stranger = system.actors["stranger"]
+    listed = {signature for _, name, signature in POWERS if name == contract}
+    restricted = set()
+    for method in target.contract_type.mutable_methods:
+        try:
+            with reverts("AccessManagedUnauthorized"):
+                getattr(target, method.name)(*zeros(method.inputs), sender=stranger)
+        except (AssertionError, pytest.fail.Exception):
+            continue
+        restricted.add(method.selector)
+    assert restricted - {"setAuthority(address)"} == listed
+
+
+@pytest.mark.parametrize("contract", CONTRACTS)
+def test_the_authority_of_a_contract_is_its_own(system, contract):
+    assert contract_of(system, contract).authority() == system.authority
+
+
+def test_the_deployer_keeps_no_power(system, deployer):
+    for role in ROLES:
+        assert system.authority.hasRole(role.id, deployer)[0] is False
+
+
+def test_a_power_with_a_delay_waits(system, house, governor, stranger, chain):
+    """A governor whose role has a delay schedules, waits, and then calls."""
+    system.authority.grantRole(GOVERNOR.id, stranger, 86_400, sender=governor)
+    parameters = house.liquidationParameters()
+    call = house.setLiquidationParameters.encode_input(tuple(parameters))
+    with reverts("AccessManagerNotScheduled"):
+        house.setLiquidationParameters(tuple(parameters), sender=stranger)
+    system.authority.schedule(house, call, 0, sender=stranger)
+    with reverts("AccessManagerNotReady"):
+        house.setLiquidationParameters(tuple(parameters), sender=stranger)
+    chain.mine(deltatime=86_400)
+    house.setLiquidationParameters(tuple(parameters), sender=stranger)
+
+
+def test_the_vault_of_a_market_maturity_is_set_by_the_governor(system, governor):
+    system.vault.setMaturity(0, 60, sender=governor)
+    assert system.vault.marketLedger(0).maturity == 60

@@ -1,0 +1,148 @@
+"""Orders and trades (SPECIFICATION.md section 3), and what a withdrawal must meet (section 2)."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from weir.model import errors
+from weir.model.house import Health, House
+from weir.model.markets import Market
+from weir.model.numbers import MAX_POSITIONS, MILLION, ceil_div
+
+
+@dataclass(frozen=True)
+class Order:
+    """A maker's order, taken as authentic; it is its own key. size: 1e-18, price: 1e-18 of a dollar."""
+
+    maker: str
+    market: int
+    is_buy: bool
+    size: int
+    price: int
+    expiry: int
+    reduce_only: bool = False
+    generation: int = 0
+    salt: int = 0
+
+
+@dataclass
+class Trading(House):
+    """Fills of orders by the order, and the generation that each maker's orders must have."""
+
+    filled: dict[Order, int] = field(default_factory=dict)
+    generations: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    # ---- trading
+
+    def cancel(self, caller: str, order: Order) -> None:
+        if caller != order.maker:
+            raise errors.NotMaker(caller, order.maker)
+        self.filled[order] = order.size
+
+    def cancel_all(self, caller: str) -> None:
+        self.generations[caller] += 1
+
+    def trade(self, taker: str, order: Order, size: int) -> None:
+        """Fills `size` of an order with the taker."""
+        market = self._open_market(order.market)
+        self._accept(taker, order, size)
+        pair = (order.maker, taker)
+        for account in pair:
+            self._refresh_all(account)
+        self.refresh(order.market)
+        self._check_band(market, order.price)
+        for account in pair:
+            self._settle_one(account, order.market)
+        for account in pair:
+            if self.ledger.in_debt(account):
+                raise errors.AccountInDebt(account)
+        before = {account: self.health(account) for account in pair}
+        oi_before = market.open_interest
+
+        buyer, seller = pair if order.is_buy else pair[::-1]
+        self._pay_for(market, buyer, seller, order, taker, size)
+        bought, sold = self._move(order.market, buyer, seller, size)
+        market.observe(order.price, size)
+        changes = {buyer: bought, seller: sold}
+        for account in pair:
+            health = self.health(account)
+            if changes[account].reduces:
+                _check_eased(account, before[account], health)
+            else:
+                self._check_new_risk(account, health, order.reduce_only and account == order.maker)
+            self._check_size(account, order.market, oi_before)
+            if health.equity >= health.initial:
+                self.flags.pop(account, None)
+
+    def _accept(self, taker: str, order: Order, size: int) -> None:
+        if size == 0:
+            raise errors.ZeroSize
+        if self.clock.time > order.expiry:
+            raise errors.OrderExpired(order.expiry)
+        if order.generation != self.generations[order.maker]:
+            raise errors.OrderGenerationMismatch(order.generation, self.generations[order.maker])
+        remaining = order.size - self.filled.get(order, 0)
+        if size > remaining:
+            raise errors.OrderOverfilled(size, remaining)
+        if taker == order.maker:
+            raise errors.SelfTrade(taker)
+        self.filled[order] = order.size - remaining + size
+
+    def _check_band(self, market: Market, price: int) -> None:
+        band = market.parameters.price_band
+        if abs(price - market.price) * MILLION > band * market.price:
+            raise errors.PriceOutsideBand(price, market.price, band)
+
+    def _pay_for(self, market: Market, buyer: str, seller: str, order: Order, taker: str, size: int) -> None:
+        """The price difference between the two, then each one's fee."""
+        difference = abs(order.price - market.price) * size // market.scale
+        payer, payee = (buyer, seller) if order.price > market.price else (seller, buyer)
+        self.ledger.transfer(payer, payee, difference)
+        rates = {order.maker: market.parameters.maker_fee, taker: market.parameters.taker_fee}
+        for account, rate in rates.items():
+            fee = ceil_div(size * order.price * rate, market.scale * MILLION)
+            self.ledger.charge_fee(account, fee)
+            self.tally.fees += fee
+
+    def _check_new_risk(self, account: str, health: Health, reduce_only: bool) -> None:
+        """What a trade that doesn't merely reduce must meet."""
+        if reduce_only:
+            raise errors.OrderReduceOnly(account)
+        if self.clock.time < self.paused_until:
+            raise errors.NewRiskIsPaused(self.paused_until)
+        if len(self.positions[account]) > MAX_POSITIONS:
+            raise errors.TooManyPositions(account, MAX_POSITIONS)
+        if health.equity < health.initial:
+            raise errors.InitialMarginNotMet(account, health.equity, health.initial)
+
+    def _check_size(self, account: str, number: int, oi_before: int) -> None:
+        """No dust, no more open interest than the market may have."""
+        market, minimum = self.markets[number], self.liquidation.min_notional
+        size = self.size(account, number)
+        if size and market.notional(size) < minimum:
+            raise errors.PositionBelowMinimum(account, market.notional(size), minimum)
+        cap = market.parameters.max_open_interest
+        if market.open_interest > oi_before and market.open_interest > cap:
+            raise errors.OpenInterestAboveCap(number, market.open_interest, cap)
+
+    # ---- withdrawal
+
+    def authorize_withdrawal(self, account: str, amount: int, accounts: Sequence[str]) -> None:
+        """Settles the accounts and the account, then refuses a withdrawal that its state forbids."""
+        self.settle([*accounts, account])
+        if account in self.flags:
+            raise errors.AccountFlagged(account)
+        if self.ledger.in_debt(account):
+            raise errors.AccountInDebt(account)
+        if amount > self.ledger.cash[account]:
+            raise errors.InsufficientCash(account, self.ledger.cash[account], amount)
+        health = self.health(account)
+        if self.open_markets(account) and health.equity - amount < health.initial:
+            raise errors.InitialMarginNotMet(account, health.equity - amount, health.initial)
+
+
+def _check_eased(account: str, before: Health, after: Health) -> None:
+    """A trade that only reduces must meet initial margin, or not worsen the ratio of equity to it."""
+    eased = after.equity >= 0 and after.equity * before.initial >= before.equity * after.initial
+    if after.equity < after.initial and not eased:
+        raise errors.InitialMarginNotMet(account, after.equity, after.initial)
