@@ -68,7 +68,7 @@ contract InsuranceFund is IInsuranceFund, AccessManaged {
         uint96 senior;
         uint32 time;
         uint24 coinsurance; // ppm at that time
-        uint8 market;
+        uint8 market; // at most 64 exist
     }
 
     // -------------------------------------------------------------- constants

@@ -1,8 +1,8 @@
 """What a test expects of a transaction: a refusal with its error and arguments, or events with theirs.
 
-`ape.reverts` compares no arguments of an error, takes any revert without a custom error for the expected one, and
-traces each failure for seconds. Here a transaction is simulated first, in the block that would come next, and what
-it reverts with is compared.
+`ape.reverts` compares no arguments of an error, takes any revert without a custom error for the expected one,
+and traces each failure for seconds. Here a transaction is simulated first, in the block that would come next,
+and what it reverts with is compared.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class _RefusedError(Exception):
 
 
 @contextmanager
-def reverts(name: str, **arguments: Any) -> Iterator[None]:
+def reverts(name: str, /, **arguments: Any) -> Iterator[None]:
     """The transaction inside reverts with this error, and with these of its arguments.
 
     "" is a revert without data. Transactions before the one that reverts are sent.
@@ -47,7 +47,7 @@ def reverts(name: str, **arguments: Any) -> Iterator[None]:
     send = provider.send_transaction
 
     def simulate_and_send(self: ProviderAPI, txn: TransactionAPI) -> ReceiptAPI:
-        _simulate(self, txn)
+        _simulate(self, txn.sender, txn.receiver or None, txn.data)
         return send(self, txn)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -61,6 +61,15 @@ def reverts(name: str, **arguments: Any) -> Iterator[None]:
     assert found.name == name, f"expected a revert with {name}, got {found}"
     expected = {key: _plain(value) for key, value in arguments.items()}
     assert {key: found.arguments[key] for key in arguments} == expected
+
+
+def refusal(sender: Any, receiver: Any, data: bytes) -> str | None:
+    """The name of the error that such a call would revert with now; None where it would not."""
+    try:
+        _simulate(ape.chain.provider, _plain(sender), _plain(receiver), data)
+    except _RefusedError as refused:
+        return refused.name
+    return None
 
 
 def events(receipt: ReceiptAPI, name: str) -> list[dict[str, Any]]:
@@ -82,8 +91,8 @@ def _plain(value: Any) -> Any:
     return to_checksum_address(value) if isinstance(value, str) and len(value) == 42 else value
 
 
-def _simulate(provider: ProviderAPI, txn: TransactionAPI) -> None:
-    request = {"from": txn.sender, "to": txn.receiver or None, "data": "0x" + bytes(txn.data).hex()}
+def _simulate(provider: ProviderAPI, sender: str, receiver: str | None, data: bytes) -> None:
+    request = {"from": sender, "to": receiver, "data": "0x" + bytes(data).hex()}
     answer = provider.web3.provider.make_request("eth_call", [request, "pending"])
     if error := answer.get("error"):
         raise _RefusedError(bytes.fromhex((error.get("data") or "0x")[2:]))

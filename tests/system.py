@@ -1,4 +1,4 @@
-"""The deployed protocol as the tests see it: contracts, actors by role, and the few moves that every test makes."""
+"""The deployed protocol as tests see it: contracts, actors by role, and the moves that every test makes."""
 
 from __future__ import annotations
 
@@ -102,7 +102,9 @@ class System:
 
     # ---- trading
 
-    def order(self, maker: AccountAPI, *, market: int = 0, is_buy: bool, size: Any, price: Any, **changes: Any) -> Order:
+    def order(
+        self, maker: AccountAPI, *, market: int = 0, is_buy: bool, size: Any, price: Any, **changes: Any
+    ) -> Order:
         """An order of `maker`, good for an hour unless `changes` say otherwise."""
         fields: dict[str, Any] = {
             "maker": maker.address,
@@ -128,7 +130,9 @@ class System:
         amount = order.size if size is None else self.wad(size)
         return self.clearing_house.trade(order.as_tuple(), self.sign(order), amount, sender=taker)
 
-    def trade(self, buyer: AccountAPI, seller: AccountAPI, size: Any, price: Any, market: int = 0) -> ReceiptAPI:
+    def trade(
+        self, buyer: AccountAPI, seller: AccountAPI, size: Any, price: Any, market: int = 0
+    ) -> ReceiptAPI:
         """`seller` makes, `buyer` takes."""
         return self.fill(self.order(seller, market=market, is_buy=False, size=size, price=price), buyer)
 

@@ -137,12 +137,6 @@ def wait_until(timestamp: int) -> None:
         ape.chain.mine(timestamp=timestamp)
 
 
-def event(receipt: ReceiptAPI, kind: Any) -> dict[str, Any]:
-    """The arguments of the only event of this kind in the transaction."""
-    (log,) = kind.from_receipt(receipt)
-    return dict(log.event_arguments)
-
-
 def next_block_at(timestamp: int) -> None:
     """The next transaction is mined at exactly this time."""
     ape.chain.pending_timestamp = timestamp

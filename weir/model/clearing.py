@@ -152,14 +152,13 @@ class ClearingHouse(Trading):
         fund_is_dry = health.equity < 0 and any(self.fund.available(m) == 0 for m in mine)
         if self.clock.time <= ends_at and not fund_is_dry:
             raise errors.AuctionStillRunning(account, ends_at)
-        notionals = (self.markets[m].notional(self.size(account, m)) for m in mine)
-        self._charge_penalty(account, sum(n * self.liquidation.penalty // MILLION for n in notionals))
+        self._charge_penalty(account, health.notional * self.liquidation.penalty // MILLION)
         self._resolve(account)
         for number in sorted(self.positions[account]):
             market, size = self.markets[number], self.signed_size(account, number)
             if size:
                 market.deleverage(-1 if size > 0 else 1, abs(size))
-            self._delete(account, number)
+            self._empty(account, number)
         del self.flags[account]
 
 

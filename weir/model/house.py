@@ -194,7 +194,7 @@ class House:
             if not self.open_markets(account):
                 self._resolve(account)
                 for number in sorted(self.positions[account]):
-                    self._delete(account, number)
+                    self._empty(account, number)
                 self.flags.pop(account, None)  # its equity is now at least the initial margin of nothing
 
     def _settle_all(self, account: str) -> None:
@@ -217,13 +217,16 @@ class House:
         if size:
             if unsettled or size != record.size:
                 self.positions[account][number] = market.record(record.sign * size)
-        elif self.ledger.debt(account, number):
-            self.positions[account][number] = replace(record, size=0, multiplier=ONE_A, index=0)
         else:
-            self._delete(account, number)
+            self._empty(account, number)
 
-    def _delete(self, account: str, number: int) -> None:
-        market, record = self.markets[number], self.positions[account].pop(number)
+    def _empty(self, account: str, number: int) -> None:
+        """A record whose size is gone goes too, unless a debt there needs it: it tells who bears a remainder."""
+        market, record = self.markets[number], self.positions[account][number]
+        if self.ledger.debt(account, number):
+            self.positions[account][number] = replace(record, size=0, multiplier=ONE_A, index=0)
+            return
+        del self.positions[account][number]
         if market.is_live(record):
             market.side(record.sign).positions -= 1
             market.after_change()
@@ -261,7 +264,10 @@ class House:
         market, mine = self.markets[number], self.positions[account]
         before = self.signed_size(account, number)
         after = before + delta
-        record = mine.pop(number, None)
+        record = mine.get(number)
+        if record is not None and not after:
+            self._empty(account, number)
+            return Change(before, after)
         if record is not None and market.is_live(record):
             market.side(record.sign).positions -= 1
         if after:

@@ -100,11 +100,11 @@ MAKERS = (
     Maker("maker-3", 200_000, 8.0, 0.0014),
 )
 LIQUIDATORS = (
-    Liquidator("liquidator-1", 40_000, 4_000, 700_000, 8),
+    Liquidator("liquidator-1", 40_000, 4_000, 700_000, 0),
     Liquidator("liquidator-2", 20_000, 3_000, 800_000, 0),
     Liquidator("liquidator-3", 10_000, 2_500, 900_000, 0),
 )
-FUND = Fund(skin=50_000, junior=100_000, senior=250_000)
+FUND = Fund(skin=100_000, junior=200_000, senior=500_000)
 
 
 def draw(
@@ -155,7 +155,7 @@ def _traders(rng: Random, count: int, markets: tuple[str, ...], factor: float) -
             leverage=round(min(max(wanted, MIN_LEVERAGE), MAX_LEVERAGE), 1),
             skill=round(skill, 3),
             # A crowd in a bull market: most are long, the skilled rather less so, the large from the start.
-            bullish=large or opinion < 0.85 - 0.45 * skill,
+            bullish=large or opinion < 0.8 - 0.5 * skill,
             taste={market: weight / sum(weights) for market, weight in zip(markets, weights, strict=True)},
             stop=round(rng.uniform(0.3, 0.75), 2) if disciplined else None,
             dip=round(rng.uniform(0.05, 0.2), 3),

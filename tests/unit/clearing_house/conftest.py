@@ -24,11 +24,23 @@ def stage(
     keeper,
     stranger,
 ):
-    """Everything of session scope, before any module builds on it: ape would have to start modules over for a latecomer."""
+    """Everything of session scope, first: for a latecomer ape would have to start its module over."""
 
 
 @pytest.fixture(scope="module")
 def opened(system, trader, market_maker):
-    """The trader has bought 10 BTC at 10,000 from the market maker: 9,950 of cash are left, 5,000 are initial margin."""
+    """The trader has bought 10 BTC at 10,000 from the market maker: it has 9,950 in cash and needs 5,000."""
     system.trade(trader, market_maker, 10, 10_000)
     return system
+
+
+@pytest.fixture
+def outage(system, deployer):
+    """Lets the feed of BTC die, and a day pass; ETH has a price again."""
+
+    def begin():
+        system.feeds[0].setMode(1, sender=deployer)
+        system.wait(86_400)
+        system.set_price(1, 500)
+
+    return begin

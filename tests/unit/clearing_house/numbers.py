@@ -1,4 +1,4 @@
-"""The arithmetic of SPECIFICATION.md sections 1 to 4 that tests compare with. Sizes and prices 1e-18, ratios ppm."""
+"""The arithmetic of SPECIFICATION.md that tests compare with. Sizes and prices 1e-18, ratios ppm."""
 
 MILLION = 10**6
 WAD = 10**18
@@ -56,7 +56,7 @@ def bounty_rate(elapsed: int) -> int:
 
 
 def liquidated_fraction(value: int, equity: int, initial: int, rate: int, wanted: int = WAD) -> int:
-    """What a liquidation that wants `wanted` takes of an account of this notional value, equity and initial margin."""
+    """What a liquidation that wants `wanted` takes of an account of this value, equity and initial margin."""
     cost = ceil_div(value * (rate + PENALTY), MILLION)
     cap = WAD
     if equity > 0 and initial > cost:

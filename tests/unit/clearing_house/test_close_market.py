@@ -1,4 +1,4 @@
-"""A market whose feed is dead: who may close it, at which price, and what becomes of its positions (SPECIFICATION.md section 7)."""
+"""A market whose feed is dead: when and at which price it is closed (SPECIFICATION.md section 7)."""
 
 import pytest
 
@@ -8,15 +8,16 @@ from tests.unit.clearing_house.numbers import band_edges, index
 BTC, ETH = 0, 1
 PRICE = 10_000 * 10**18
 CLOSE_BAND = 100_000
+DAY = 86_400
 REVERTING = 1
 
 pytestmark = pytest.mark.usefixtures("opened")
 
 
 @pytest.fixture
-def dead(opened, deployer):
-    """The feed of BTC answers no more; the last good price is 10,000."""
-    opened.feeds[BTC].setMode(REVERTING, sender=deployer)
+def dead(opened, outage):
+    """The feed of BTC answers no more; the last good price was 10,000, a day ago."""
+    outage()
     return opened
 
 
@@ -25,15 +26,27 @@ def close(system, price, market=BTC):
 
 
 def test_a_market_with_a_price_is_not_closed(opened):
+    opened.wait(DAY)
+    opened.set_price(BTC, 10_000)
     with reverts("PriceStillLive", market=BTC):
         close(opened, PRICE)
 
 
+def test_a_market_is_closed_after_a_day_without_a_price(opened, house, deployer, chain):
+    since = house.marketState(BTC).updatedAt
+    opened.feeds[BTC].setMode(REVERTING, sender=deployer)
+    chain.pending_timestamp = since + DAY - 1
+    with reverts("PriceStillLive", market=BTC):
+        close(opened, PRICE)
+    chain.pending_timestamp = since + DAY
+    close(opened, PRICE)
+    assert house.marketState(BTC).status == 2
+
+
 @pytest.mark.parametrize("fault", ["stale", "out of bounds"])
 def test_any_fault_of_the_feed_will_do(opened, house, fault):
-    if fault == "stale":
-        opened.wait(2 * 3_600)
-    else:
+    opened.wait(DAY)
+    if fault == "out of bounds":
         opened.set_price(BTC, 20_000_000)
     close(opened, PRICE)
     assert house.marketState(BTC).status == 2
@@ -84,6 +97,7 @@ def test_a_closed_market_stays_as_it_is(dead, house, deployer, keeper):
 def test_nobody_trades_in_a_closed_market(dead, deployer, trader, market_maker):
     close(dead, PRICE)
     dead.feeds[BTC].setMode(0, sender=deployer)
+    dead.set_price(BTC, 10_000)
     with reverts("MarketNotOpen", market=BTC):
         dead.trade(market_maker, trader, 10, 10_000)
 

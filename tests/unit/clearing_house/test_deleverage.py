@@ -1,4 +1,4 @@
-"""Closing an account against the other side: when, how much everyone gives up, at what cost (SPECIFICATION.md section 4)."""
+"""Closing an account against the other side: when, and who gives up what (SPECIFICATION.md section 4)."""
 
 import pytest
 
@@ -62,7 +62,7 @@ def test_one_market_that_the_fund_does_not_cover_is_enough(opened, trader, marke
     assert (opened.size(trader), opened.size(trader, ETH)) == (0, 0)
 
 
-def test_a_market_without_a_position_does_not_count(opened, trader, governor, chain):
+def test_a_market_without_a_position_does_not_count(opened, governor, chain):
     opened.fund.setMarketCover(ETH, 0, 0, sender=governor)
     since = flag_at(opened, INSOLVENT)
     with reverts("AuctionStillRunning"):
@@ -90,9 +90,9 @@ def test_an_account_above_maintenance_margin_is_not_deleveraged(opened, trader, 
         deleverage_at(opened, chain, since + AUCTION + 1)
 
 
-def test_without_positions_there_is_nothing_to_deleverage(opened, house, trader, governor, deployer):
+def test_without_positions_there_is_nothing_to_deleverage(opened, house, trader, governor, outage):
     flag_at(opened, BELOW)
-    opened.feeds[BTC].setMode(1, sender=deployer)
+    outage()
     house.closeMarket(BTC, opened.wad(BELOW), sender=governor)
     with reverts("NothingToLiquidate", account=trader):
         opened.deleverage(trader)
@@ -154,7 +154,7 @@ def test_all_markets_are_closed(opened, trader, market_maker, chain):
 # ---- the other side
 
 
-def test_the_other_side_gives_up_the_same_share(shared, house, trader, market_maker, accomplice, other_trader, chain):
+def test_the_other_side_gives_up_the_same_share(shared, house, market_maker, accomplice, other_trader, chain):
     since = flag_at(shared, BELOW)
     before = house.marketState(BTC)
     shorts = (market_maker, accomplice)
@@ -204,7 +204,7 @@ def test_what_is_left_of_the_other_side_goes_on(shared, house, market_maker, acc
     assert gained[2] == shared.usd(1_500)
 
 
-def test_a_deleveraged_side_trades_on(shared, house, market_maker, accomplice, other_trader, chain):
+def test_a_deleveraged_side_trades_on(shared, house, market_maker, accomplice, chain):
     since = flag_at(shared, BELOW)
     deleverage_at(shared, chain, since + AUCTION + 1)
     shared.trade(accomplice, market_maker, 1, BELOW)
@@ -238,10 +238,13 @@ def test_a_remainder_is_charged_before_sizes_shrink(shared, house, market_maker,
     after = [house.health(account)[0] for account in (market_maker, accomplice)]
     # By size: two thirds and one third.
     lost = [b - a for a, b in zip(after, before, strict=True)]
-    assert [0 <= x - y <= 1 for x, y in zip(lost, (shared.usd(700), shared.usd(350)), strict=True)] == [True, True]
+    assert [0 <= x - y <= 1 for x, y in zip(lost, (shared.usd(700), shared.usd(350)), strict=True)] == [
+        True,
+        True,
+    ]
 
 
-def test_the_cost_does_not_depend_on_how_many_stand_opposite(opened, trader, market_maker, actors, chain):
+def test_the_cost_does_not_depend_on_how_many_stand_opposite(opened, market_maker, actors, chain):
     """One short of 20 against four shorts of 5 each."""
     makers = [actors[role] for role in ("staker", "other_staker", "attacker", "accomplice")]
     for maker in makers:
@@ -262,7 +265,7 @@ def test_the_cost_does_not_depend_on_how_many_stand_opposite(opened, trader, mar
 # ---- the end of an epoch
 
 
-def test_without_anyone_else_both_sides_end_their_epoch(opened, house, trader, market_maker, chain):
+def test_without_anyone_else_both_sides_end_their_epoch(opened, house, market_maker, chain):
     since = flag_at(opened, BELOW)
     value_index = house.marketState(BTC).valueIndex
     receipt = deleverage_at(opened, chain, since + AUCTION + 1)
@@ -284,7 +287,7 @@ def test_without_anyone_else_both_sides_end_their_epoch(opened, house, trader, m
     assert house.positionMarkets(market_maker) == 0
 
 
-def test_a_stale_record_needs_no_price(opened, trader, market_maker, deployer, chain):
+def test_a_stale_record_needs_no_price(opened, market_maker, deployer, chain):
     since = flag_at(opened, BELOW)
     deleverage_at(opened, chain, since + AUCTION + 1)
     opened.feeds[BTC].setMode(1, sender=deployer)
@@ -293,7 +296,7 @@ def test_a_stale_record_needs_no_price(opened, trader, market_maker, deployer, c
     assert opened.vault.cashOf(market_maker) == 0
 
 
-def test_a_new_epoch_is_a_new_market(opened, house, trader, other_trader, market_maker, chain):
+def test_a_new_epoch_is_a_new_market(opened, house, other_trader, market_maker, chain):
     since = flag_at(opened, BELOW)
     deleverage_at(opened, chain, since + AUCTION + 1)
     # The market maker's stale record makes room for a new one, on whichever side.
@@ -305,8 +308,8 @@ def test_a_new_epoch_is_a_new_market(opened, house, trader, other_trader, market
 
 
 @pytest.fixture
-def vast(opened, house, governor, trader, market_maker):
-    """Positions may be as large and as small as one likes; the trader and the market maker can carry 1,100 BTC."""
+def vast(opened, house, governor, trader):
+    """Positions may be of any size; the trader and the market maker can carry 1,100 BTC."""
     parameters = list(house.marketParameters(BTC))
     parameters[7] = opened.wad(10_000)
     house.setMarketParameters(BTC, tuple(parameters), sender=governor)

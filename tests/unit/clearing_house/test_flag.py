@@ -43,14 +43,18 @@ def test_a_flag_changes_no_balance(opened, trader):
     opened.set_price(BTC, 8_900)
 
     def state():
-        return opened.vault.net(trader), opened.vault.marketLedger(BTC), opened.clearing_house.position(trader, BTC)
+        return (
+            opened.vault.net(trader),
+            opened.vault.marketLedger(BTC),
+            opened.clearing_house.position(trader, BTC),
+        )
 
     before = state()
     opened.flag(trader)
     assert state() == before
 
 
-def test_all_markets_are_valued_at_present_prices(opened, house, trader, market_maker):
+def test_all_markets_are_valued_at_present_prices(opened, trader, market_maker):
     opened.trade(trader, market_maker, 40, 500, market=ETH)
     opened.set_price(BTC, 9_500)
     opened.set_price(ETH, 425)
@@ -84,7 +88,7 @@ def test_between_maintenance_and_initial_margin_a_flag_stays(opened, house, trad
 
 
 def test_initial_margin_clears_the_flag(opened, house, trader):
-    """8,750 of cash: at 9,605 equity is 4,800 and initial margin 4,802.5; at 9,606 they are 4,810 and 4,803."""
+    """8,750 of cash: at 9,605 equity is 4,800 of the 4,802.5 needed; at 9,606 it is 4,810 of 4,803."""
     opened.vault.withdraw(opened.usd(1_200), trader, [], sender=trader)
     opened.set_price(BTC, 9_250)
     opened.flag(trader)
@@ -107,7 +111,7 @@ def test_exactly_initial_margin_clears_the_flag(opened, house, trader):
     assert house.flagOf(trader) == (0, False)
 
 
-def test_a_deposit_lets_the_flag_be_cleared(opened, house, trader):
+def test_a_deposit_lets_the_flag_be_cleared(opened, trader):
     opened.set_price(BTC, 9_250)
     opened.flag(trader)
     opened.deposit(trader, 3_000)

@@ -135,7 +135,7 @@ def test_what_can_not_be_restored_is_taken_whole(opened, flag_at, trader, chain,
     assert opened.size(trader) == 0
 
 
-def test_a_piece_has_the_minimum_size(opened, below, trader, liquidator, chain):
+def test_a_piece_has_the_minimum_size(opened, below, liquidator, chain):
     receipt = liquidate_at(opened, chain, below + 300, "0.000001")
     fraction = ceil_div(100 * WAD, 92_500)
     assert event(receipt, "Liquidated")["fraction"] == fraction
@@ -172,7 +172,7 @@ def test_a_liquidator_nets_its_own_position(opened, house, trader, liquidator, o
     assert event(receipt, "OpenInterestChanged") == {"market": BTC, "openInterest": opened.wad(11)}
 
 
-def test_a_liquidator_needs_initial_margin(opened, below, trader, stranger, chain):
+def test_a_liquidator_needs_initial_margin(opened, below, stranger, chain):
     opened.deposit(stranger, 100)
     with reverts("InitialMarginNotMet", account=stranger):
         liquidate_at(opened, chain, below + 300, 1, stranger)
@@ -229,30 +229,32 @@ def test_only_flagged_accounts_are_liquidated(opened, trader, liquidator):
         opened.liquidate(trader, liquidator)
 
 
-def test_an_account_above_initial_margin_is_safe(opened, house, below, trader, liquidator):
+@pytest.mark.usefixtures("below")
+def test_an_account_above_initial_margin_is_safe(opened, house, trader, liquidator):
     opened.set_price(BTC, 9_600)
     # 5,950 of equity, 4,800 needed; the flag has not been taken away yet.
-    with reverts(
-        "NotLiquidatable", account=trader, equity=opened.usd(5_950), required=opened.usd(4_800)
-    ):
+    with reverts("NotLiquidatable", account=trader, equity=opened.usd(5_950), required=opened.usd(4_800)):
         opened.liquidate(trader, liquidator)
     assert house.flagOf(trader)[0] != 0
 
 
-def test_between_the_margins_a_flagged_account_is_liquidated(opened, house, below, trader, liquidator):
+@pytest.mark.usefixtures("below")
+def test_between_the_margins_a_flagged_account_is_liquidated(opened, house, trader, liquidator):
     opened.set_price(BTC, 9_400)
     opened.liquidate(trader, liquidator)
     assert house.flagOf(trader)[0] == 0
     assert 0 < opened.size(liquidator) < opened.wad(5)
 
 
-def test_a_liquidation_takes_something(opened, below, trader, liquidator):
+@pytest.mark.usefixtures("below")
+def test_a_liquidation_takes_something(opened, trader, liquidator):
     with reverts("ZeroSize"):
         opened.liquidate(trader, liquidator, 0)
 
 
-def test_without_positions_there_is_nothing_to_liquidate(opened, house, below, trader, liquidator, governor, deployer):
-    opened.feeds[BTC].setMode(1, sender=deployer)
+@pytest.mark.usefixtures("below")
+def test_without_positions_there_is_nothing_to_liquidate(opened, house, trader, liquidator, governor, outage):
+    outage()
     house.closeMarket(BTC, opened.wad(BELOW), sender=governor)
     with reverts("NothingToLiquidate", account=trader):
         opened.liquidate(trader, liquidator)
@@ -271,7 +273,12 @@ def spread(opened, trader, market_maker):
 def test_all_positions_move_together(spread, house, trader, liquidator, chain):
     spread.set_price(BTC, 9_400)
     spread.set_price(ETH, 530)
-    equity, initial, maintenance, value = spread.usd(2_746), spread.usd(5_760), spread.usd(3_456), spread.usd(115_200)
+    equity, initial, maintenance, value = (
+        spread.usd(2_746),
+        spread.usd(5_760),
+        spread.usd(3_456),
+        spread.usd(115_200),
+    )
     since = spread.flag(trader).timestamp
     assert house.health(trader) == (equity, initial, maintenance, value)
     receipt = liquidate_at(spread, chain, since + 120, "0.3")
@@ -311,7 +318,7 @@ def test_the_cap_is_of_the_whole_account(spread, house, trader, chain):
 # ---- insolvent accounts
 
 
-def test_the_fund_pays_the_bounty_of_an_account_without_anything(opened, house, insolvent, liquidator, chain):
+def test_the_fund_pays_the_bounty_of_an_account_without_anything(opened, insolvent, liquidator, chain):
     assets = opened.fund.totalAssets()
     receipt = liquidate_at(opened, chain, insolvent + 300, "0.5")
     bounty = share(opened.wad(5), opened.wad(INSOLVENT), bounty_rate(300))
@@ -382,7 +389,9 @@ def test_while_an_account_has_claims_the_fund_pays_nothing(opened, trader, marke
     assert (log["bountyFromAccount"], log["bountyFromFund"], log["penalty"]) == (0, 0, 0)
 
 
-def test_the_losses_of_a_whole_account_are_resolved_at_once(opened, house, insolvent, trader, liquidator, chain):
+def test_the_losses_of_a_whole_account_are_resolved_at_once(
+    opened, house, insolvent, trader, liquidator, chain
+):
     receipt = liquidate_at(opened, chain, insolvent + 300)
     assert event(receipt, "Defaulted")["account"] == trader
     assert opened.default_record(1)["shortfall"] == opened.usd(1_050)
@@ -393,7 +402,7 @@ def test_the_losses_of_a_whole_account_are_resolved_at_once(opened, house, insol
     assert opened.size(liquidator) == opened.wad(10)
 
 
-def test_losses_are_charged_before_positions_move(opened, house, insolvent, governor, trader, market_maker, chain):
+def test_losses_are_charged_before_positions_move(opened, house, insolvent, governor, market_maker, chain):
     """A market maker that is short can't shed its share of the remainder by taking the position over."""
     opened.fund.setMarketCover(BTC, 0, 0, sender=governor)
     before = opened.equity(market_maker)
@@ -407,14 +416,16 @@ def test_losses_are_charged_before_positions_move(opened, house, insolvent, gove
     assert opened.equity(market_maker) - before == -opened.usd(1_050)
 
 
-def test_accounts_named_first_stand_in_line_as_winners(opened, house, insolvent, governor, market_maker, chain):
+def test_accounts_named_first_stand_in_line_as_winners(opened, insolvent, governor, market_maker, chain):
     """Their profit is unpaid profit then, and bears what the fund does not."""
     opened.fund.setMarketCover(BTC, 0, 0, sender=governor)
     receipt = liquidate_at(opened, chain, insolvent + 300, 1, first=[market_maker])
     assert events(receipt, "RemainderCharged") == []
     assert event(receipt, "ClaimsWrittenOff")["amount"] == opened.usd(1_050)
     # What it is still owed is what the trader could pay.
-    assert opened.vault.claimsOf(market_maker, BTC) == opened.vault.marketLedger(BTC).pool == opened.usd(9_950)
+    assert (
+        opened.vault.claimsOf(market_maker, BTC) == opened.vault.marketLedger(BTC).pool == opened.usd(9_950)
+    )
 
 
 def test_the_mark_follows_what_is_left(opened, house, insolvent, trader, chain):

@@ -1,4 +1,4 @@
-"""Who bears what a defaulter can't pay, layer by layer, to the unit (SPECIFICATION.md section 5, P1, P4, P5)."""
+"""Who bears what a defaulter can't pay, layer by layer (SPECIFICATION.md section 5, P1, P4, P5)."""
 
 import pytest
 
@@ -64,18 +64,34 @@ def assert_backed(system):
         (8_900, (500_000, 200_000), {"coinsurance": 210, "skin": 840}),
         (8_000, (500_000, 0), {"skin": 10_000, "junior": 50}),
         (7_000, (500_000, 200_000), {"coinsurance": 4_010, "skin": 10_000, "junior": 6_040}),
-        (5_000, (500_000, 200_000), {"coinsurance": 8_010, "skin": 10_000, "junior": 20_000, "senior": 2_040}),
+        (
+            5_000,
+            (500_000, 200_000),
+            {"coinsurance": 8_010, "skin": 10_000, "junior": 20_000, "senior": 2_040},
+        ),
         # Half of 70,000 is the budget; unpaid profit bears the rest.
         (
             1_000,
             (500_000, 200_000),
-            {"coinsurance": 16_010, "skin": 10_000, "junior": 20_000, "senior": 5_000, "unpaidProfit": 29_040},
+            {
+                "coinsurance": 16_010,
+                "skin": 10_000,
+                "junior": 20_000,
+                "senior": 5_000,
+                "unpaidProfit": 29_040,
+            },
         ),
         # All of the fund, to its last unit.
         (
             100,
             (1_000_000, 200_000),
-            {"coinsurance": 17_810, "skin": 10_000, "junior": 20_000, "senior": 40_000, "unpaidProfit": 1_240},
+            {
+                "coinsurance": 17_810,
+                "skin": 10_000,
+                "junior": 20_000,
+                "senior": 40_000,
+                "unpaidProfit": 1_240,
+            },
         ),
         (5_000, (0, 200_000), {"coinsurance": 8_010, "unpaidProfit": 32_040}),
         (5_000, (500_000, 1_000_000), {"coinsurance": 40_050}),
@@ -108,8 +124,7 @@ def test_each_layer_pays_once_those_before_it_are_exhausted(
     from_profit = by_hand["coinsurance"] + by_hand["unpaidProfit"]
     layers = opened.fund.layers()
     assert [layers.skin, layers.junior, layers.senior] == [
-        balance - by_hand[name]
-        for balance, name in zip(balances, ("skin", "junior", "senior"), strict=True)
+        balance - by_hand[name] for balance, name in zip(balances, ("skin", "junior", "senior"), strict=True)
     ]
     assert event(receipt, "DebtResolved") == {
         "account": trader,
@@ -125,7 +140,7 @@ def test_each_layer_pays_once_those_before_it_are_exhausted(
     assert_backed(opened)
 
 
-def test_without_settled_winners_open_interest_bears_the_rest(opened, house, market_maker, governor, chain):
+def test_without_settled_winners_open_interest_bears_the_rest(opened, market_maker, governor, chain):
     opened.fund.setMarketCover(BTC, 10_000, 200_000, sender=governor)
     receipt = default_at(opened, chain, 8_900)
     assert opened.default_record(1)["remainder"] == opened.usd(350)
@@ -138,8 +153,10 @@ def test_without_settled_winners_open_interest_bears_the_rest(opened, house, mar
     assert_backed(opened)
 
 
-def test_open_interest_pays_nothing_while_there_is_unpaid_profit(opened, other_trader, market_maker, governor, chain):
-    """P5. One of two shorts has been settled: its claims go first, and only what they can't bear is charged to both."""
+def test_open_interest_pays_nothing_while_there_is_unpaid_profit(
+    opened, other_trader, market_maker, governor, chain
+):
+    """P5. One of two shorts has been settled: its claims go first, and both are charged with the rest."""
     opened.trade(market_maker, other_trader, 5, 10_000)
     opened.fund.setMarketCover(BTC, 0, 0, sender=governor)
     receipt = default_at(opened, chain, 7_900, [other_trader])
@@ -148,7 +165,11 @@ def test_open_interest_pays_nothing_while_there_is_unpaid_profit(opened, other_t
     record = opened.default_record(1)
     assert {name: record[name] for name in expected} == expected
     assert event(receipt, "RemainderCharged")["amount"] == opened.usd(550)
-    assert event(receipt, "ClaimsWrittenOff") == {"market": BTC, "amount": opened.usd(10_500), "claimsEpoch": 1}
+    assert event(receipt, "ClaimsWrittenOff") == {
+        "market": BTC,
+        "amount": opened.usd(10_500),
+        "claimsEpoch": 1,
+    }
     assert opened.vault.claimsOf(other_trader, BTC) == 0
 
 
@@ -175,7 +196,14 @@ def test_the_charge_is_in_the_index_of_the_side(opened, house, trader, liquidato
     assert house.health(liquidator)[0] == opened.usd(200_000)
 
 
-def test_a_short_that_defaults_is_borne_by_longs(opened, house, trader, other_trader, market_maker, governor, chain):
+def test_a_short_that_defaults_is_borne_by_longs(
+    opened,
+    house,
+    trader,
+    other_trader,
+    market_maker,
+    governor,
+):
     opened.trade(market_maker, other_trader, 10, 10_000)
     opened.fund.setMarketCover(BTC, 0, 0, sender=governor)
     opened.set_price(BTC, 11_100)
@@ -190,7 +218,7 @@ def test_a_short_that_defaults_is_borne_by_longs(opened, house, trader, other_tr
     assert house.health(trader)[0] in (opened.usd(19_930) - 1, opened.usd(19_930))
 
 
-def test_a_market_pays_for_its_own_defaults_only(opened, house, trader, other_trader, market_maker, governor, chain):
+def test_a_market_pays_for_its_own_defaults_only(opened, trader, market_maker, governor, chain):
     """Two debts of one account are two defaults, in rising order, each within its own market."""
     opened.trade(trader, market_maker, 20, 500, market=ETH)
     opened.fund.setMarketCover(BTC, 0, 0, sender=governor)
@@ -223,7 +251,7 @@ def test_defaults_are_counted_from_one(opened, other_trader, market_maker, chain
 
 
 @pytest.fixture
-def waiting(opened, trader, market_maker, governor, chain):
+def waiting(opened, trader, market_maker, governor):
     """The trader's profit of 300 in ETH waits for a day; in BTC it will owe 305 more than it has."""
     opened.vault.setMaturity(ETH, 86_400, sender=governor)
     opened.trade(trader, market_maker, 60, 500, market=ETH)
@@ -280,10 +308,10 @@ def test_an_account_whose_claims_cover_its_debt_has_not_defaulted(waiting, trade
 
 
 @pytest.fixture
-def closed(opened, house, governor, deployer):
+def closed(opened, house, governor, outage):
     """The feed has died and the market is closed at 9,000: the trader owes 50 more than it has."""
     opened.fund.setMarketCover(BTC, 0, 0, sender=governor)
-    opened.feeds[BTC].setMode(1, sender=deployer)
+    outage()
     house.closeMarket(BTC, opened.wad(9_000), sender=governor)
     return opened
 
@@ -315,10 +343,12 @@ def test_a_stale_default_is_first_borne_by_profits_that_are_there(closed, market
     assert_backed(closed)
 
 
-def test_settling_a_marked_account_that_has_become_stale_takes_the_mark_away(opened, house, trader, governor, deployer):
+def test_settling_a_marked_account_that_has_become_stale_takes_the_mark_away(
+    opened, house, trader, governor, outage
+):
     opened.set_price(BTC, 8_900)
     opened.flag(trader)
-    opened.feeds[BTC].setMode(1, sender=deployer)
+    outage()
     house.closeMarket(BTC, opened.wad(8_900), sender=governor)
     assert house.insolvencies() == 1
     receipt = opened.settle(trader)

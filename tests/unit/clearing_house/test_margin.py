@@ -119,7 +119,7 @@ def test_reducing_at_a_bad_price_is_fine_while_the_ratio_rises(opened, house, tr
 
 
 def test_the_ratio_may_stay_as_it_is_to_the_last_unit(opened, house, trader, market_maker, governor):
-    """E' * IM >= E * IM' is meant exactly: a price at which both sides are equal passes, one below it does not."""
+    """E' * IM >= E * IM' is exact: a price at which both sides are equal passes, one below it does not."""
     free = without_fees(opened)
     house.setMarketParameters(BTC, free, sender=governor)
     opened.set_price(BTC, 9_105)
@@ -200,7 +200,9 @@ def test_a_reduce_only_order_never_enlarges(opened, trader, market_maker):
 
 
 def test_no_trade_leaves_dust(opened, trader, other_trader):
-    with reverts("PositionBelowMinimum", account=trader, notional=opened.usd("99.99"), minNotional=opened.usd(100)):
+    with reverts(
+        "PositionBelowMinimum", account=trader, notional=opened.usd("99.99"), minNotional=opened.usd(100)
+    ):
         opened.trade(other_trader, trader, "9.990001", 10_000)
     opened.trade(other_trader, trader, "9.99", 10_000)
     assert opened.size(trader) == opened.wad("0.01")
@@ -227,9 +229,7 @@ def capped(opened, house, governor):
 
 
 def test_open_interest_has_a_cap(capped, trader, other_trader, market_maker):
-    with reverts(
-        "OpenInterestAboveCap", market=BTC, openInterest=capped.wad(11), max=capped.wad(8)
-    ):
+    with reverts("OpenInterestAboveCap", market=BTC, openInterest=capped.wad(11), max=capped.wad(8)):
         capped.trade(other_trader, market_maker, 1, 10_000)
     # What does not add to it goes on above the cap.
     capped.trade(other_trader, trader, 5, 10_000)
@@ -237,5 +237,3 @@ def test_open_interest_has_a_cap(capped, trader, other_trader, market_maker):
     with reverts("OpenInterestAboveCap", openInterest=capped.wad("8.5")):
         capped.trade(other_trader, market_maker, "1.5", 10_000)
     capped.trade(other_trader, market_maker, 1, 10_000)
-
-

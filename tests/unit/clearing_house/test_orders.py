@@ -18,7 +18,7 @@ def order(system, market_maker):
 # ---- the signature
 
 
-def test_an_order_is_hashed_as_typed_data(system, house, order, chain):
+def test_an_order_is_hashed_as_typed_data(house, order, chain):
     assert house.hashOrder(order.as_tuple()) == order_hash(order, chain.chain_id, house.address)
     largest = replace(
         order,

@@ -1,8 +1,8 @@
-"""Markets and parameters: how they come to be, and the bounds that governance can't leave (SPECIFICATION.md section 8)."""
+"""Markets and parameters, and the bounds that governance can't leave (SPECIFICATION.md section 8)."""
 
 import pytest
 
-from tests.expect import event, events, reverts
+from tests.expect import event, reverts
 
 BTC, ETH = 0, 1
 MARKET = {
@@ -40,7 +40,8 @@ def feed_for_next(system, governor):
 # ---- markets
 
 
-def test_a_market_starts_at_the_price_of_its_feed(system, house, governor, feed_for_next):
+@pytest.mark.usefixtures("feed_for_next")
+def test_a_market_starts_at_the_price_of_its_feed(house, governor):
     receipt = house.addMarket(SYMBOL, tuple(MARKET.values()), sender=governor)
     assert event(receipt, "MarketAdded") == {"market": 2, "symbol": SYMBOL}
     assert event(receipt, "MarketParametersSet")["market"] == 2
@@ -58,12 +59,13 @@ def test_a_market_starts_at_the_price_of_its_feed(system, house, governor, feed_
     assert (house.marketCount(), house.symbolOf(2)) == (3, SYMBOL)
 
 
-def test_a_market_needs_a_live_feed(system, house, governor):
+def test_a_market_needs_a_live_feed(house, governor):
     with reverts("PriceUnavailable", market=2, status=4):
         house.addMarket(SYMBOL, tuple(MARKET.values()), sender=governor)
 
 
-def test_a_new_market_trades(system, house, governor, feed_for_next, trader, market_maker):
+@pytest.mark.usefixtures("feed_for_next")
+def test_a_new_market_trades(system, house, governor, trader, market_maker):
     house.addMarket(SYMBOL, tuple(MARKET.values()), sender=governor)
     system.trade(trader, market_maker, 10, 500, market=2)
     assert system.size(trader, 2) == system.wad(10)
@@ -82,40 +84,6 @@ def test_open_interest_is_valued_over_all_markets(system, house, trader, market_
     system.trade(trader, market_maker, 3, 10_000)
     system.trade(trader, market_maker, 4, 500, market=ETH)
     assert house.openInterestNotional() == system.usd(32_000)
-
-
-@pytest.fixture
-def many(system, house, governor):
-    """64 markets on one feed, added in two transactions."""
-    add = house.addMarket.encode_input(SYMBOL, tuple(MARKET.values()))
-    calls = []
-    for market in range(2, 64):
-        feed = system.oracle.setFeed.encode_input(market, system.feeds[ETH], 5_400, 1, 10**27)
-        calls.append(system.authority.execute.encode_input(system.oracle, feed))
-        calls.append(system.authority.execute.encode_input(house, add))
-    for half in (calls[:62], calls[62:]):
-        system.authority.multicall(half, sender=governor)
-    return system
-
-
-def test_there_are_at_most_64_markets(many, house, governor):
-    assert house.marketCount() == 64
-    with reverts("TooManyMarkets", max=64):
-        house.addMarket(SYMBOL, tuple(MARKET.values()), sender=governor)
-
-
-def test_an_account_has_at_most_8_positions(many, house, trader, market_maker, liquidator):
-    # The last market is as good as any: the bitmaps have 64 bits.
-    for market in (0, 1, 2, 3, 4, 5, 6):
-        many.trade(trader, liquidator, "0.5", house.marketState(market).price // 10**18, market=market)
-    many.trade(trader, market_maker, "0.5", 500, market=63)
-    assert house.positionMarkets(trader) == 0b1111111 | 1 << 63
-    with reverts("TooManyPositions", account=trader, max=8):
-        many.trade(trader, market_maker, "0.5", 500, market=62)
-    many.trade(liquidator, trader, "0.5", 500, market=6)
-    many.trade(trader, market_maker, "0.5", 500, market=62)
-    receipt = many.settle(trader)
-    assert events(receipt, "PositionChanged") == []
 
 
 # ---- parameters
@@ -184,7 +152,10 @@ def test_market_parameters_have_bounds(house, governor, field):
 @pytest.mark.parametrize(
     ("changes", "refusal"),
     [
-        ({"initialMarginRatio": 9_999, "maintenanceMarginRatio": 5_000}, ("initialMarginRatio", 9_999, 10_000, 1_000_000)),
+        (
+            {"initialMarginRatio": 9_999, "maintenanceMarginRatio": 5_000},
+            ("initialMarginRatio", 9_999, 10_000, 1_000_000),
+        ),
         ({"maintenanceMarginRatio": 50_000}, ("maintenanceMarginRatio", 50_000, 5_000, 49_999)),
         ({"takerFee": 10_001}, ("takerFee", 10_001, 0, 10_000)),
     ],
@@ -195,7 +166,8 @@ def test_a_refusal_names_the_parameter_and_its_bounds(house, governor, changes, 
         house.setMarketParameters(BTC, tuple((MARKET | changes).values()), sender=governor)
 
 
-def test_a_new_market_is_within_the_bounds_too(house, governor, feed_for_next):
+@pytest.mark.usefixtures("feed_for_next")
+def test_a_new_market_is_within_the_bounds_too(house, governor):
     with reverts("ParameterOutOfBounds", name=name("priceBand")):
         house.addMarket(SYMBOL, tuple((MARKET | {"priceBand": 99}).values()), sender=governor)
 

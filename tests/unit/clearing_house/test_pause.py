@@ -35,7 +35,7 @@ def test_a_pause_ends_by_itself(opened, house, trader, market_maker, chain):
     assert opened.size(trader) == opened.wad(11)
 
 
-def test_a_pause_stops_new_positions_of_makers_and_takers(paused, house, other_trader, trader, market_maker):
+def test_a_pause_stops_new_positions_of_makers_and_takers(paused, house, other_trader, trader):
     until = house.pausedUntil()
     with reverts("NewRiskIsPaused", until=until):
         paused.trade(other_trader, trader, 1, 10_000)
@@ -48,7 +48,7 @@ def test_a_pause_does_not_stop_anyone_from_reducing(paused, trader, market_maker
     assert paused.size(trader) == paused.wad(6)
 
 
-def test_a_pause_stops_no_money_and_no_liquidation(paused, house, trader, liquidator, other_trader):
+def test_a_pause_stops_no_money_and_no_liquidation(paused, trader, liquidator, other_trader):
     paused.deposit(trader, 1)
     paused.vault.withdraw(1, other_trader, [], sender=other_trader)
     paused.set_price(BTC, 9_250)

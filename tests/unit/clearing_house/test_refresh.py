@@ -132,7 +132,7 @@ def test_longs_pay_shorts_the_averaged_premium(system, house, price, elapsed, em
     assert event(receipt, "MarketRefreshed")["valueIndex"] == state.valueIndex
 
 
-def test_funding_is_zero_sum(system, house, trader, market_maker):
+def test_funding_is_zero_sum(system, trader, market_maker):
     start = trade_at(system, 10_100)
     before = [system.vault.net(account) for account in (trader, market_maker)]
     refresh_at(system, start + PERIOD // 10)

@@ -1,4 +1,4 @@
-"""Settling accounts: what reaches the vault, what the record remembers, who may do it (SPECIFICATION.md sections 2 to 4)."""
+"""Settling accounts: what reaches the vault, and what may leave it (SPECIFICATION.md sections 2 to 4)."""
 
 import pytest
 
@@ -46,7 +46,7 @@ def test_equity_is_the_same_before_and_after(opened, house, trader, market_maker
     assert [opened.equity(account) for account in (trader, market_maker)] == before
 
 
-def test_a_settlement_rounds_against_the_account(opened, house, trader, market_maker):
+def test_a_settlement_rounds_against_the_account(opened, trader, market_maker):
     """A loss up, a profit down: 10 BTC times a price change that is no whole number of units."""
     opened.trade(trader, market_maker, "0.123456789012345678", 10_000)
     size = opened.size(trader)
@@ -91,7 +91,7 @@ def test_a_flat_account_is_paid_what_it_has_earned(opened, house, trader, other_
     assert state(opened, trader) == (cash + claims, 0, 0)
 
 
-def test_claims_convert_where_there_is_no_position_any_more(opened, house, trader, other_trader, market_maker):
+def test_claims_convert_where_there_is_no_position_any_more(opened, trader, other_trader, market_maker):
     opened.set_price(BTC, 10_100)
     opened.trade(other_trader, trader, 10, 10_100)
     opened.trade(market_maker, trader, 10, 500, market=ETH)
@@ -112,7 +112,7 @@ def test_all_markets_of_an_account_are_settled(opened, trader, market_maker):
     }
 
 
-def test_a_debt_with_a_position_waits(opened, house, trader):
+def test_a_debt_with_a_position_waits(opened, trader):
     """It is resolved only with the last position (or when the account can pay)."""
     opened.set_price(BTC, 8_900)
     receipt = opened.settle(trader)
@@ -159,7 +159,9 @@ def test_a_flat_account_withdraws_without_prices(opened, other_trader):
 
 
 def test_nobody_withdraws_more_than_its_cash(opened, other_trader):
-    with reverts("InsufficientCash", account=other_trader, cash=opened.usd(10_000), needed=opened.usd(10_001)):
+    with reverts(
+        "InsufficientCash", account=other_trader, cash=opened.usd(10_000), needed=opened.usd(10_001)
+    ):
         withdraw(opened, other_trader, 10_001)
 
 

@@ -62,7 +62,9 @@ def test_both_pay_their_fee_in_cash(system, trader, market_maker):
 
 def test_fees_are_rounded_up(system, trader, market_maker):
     size, price = 123_456_789_012_345_678, 10_000 * 10**18 + 1
-    order = system.order(market_maker, is_buy=False, size="0.123456789012345678", price="10000.000000000000000001")
+    order = system.order(
+        market_maker, is_buy=False, size="0.123456789012345678", price="10000.000000000000000001"
+    )
     before = cash(system, market_maker, trader)
     fees = [part_up(size, price, MAKER_FEE), part_up(size, price, TAKER_FEE)]
     system.fill(order, trader)
@@ -139,7 +141,9 @@ def test_the_premium_of_the_last_trade_is_kept(system, house, trader, market_mak
 
 
 @pytest.mark.parametrize(("size", "price"), [("2.5", 10_100), ("0.7", 9_900), ("3", 10_000)])
-def test_the_premium_moves_by_the_share_of_open_interest(system, house, trader, other_trader, market_maker, size, price):
+def test_the_premium_moves_by_the_share_of_open_interest(
+    system, house, trader, other_trader, market_maker, size, price
+):
     system.trade(trader, market_maker, 10, 10_080)
     assert house.marketState(BTC).lastPremium == 8_000
     system.trade(other_trader, market_maker, size, price)
@@ -201,9 +205,7 @@ def test_the_maker_needs_initial_margin_too(system, trader, market_maker):
 
 
 def test_a_position_has_a_minimum(system, trader, market_maker):
-    with reverts(
-        "PositionBelowMinimum", notional=system.usd("99.9999"), minNotional=system.usd(100)
-    ):
+    with reverts("PositionBelowMinimum", notional=system.usd("99.9999"), minNotional=system.usd(100)):
         system.trade(trader, market_maker, "0.00999999", 10_000)
     system.trade(trader, market_maker, "0.01", 10_000)
 

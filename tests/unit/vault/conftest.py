@@ -1,4 +1,4 @@
-"""The vault alone: the clearing house that moves its ledger is played by an address that lets every withdrawal pass."""
+"""The vault alone: an address that lets every withdrawal pass plays the clearing house."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may move the ledger: the clearing house; who may empty the collection: the fund; who may set a maturity: governance."""
+"""The clearing house moves the ledger, the fund collects, governance sets maturities, and nobody else."""
 
 import pytest
 
@@ -11,7 +11,7 @@ OF_THE_HOUSE = {
     "exchange": lambda account: (account, account, 0, 0, 0),
     "chargeLiquidation": lambda account: (account, account, 0, 0),
     "resolveDebt": lambda account: (account, 0, 0, 0, 0),
-    "addResidual": lambda account: (0, 5),
+    "addResidual": lambda _: (0, 5),
 }
 FOR_ANYONE = {"deposit", "withdraw"}
 

@@ -1,4 +1,4 @@
-"""Cash that moves between accounts, and what the vault collects for the fund (SPECIFICATION.md section 2, P1, P10)."""
+"""Cash that moves, and what the vault collects for the fund (SPECIFICATION.md section 2, P1, P10)."""
 
 import pytest
 
@@ -14,6 +14,21 @@ def funded(ledger, trader, other_trader):
 
 def cash(ledger, *accounts):
     return [ledger.vault.cashOf(account) for account in accounts]
+
+
+# ---- withdrawals
+
+
+def test_a_withdrawal_sends_cash_to_whom_one_likes(funded, trader, stranger):
+    receipt = funded.vault.withdraw(400, stranger, [], sender=trader)
+    assert event(receipt, "Withdrawn") == {"account": trader, "to": stranger, "amount": 400}
+    assert (cash(funded, trader), funded.token.balanceOf(stranger)) == ([600], 400)
+
+
+def test_a_withdrawal_takes_no_more_than_cash(funded, trader):
+    funded.settle(trader, 5_000)
+    with reverts("InsufficientCash", account=trader, cash=1_000, needed=1_001):
+        funded.vault.withdraw(1_001, trader, [], sender=trader)
 
 
 # ---- cash from the fund
@@ -60,7 +75,7 @@ def test_an_account_in_debt_does_not_trade(funded, trader, stranger):
             funded.send("exchange", payer, payee, 0, 0, 0)
 
 
-def test_an_account_in_debt_does_not_withdraw(funded, trader, stranger):
+def test_an_account_in_debt_does_not_withdraw(funded, stranger):
     funded.settle(stranger, -1)
     with reverts("AccountInDebt", account=stranger):
         funded.vault.withdraw(1, stranger, [], sender=stranger)

@@ -1,4 +1,4 @@
-"""Claims: units at an index, write-offs, and the wait before they turn into cash (SPECIFICATION.md section 2)."""
+"""Claims: units at an index, write-offs, and the wait before they are cash (SPECIFICATION.md section 2)."""
 
 import pytest
 
@@ -72,12 +72,21 @@ def test_conversion_pays_claims_at_their_value(written_down, trader, other_trade
     written_down.fill_pool(other_trader, 500)
     receipt = written_down.settle(trader, 0)
     units = ceil_div(500 * 1_000, 700)
-    assert event(receipt, "ClaimsConverted") == {"account": trader, "market": 0, "amount": 500, "units": units}
+    assert event(receipt, "ClaimsConverted") == {
+        "account": trader,
+        "market": 0,
+        "amount": 500,
+        "units": units,
+    }
     assert (written_down.vault.cashOf(trader), written_down.pool()) == (500, 0)
     assert totals(written_down) == (200, 1_000 - units)
     written_down.fill_pool(other_trader, 500)
     written_down.settle(trader, 0)
-    assert (written_down.vault.cashOf(trader), written_down.pool(), totals(written_down)) == (700, 300, (0, 0))
+    assert (written_down.vault.cashOf(trader), written_down.pool(), totals(written_down)) == (
+        700,
+        300,
+        (0, 0),
+    )
 
 
 def test_claims_worth_nothing_are_dropped_when_they_convert(ledger, trader, other_trader, stranger):
