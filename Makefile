@@ -66,5 +66,6 @@ build/.compiler: .venv/.installed node_modules/.package-lock.json ape-config.yam
 	@touch $@
 
 build/.contracts: build/.compiler $(CONTRACTS)
-	@$(ENV) ape compile --verbosity WARNING
+	@# all of them: ape does not see that a file changed which others import
+	@$(ENV) ape compile --force --verbosity WARNING
 	@touch $@

@@ -34,8 +34,6 @@ def actors() -> dict[str, AccountAPI]:
 def deploy_system(actors: dict[str, AccountAPI]) -> DeploySystem:
     """Deploys a protocol of its own, with the given fields of `Parameters` changed."""
 
-    ape.project.load_contracts()  # what changed is compiled before it is deployed
-
     def build(**changes: Any) -> System:
         parameters = PARAMETERS.model_copy(update=changes)
         deployment = deploy(ape.chain.provider.web3, development_account(0), parameters)

@@ -39,7 +39,6 @@ PATHS = {
     "epochs ended",
     "record kept for its debt",
     "residual added",
-    "residual absorbed",
     "wipe-out",
     "insolvency",
     "fund bounty",

@@ -455,6 +455,18 @@ def test_withdraw_takes_the_oldest_first(three: FundSystem, staker: Any, strange
     assert tranche.maxWithdraw(staker) == 0
 
 
+def test_a_withdrawal_rounds_shares_up(system: FundSystem, junior: Any, staker: Any) -> None:
+    system.house.resolve(staker, BTC, 123_456_789, 0, sender=staker)
+    request(junior, staker, 10**12 + 7)
+    system.roll(junior)
+    system.roll(junior)
+    priced = junior.batch(1)
+    exact, rest = divmod(5 * priced.shares, priced.assets)
+    assert rest, "the amounts must not divide evenly, or nothing is rounded"
+    receipt = junior.withdraw(5, staker, staker, sender=staker)
+    assert event(receipt, "Withdraw")["shares"] == exact + 1
+
+
 def test_everything_can_be_claimed_at_once(three: FundSystem, staker: Any, stranger: Any) -> None:
     worth, shares = three.junior.maxWithdraw(staker), three.junior.maxRedeem(staker)
     three.junior.redeem(shares, stranger, staker, sender=staker)

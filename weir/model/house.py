@@ -221,7 +221,7 @@ class House:
             self._empty(account, number)
 
     def _empty(self, account: str, number: int) -> None:
-        """A record whose size is gone goes too, unless a debt there needs it: it tells who bears a remainder."""
+        """A record without size goes, unless a debt there needs it: it tells who bears a remainder."""
         market, record = self.markets[number], self.positions[account][number]
         if self.ledger.debt(account, number):
             self.positions[account][number] = replace(record, size=0, multiplier=ONE_A, index=0)
