@@ -16,8 +16,12 @@ from weir.accounts import development_account
 from weir.deployment import GovernanceParameters, MarketParameters, Parameters, deploy
 
 MARKETS = (
-    MarketParameters(symbol="BTC", price=Decimal(10_000), max_open_interest=Decimal(1_000)),
-    MarketParameters(symbol="ETH", price=Decimal(500), max_open_interest=Decimal(20_000)),
+    MarketParameters(
+        symbol="BTC", price=Decimal(10_000), max_funding_rate=5_000, max_open_interest=Decimal(1_000)
+    ),
+    MarketParameters(
+        symbol="ETH", price=Decimal(500), max_funding_rate=5_000, max_open_interest=Decimal(20_000)
+    ),
 )
 PARAMETERS = Parameters(markets=MARKETS, governance=GovernanceParameters(delay=0))
 """Two markets; the governor acts without delay, so that tests of a parameter need no timelock."""

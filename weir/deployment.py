@@ -94,7 +94,7 @@ class MarketParameters(_Model):
     maker_fee: Annotated[Ppm, Field(le=10_000)] = 200
     taker_fee: Annotated[Ppm, Field(le=10_000)] = 500
     price_band: Annotated[Ppm, Field(ge=100, le=200_000)] = 20_000
-    max_funding_rate: Annotated[Ppm, Field(le=100_000)] = 5_000
+    max_funding_rate: Annotated[Ppm, Field(le=100_000)] = 500
     funding_period: Annotated[Seconds, Field(ge=HOUR, le=7 * DAY)] = 8 * HOUR
     max_open_interest: Annotated[Decimal, Field(gt=0, le=10**15)] = Decimal(10_000)
     budget_share: Ppm = 500_000

@@ -338,7 +338,7 @@ class RunResult(_Model):
         if not self.defaults:
             return "No account defaulted: the fund was not called upon."
         if self.remainder:
-            return "The waterfall was exhausted to its last layer, and part of the bad debt remains."
+            return "The waterfall was exhausted to its last layer: what remains, open interest bore."
         if paid.open_interest:
             return "The loss went past the fund: unpaid profit and then open interest bore the rest."
         if paid.unpaid_profit:

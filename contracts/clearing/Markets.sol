@@ -87,7 +87,7 @@ abstract contract Markets is IClearingHouse, AccessManaged {
     /// @inheritdoc IClearingHouse
     function setMarketParameters(uint16 market, MarketParameters calldata parameters) external restricted {
         _requireKnown(market);
-        // Funding up to now accrues at the old rate.
+        // Funding up to now accrues at the old rate, where there is a price.
         if (_isLive(market)) _refresh(market);
         _setMarketParameters(market, parameters);
     }
@@ -130,7 +130,9 @@ abstract contract Markets is IClearingHouse, AccessManaged {
     /// @dev Once a block: the premium's average, then funding, then the price.
     function _refresh(uint16 market) internal {
         MarketState storage s = _markets[market];
-        if (s.status != MarketStatus.Open || s.updatedBlock == block.number) return;
+        if (s.status != MarketStatus.Open) return;
+        // Both: on some rollups many blocks share a number.
+        if (s.updatedBlock == block.number && s.updatedAt == block.timestamp) return;
         MarketParameters storage p = _parameters[market];
         uint256 elapsed = block.timestamp - s.updatedAt;
         uint256 period = p.fundingPeriod;

@@ -161,7 +161,7 @@ interface IClearingHouse {
     /// @notice Makes the caller's order unfillable.
     function cancel(Order calldata order) external;
 
-    /// @notice Makes every order the caller signed so far unfillable.
+    /// @notice Moves the caller to its next generation: every order signed for the current one becomes unfillable.
     function cancelAll() external;
 
     // ------------------------------------------------------------- settlement
@@ -196,7 +196,7 @@ interface IClearingHouse {
     function addMarket(bytes32 symbol, MarketParameters calldata parameters) external returns (uint16 market);
     function setMarketParameters(uint16 market, MarketParameters calldata parameters) external;
     function setLiquidationParameters(LiquidationParameters calldata parameters) external;
-    /// @notice Closes a market whose feed is not Ok, and which nobody could refresh for a day, at `price`, within the close band of the
+    /// @notice Closes a market whose feed is not Ok, and which nobody has refreshed for a day, at `price`, within the close band of the
     /// last good one.
     function closeMarket(uint16 market, uint128 price) external;
     /// @notice Guardian: no risk-increasing trades until now + duration (at most 3 days, and not before 7 days after the last pause began).

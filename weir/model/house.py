@@ -176,7 +176,8 @@ class House:
     def refresh(self, number: int) -> None:
         """Brings a market to the present, at most once a block; a closed one stays as it is."""
         market = self.market(number)
-        if market.status is Status.OPEN and market.updated_block != self.clock.block:
+        now = (self.clock.time, self.clock.block)
+        if market.status is Status.OPEN and (market.updated_at, market.updated_block) != now:
             market.refresh(self.clock.time, self.clock.block, self.feeds.price(number))
 
     def _refresh_all(self, account: str) -> None:

@@ -173,8 +173,11 @@ def test_open_interest_pays_nothing_while_there_is_unpaid_profit(
     assert opened.vault.claimsOf(other_trader, BTC) == 0
 
 
-def test_the_charge_is_in_the_index_of_the_side(opened, house, trader, liquidator, market_maker, governor):
-    """K falls by ⌈A·x·SCALE/oi⌉."""
+def test_the_charge_is_in_the_index_of_the_side(
+    opened, house, trader, other_trader, liquidator, market_maker, governor
+):
+    """K falls by ⌈A·x·SCALE/oi⌉; 13 BTC do not divide it."""
+    opened.trade(other_trader, market_maker, 3, 10_000)
     opened.fund.setMarketCover(BTC, 0, 0, sender=governor)
     opened.set_price(BTC, "8899.99999993")
     opened.flag(trader)
@@ -182,7 +185,7 @@ def test_the_charge_is_in_the_index_of_the_side(opened, house, trader, liquidato
     receipt = opened.liquidate(trader, liquidator)
     amount = event(receipt, "RemainderCharged")["amount"]
     assert amount == opened.usd(1_050) + 1
-    drop = ceil_div(ONE_A * amount * 10**30, opened.wad(10))
+    drop = ceil_div(ONE_A * amount * 10**30, opened.wad(13))
     assert house.marketState(BTC).short.base == -drop
     assert house.marketState(BTC).long.base == 0
     assert event(receipt, "SideChanged") == {

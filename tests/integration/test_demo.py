@@ -1,0 +1,135 @@
+"""The demo, end to end: the outcomes that scenarios promise, the same result twice, and either node."""
+
+import json
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from weir.results import RunResult
+from weir.scenarios import available, load
+from weir.simulation.engine import Progress, Settings, simulate
+
+COARSE = Settings(substeps=1, rounds=1)
+"""One jump from each known price to the next: enough to go through everything, in seconds."""
+PROPERTIES = {"P1", "P2", "P3", "P4", "P10"}
+
+
+def demo(scenario: str, folder: Path, *options: str) -> dict[str, Any]:
+    """Runs the command as a user does; its JSON."""
+    output = folder / "demo.json"
+    page = folder / "report.html"
+    program = "from weir.cli import main; main()"
+    command = [sys.executable, "-c", program, "demo", "--scenario", scenario]
+    files = ["--json", str(output), "--report", str(page)]
+    done = subprocess.run(
+        [*command, *files, *options], capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert "bar 1 of" in done.stderr
+    found: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))
+    RunResult.load(output)
+    return found
+
+
+def total(result: dict[str, Any], layer: str) -> Decimal:
+    return sum((Decimal(default["paid"][layer]) for default in result["defaults"]), Decimal(0))
+
+
+def remainder(result: dict[str, Any]) -> Decimal:
+    return sum((Decimal(default["remainder"]) for default in result["defaults"]), Decimal(0))
+
+
+def test_the_fund_suffices(tmp_path: Path) -> None:
+    result = demo("2022-11-ftx", tmp_path)
+    assert len(result["defaults"]) > 0
+    assert total(result, "skin") > 0
+    assert total(result, "junior") == total(result, "senior") == 0
+    assert total(result, "unpaid_profit") == remainder(result) == 0
+
+
+def test_black_thursday_reaches_the_senior_tranche(tmp_path: Path) -> None:
+    result = demo("2020-03-12", tmp_path)
+    assert result["deleverages"] > 0
+    assert total(result, "senior") > 0
+    assert total(result, "unpaid_profit") == remainder(result) == 0
+    assert Decimal(result["fund"]["after"]["senior"]) > 0
+
+
+def test_everything_is_exhausted_and_accounts_are_deleveraged(tmp_path: Path) -> None:
+    result = demo("2021-05-19", tmp_path)
+    assert result["deleverages"] > 0
+    for layer in ("skin", "junior", "senior", "unpaid_profit"):
+        assert total(result, layer) > 0
+    assert remainder(result) > 0
+
+
+@pytest.fixture(scope="module")
+def coarse() -> RunResult:
+    return simulate(load("2024-08-05"), seed=3, settings=COARSE)
+
+
+def test_the_result_has_everybody_and_everything(coarse: RunResult) -> None:
+    roles = [person.role for person in coarse.participants]
+    traders = [person for person in coarse.participants if person.role == "trader"]
+    assert len(traders) >= 40
+    assert roles.count("market maker") == 3
+    assert len({trader.leverage for trader in traders}) > 10
+    assert len({trader.skill for trader in traders}) > 10
+    assert coarse.markets == ("BTC", "ETH")
+    assert coarse.trades > 40
+    assert coarse.liquidations > 0
+    assert len(coarse.series) == 2 * load("2024-08-05").bars + 2
+    assert coarse.series[-2].prices == dict(list(load("2024-08-05").path())[-1].prices)
+
+
+def test_identities_are_checked_and_hold(coarse: RunResult) -> None:
+    assert {identity.id.split(":")[0] for identity in coarse.identities} == PROPERTIES
+    assert all(identity.holds for identity in coarse.identities)
+
+
+def test_the_books_of_the_result_add_up(coarse: RunResult) -> None:
+    ledger, fees = coarse.ledger, coarse.fees
+    assert ledger.held == ledger.cash + sum(ledger.pools.values()) + ledger.fees
+    assert fees.paid == fees.fund + fees.treasury + fees.liquidators + fees.undistributed
+    assert fees.paid > 0
+    for default in coarse.defaults:
+        assert default.difference == 0
+    for event in (*coarse.liquidation_events, *coarse.deleverage_events):
+        assert event.positions
+        assert all(position.size > 0 for position in event.positions)
+
+
+def test_same_seed_same_result(coarse: RunResult) -> None:
+    seen: list[Progress] = []
+    again = simulate(load("2024-08-05"), seed=3, settings=COARSE, progress=seen.append)
+    assert again.model_copy(update={"seconds": coarse.seconds}) == coarse
+    assert seen[-1].done == seen[-1].total
+
+
+def test_another_seed_another_result(coarse: RunResult) -> None:
+    other = simulate(load("2024-08-05"), seed=4, settings=COARSE)
+    assert [person.deposited for person in other.participants] != [
+        person.deposited for person in coarse.participants
+    ]
+
+
+def test_ganache_runs_it_too(coarse: RunResult) -> None:
+    result = simulate(load("2024-08-05"), "ganache", seed=3, settings=COARSE)
+    assert result.node == "ganache"
+    assert all(identity.holds for identity in result.identities)
+    assert result.liquidations > 0
+    assert [p.prices for p in result.series] == [p.prices for p in coarse.series]
+
+
+@pytest.mark.parametrize(
+    "name", sorted({*available()} - {"2020-03-12", "2021-05-19", "2022-11-ftx", "2024-08-05"})
+)
+def test_every_scenario_runs(name: str) -> None:
+    result = simulate(load(name), settings=COARSE)
+    assert all(identity.holds for identity in result.identities)
+    assert result.liquidations > 0
