@@ -100,7 +100,7 @@ MAKERS = (
     Maker("maker-3", 200_000, 8.0, 0.0014),
 )
 LIQUIDATORS = (
-    Liquidator("liquidator-1", 40_000, 4_000, 700_000, 8),
+    Liquidator("liquidator-1", 40_000, 4_000, 700_000, 0),
     Liquidator("liquidator-2", 20_000, 3_000, 800_000, 0),
     Liquidator("liquidator-3", 10_000, 2_500, 900_000, 0),
 )
