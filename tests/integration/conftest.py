@@ -1,0 +1,68 @@
+"""Deployments for the tests of the whole protocol."""
+
+from decimal import Decimal
+
+import pytest
+
+from tests.integration import day
+from tests.integration.stage import FREE, UNTARGETED, plain_market
+from tests.system import System
+from weir.deployment import GovernanceParameters, MarketParameters
+
+
+@pytest.fixture(scope="session")
+def plain(deploy_system) -> System:
+    """Two markets without friction, an empty fund, nobody has come yet."""
+    return deploy_system(
+        markets=(plain_market("BTC", 10_000), plain_market("ETH", 500)), liquidation=FREE, fund=UNTARGETED
+    )
+
+
+@pytest.fixture(scope="session")
+def timelocked(deploy_system) -> System:
+    """The same, with a governor who waits as long as a real one."""
+    return deploy_system(
+        markets=(plain_market("BTC", 10_000), plain_market("ETH", 500)),
+        liquidation=FREE,
+        fund=UNTARGETED,
+        governance=GovernanceParameters(),
+    )
+
+
+@pytest.fixture(scope="session")
+def crowded(deploy_system) -> System:
+    """8 markets with all that real ones have: fees, funding, bounties, coinsurance."""
+    markets = (MarketParameters(symbol=f"M{i}", price=Decimal(1_000)) for i in range(8))
+    return deploy_system(markets=tuple(markets))
+
+
+@pytest.fixture(scope="session")
+def stormy(deploy_system) -> System:
+    """What the day of day.py is played on."""
+    return deploy_system(markets=day.MARKETS, fund=day.FUND)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def stage(
+    plain,
+    timelocked,
+    crowded,
+    stormy,
+    deployer,
+    governor,
+    guardian,
+    treasury,
+    market_maker,
+    trader,
+    other_trader,
+    liquidator,
+    staker,
+    other_staker,
+    attacker,
+    accomplice,
+    keeper,
+    stranger,
+):
+    """Everything of session scope, before any module builds on it: ape would have to start modules over
+    for a latecomer.
+    """

@@ -1,0 +1,437 @@
+"""P1 to P10 (SPECIFICATION.md section 9) over the whole of a hard day: after every step, from the books of
+everybody.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+
+from tests.expect import reverts
+from tests.integration.books import Books, Record, read
+from tests.integration.day import BTC, ETH, FAMILY, MARKETS, YFI, Day, Step
+from tests.integration.stage import cover, resolve_everyone, withdraw
+
+MILLION = 10**6
+WIPE_OUT = 10**9
+FUND_LAYERS = ("skin", "junior", "senior")
+EVERYONE = ("market_maker", "liquidator", "trader", "other_trader", "keeper", *FAMILY)
+
+
+@pytest.fixture(scope="module")
+def day(stormy) -> Day:
+    played = Day(stormy)
+    played.play()
+    return played
+
+
+def test_the_day_has_seen_everything(day):
+    """Or else the properties below would hold for too little."""
+    seen = {event.name for step in day.steps for event in step.events}
+    assert seen >= {
+        *(
+            "Settled",
+            "ClaimsMinted",
+            "ClaimsBurned",
+            "ClaimsConverted",
+            "ClaimsWrittenOff",
+            "DebtIncurred",
+            "DebtResolved",
+        ),
+        *(
+            "Exchanged",
+            "LiquidationCharged",
+            "CashCredited",
+            "Deposited",
+            "Withdrawn",
+            "Liquidated",
+            "Deleveraged",
+        ),
+        *(
+            "RemainderCharged",
+            "EpochEnded",
+            "SideChanged",
+            "Flagged",
+            "InsolvencyMarked",
+            "BountyPaid",
+            "BudgetOpened",
+        ),
+        *("TrancheWiped", "Staked", "Unstaked", "BatchPriced", "Vested", "IncomeCollected", "OrderCancelled"),
+        *(
+            "ResidualAdded",
+            "DebtRepaid",
+            "MarketClosed",
+            "InsolvencyCleared",
+            "AllOrdersCancelled",
+            "RedeemRequest",
+        ),
+    }
+    defaults = [event["record"] for step in day.steps for event in step.named("Defaulted")]
+    for layer in ("coinsurance", *FUND_LAYERS, "unpaidProfit"):
+        assert any(record[layer] for record in defaults)
+    assert {record["market"] for record in defaults} == {BTC, ETH, YFI}
+    assert any(step.after.insolvencies for step in day.steps)
+    assert any(event["absorbed"] for step in day.steps for event in step.named("Settled"))
+
+
+# ---- P1
+
+
+def backing_gaps(step: Step) -> tuple[int, int]:
+    after = step.after
+    return after.donated, after.fund_held - sum(after.layers.values())
+
+
+def test_p1_what_is_booked_is_there(day):
+    for step in day.steps:
+        assert backing_gaps(step) == (0, 0), step.name
+
+
+# ---- P2, P3
+
+
+@dataclass
+class Trail:
+    """What rounding may have done to one market so far: section 9, slack."""
+
+    kept: int = 0  # units of S, in the pool's favour
+    dropped: int = 0  # wei of size since both epochs began
+    drift: Fraction = field(
+        default_factory=Fraction
+    )  # what dropped sizes have made of moves of the index, either way
+
+    def follow(self, step: Step, market: int) -> None:
+        before = step.before.markets[market]
+        index, units = before.value_index, before.claim_units
+        for event in step.events:
+            if event.arguments.get("market") != market:
+                continue
+            match event.name:
+                case "Settled" | "ClaimsBurned" | "ClaimsConverted":
+                    self.kept += 1
+                case "ClaimsMinted":
+                    self.kept += 1
+                    units += event["units"]
+                case "ClaimsWrittenOff":
+                    self.kept += 1 + units // WIPE_OUT
+                case "RemainderCharged":
+                    self.kept += 1
+                    self.drift += Fraction(event["amount"] * self.dropped, max(1, before.open_interest))
+                case "PositionChanged" | "SideChanged":
+                    self.dropped += 1
+                case "EpochEnded":
+                    self.dropped = 0
+                case "MarketRefreshed":
+                    self.drift += Fraction(self.dropped * abs(event["valueIndex"] - index), before.scale)
+                    index = event["valueIndex"]
+
+
+def followed(day):
+    """Each step with the trail of each market up to it."""
+    trails = [Trail() for _ in MARKETS]
+    for step in day.steps:
+        for market, trail in enumerate(trails):
+            trail.follow(step, market)
+        yield step, trails
+
+
+def holds_p2(step: Step, market: int, trail: Trail) -> bool:
+    books = step.after.markets[market]
+    return -trail.drift <= books.surplus <= trail.kept + len(books.records) + trail.drift
+
+
+def holds_p3(step: Step, market: int, trail: Trail) -> bool:
+    books = step.after.markets[market]
+    return all(0 <= books.missing(is_short) <= trail.dropped for is_short in (False, True))
+
+
+def test_p2_nobody_is_promised_what_is_not_there(day):
+    for step, trails in followed(day):
+        for market, trail in enumerate(trails):
+            assert holds_p2(step, market, trail), (
+                step.name,
+                market,
+                step.after.markets[market].surplus,
+                trail,
+            )
+    # The slack is tiny: cents of a cent, for a day on which 200,000 dollars changed hands.
+    assert max(trail.kept for trail in trails) < 300
+    assert max(trail.drift for trail in trails) < 1
+
+
+def test_p3_both_sides_are_open_interest(day):
+    for step, trails in followed(day):
+        for market, trail in enumerate(trails):
+            assert holds_p3(step, market, trail), (step.name, market)
+
+
+# ---- P4
+
+
+def with_claims(step: Step):
+    """Each event, with the claims outstanding in each market before it."""
+    claims = [market.total_claims for market in step.before.markets]
+    sign = {"ClaimsMinted": 1, "ClaimsBurned": -1, "ClaimsConverted": -1, "ClaimsWrittenOff": -1}
+    epochs = [market.claims_epoch for market in step.before.markets]
+    for event in step.events:
+        yield event, claims
+        if event.name not in sign:
+            continue
+        market = event["market"]
+        claims[market] += sign[event.name] * event["amount"]
+        if event.name == "ClaimsWrittenOff" and event["claimsEpoch"] != epochs[market]:
+            claims[market], epochs[market] = 0, event["claimsEpoch"]
+    assert claims == [market.total_claims for market in step.after.markets]
+
+
+def test_p4_layers_pay_in_order_and_the_sum_is_exact(day):
+    """Whatever stands before a layer that paid has nothing left; coinsurance and unpaid profit are checked
+    with the claims of the moment.
+    """
+    count = 0
+    for step in day.steps:
+        for event, claims in with_claims(step):
+            if event.name != "Defaulted":
+                continue
+            count += 1
+            record, remainder, after = event["record"], event["remainder"], step.after
+            market = record["market"]
+            fund = [record[layer] for layer in FUND_LAYERS]
+            profit = record["coinsurance"], record["unpaidProfit"]
+            assert record["shortfall"] == sum(fund) + sum(profit) + remainder
+            assert min(*fund, *profit, remainder) >= 0
+            assert profit[0] == min(
+                claims[market], record["shortfall"] * MARKETS[market].coinsurance // MILLION
+            )
+            assert sum(profit) <= claims[market]
+            if record["junior"]:
+                assert after.layers["skin"] == after.layers["unvested"] == 0
+            if record["senior"]:
+                assert after.layers["junior"] == 0
+            if record["unpaidProfit"] or remainder:
+                assert after.markets[market].available == 0
+            if remainder:
+                assert sum(profit) == claims[market]
+    assert count == day.steps[-1].after.defaults >= 5
+
+
+# ---- P5
+
+
+def test_p5_outsiders_pay_nothing_and_claims_come_before_open_interest(day):
+    for step in day.steps:
+        before, after = step.before, step.after
+        defaults = {event["market"] for event in step.named("Defaulted")}
+        if not defaults:
+            continue
+        for account, cash in before.cash.items():
+            inside = {m for m, market in enumerate(before.markets) if account in market.records}
+            if not inside:
+                assert after.cash[account] + after.wallets[account] >= cash + before.wallets[account]
+            charged = {
+                e["market"] for e in step.named("Settled") if e["account"] == account and e["cash"] < 0
+            }
+            charged |= {
+                e["market"] for e in step.named("DebtRepaid", "DebtIncurred") if e["account"] == account
+            }
+            assert charged <= inside, (step.name, account)
+        for event, claims in with_claims(step):
+            if event.name in ("RemainderCharged", "ResidualAdded"):
+                assert claims[event["market"]] == 0
+
+
+# ---- P6
+
+
+def test_p6_whatever_comes_everybody_can_be_resolved(day, actors, guardian):
+    """After the day: another crash, and not a cent of the fund. Nobody who resolves them has any money."""
+    system, everybody = day.system, [actors[role] for role in EVERYONE]
+    for market, price in ((BTC, 1_000), (ETH, 2_000)):
+        cover(system, market, budget_share=0, coinsurance=0)
+        system.set_price(market, price)
+    system.wait(86_400)
+    system.renew_prices()
+    assets = system.fund.totalAssets()
+    resolve_everyone(system, everybody, guardian)
+    assert system.fund.totalAssets() == assets
+
+    # Who has no position left leaves with all that is its own.
+    system.wait(3_601)
+    system.renew_prices()
+    system.settle(*everybody, *everybody)
+    flat = [account for account in everybody if not system.clearing_house.positionMarkets(account)]
+    assert {actors["trader"], actors["other_trader"], actors["market_maker"]} <= set(flat)
+    for account in flat:
+        withdraw(system, account)
+        assert system.vault.net(account) == system.equity(account) == 0
+    now = read(system)
+    assert now.donated == 0
+    for market in now.markets:
+        assert not market.debts
+        # What the pools keep beyond it all was rounded in their favour.
+        assert 0 <= market.surplus < 100
+
+
+# ---- P7
+
+
+def test_p7_a_share_loses_value_only_by_a_loss(day):
+    falls = 0
+    for step in day.steps:
+        for i, layer in enumerate(("junior", "senior")):
+            old, new = step.before.tranches[i], step.after.tranches[i]
+            lost = sum(event["record"][layer] for event in step.named("Defaulted")) + step.total(
+                "BountyPaid", layer
+            )
+            fell = new.price[0] * old.price[1] < old.price[0] * new.price[1]
+            assert lost or not fell, (step.name, layer)
+            assert new.share_epoch == old.share_epoch or (lost and new.assets == 0)
+            falls += fell
+    assert falls >= 2
+
+
+# ---- P8
+
+
+def test_p8_a_family_gains_what_the_fund_pays_and_takes_nothing_from_others(day, actors):
+    """Twice they let one of them default to another, alone in their market. Their gain is the fund's part,
+    less what all of it cost them.
+    """
+    steps = [step for step in day.steps if step.part == "the_family_pushes_yfi"]
+    first, last = steps[0].before, steps[-1].after
+    family = [actors[role].address for role in FAMILY]
+    assert all(
+        account not in market.records
+        for books in (first, last)
+        for market in books.markets
+        for account in family
+    )
+
+    def wealth(books: Books) -> int:
+        return sum(books.wallets[account] + books.net(account) for account in family)
+
+    brought = sum(step.total("Deposited", "amount") for step in steps)
+    gain = wealth(last) - wealth(first) - brought
+    paid = sum(
+        event["record"][layer] for step in steps for event in step.named("Defaulted") for layer in FUND_LAYERS
+    )
+    paid += sum(step.total("BountyPaid", "amount") for step in steps)
+    cost = sum(
+        step.total("Exchanged", "payerFee", "payeeFee") + step.total("LiquidationCharged", "penalty")
+        for step in steps
+    )
+    assert 0 <= paid - cost - gain <= sum(len(step.named("Settled")) for step in steps)
+    assert 0 < paid <= first.markets[YFI].available + 1
+
+    for account in first.cash.keys() - set(family):
+        assert last.cash[account] == first.cash[account]
+    for market in (BTC, ETH):
+        assert last.markets[market].pool == first.markets[market].pool
+
+
+# ---- P9
+
+
+def test_p9_no_order_is_filled_beyond_its_terms(day, stormy):
+    filled: dict[bytes, int] = defaultdict(int)
+    for step in day.steps:
+        for event in step.named("Traded"):
+            order = day.orders[event["orderHash"]]
+            filled[event["orderHash"]] += event["size"]
+            assert (event["maker"], event["market"], event["makerBuys"]) == (
+                order.maker,
+                order.market,
+                order.is_buy,
+            )
+            assert event["price"] == order.price
+            assert 0 < filled[event["orderHash"]] <= order.size
+    # Three were ended when a quarter of them was filled.
+    for error, (_, found) in day.refused.items():
+        assert found == error
+    cancelled, _ = day.refused["OrderOverfilled"]
+    for order_hash, order in day.orders.items():
+        recorded = order.size if order is cancelled else filled[order_hash]
+        assert stormy.clearing_house.filled(order_hash) == recorded
+
+
+@pytest.mark.parametrize(
+    "change", [{"price": 1}, {"size": 1}, {"expiry": 10**6}, {"is_buy": True}, {"salt": 1}]
+)
+def test_p9_other_terms_are_another_order(day, stormy, market_maker, trader, change):
+    order = stormy.order(
+        market_maker, market=BTC, is_buy=False, size=4, price=Decimal(day.mark(BTC)) / 10**18
+    )
+    signature = stormy.sign(order)
+    altered = {
+        name: value if name == "is_buy" else getattr(order, name) + value for name, value in change.items()
+    }
+    other = replace(order, **altered)
+    with reverts("OrderSignatureInvalid", maker=market_maker):
+        stormy.clearing_house.trade(other.as_tuple(), signature, other.size, sender=trader)
+
+
+# ---- P10
+
+
+def test_p10_what_accounts_pay_arrives(day):
+    """Fees and penalties: with the fund, the treasury, or not yet collected. Bounties: with the
+    liquidators. Nothing else moves the fund.
+    """
+    fees = penalties = collected = to_treasury = 0
+    for step in day.steps:
+        before, after = step.before, step.after
+        fees += step.total("Exchanged", "payerFee", "payeeFee")
+        penalties += step.total("LiquidationCharged", "penalty")
+        collected += step.total("IncomeCollected", "fees", "penalties")
+        to_treasury += step.total("IncomeCollected", "treasury")
+        assert fees + penalties == collected + after.fees + after.penalties, step.name
+        assert after.treasury == to_treasury, step.name
+
+        assert step.total("Liquidated", "bountyFromAccount") == step.total("LiquidationCharged", "bounty")
+        bounties = step.total("BountyPaid", "amount")
+        assert bounties == step.total("Liquidated", "bountyFromFund") == step.total("CashCredited", "amount")
+
+        came = step.total("Contributed", "amount") + step.total("Staked", "assets")
+        came += step.total("IncomeCollected", "fees", "penalties") - step.total("IncomeCollected", "treasury")
+        went = bounties + step.total("Unstaked", "assets")
+        went += sum(event["record"][layer] for event in step.named("Defaulted") for layer in FUND_LAYERS)
+        assert sum(after.layers.values()) - sum(before.layers.values()) == came - went, step.name
+    assert to_treasury > 0 < penalties
+
+
+# ---- the checks themselves
+
+
+def _another_unit_of_cash(books: Books) -> Books:
+    account = next(iter(books.cash))
+    return replace(books, cash=books.cash | {account: books.cash[account] + 1})
+
+
+def _a_short_forgotten(books: Books) -> Books:
+    market = books.markets[BTC]
+    shorts = [account for account, record in market.records.items() if record.is_short]
+    records: dict[str, Record] = {a: r for a, r in market.records.items() if a != shorts[0]}
+    return replace(books, markets=(replace(market, records=records), *books.markets[1:]))
+
+
+def _a_pool_a_cent_short(books: Books) -> Books:
+    market = books.markets[ETH]
+    return replace(
+        books, markets=(books.markets[0], replace(market, pool=market.pool - 10**4), books.markets[2])
+    )
+
+
+@pytest.mark.parametrize("damage", [_another_unit_of_cash, _a_short_forgotten, _a_pool_a_cent_short])
+def test_damage_to_the_books_is_seen(day, damage):
+    (step, trails) = list(followed(day))[-1]
+
+    def sound(step: Step) -> bool:
+        markets = enumerate(trails)
+        return backing_gaps(step) == (0, 0) and all(
+            holds_p2(step, m, t) and holds_p3(step, m, t) for m, t in markets
+        )
+
+    assert sound(step)
+    assert not sound(replace(step, after=damage(step.after)))
