@@ -222,7 +222,10 @@ class _Codec:
                 self.events[event_abi_to_log_topic(cast(Any, entry)), indexed] = _Layout(entry)
 
     def error(self, data: bytes, transaction: str | None = None) -> ContractError:
-        name, arguments = "", {}
+        name: str = ""
+        arguments: dict[str, Any] = {}
+        if len(data) % _WORD != len(_ERROR_STRING):  # a selector and whole words; decoders may pad
+            return ContractError(name, arguments, data, transaction)
         try:
             if data[:4] == _ERROR_STRING:
                 name, arguments = "Error", {"reason": decode(["string"], data[4:])[0]}
@@ -250,6 +253,7 @@ class _Codec:
         )
 
 
+_WORD = 32
 _ERROR_STRING = keccak(text="Error(string)")[:4]
 _PANIC_CODE = keccak(text="Panic(uint256)")[:4]
 
