@@ -44,6 +44,8 @@ def deploy_system(actors: dict[str, AccountAPI]) -> DeploySystem:
 
         def at(name: str) -> Any:
             record = deployment.contracts[name]
+            # A system of another shape, since undone, may have had another contract there; ape remembers it.
+            del ape.chain.contracts[record.address]
             return getattr(ape.project, record.artifact).at(record.address)
 
         return System(
