@@ -17,6 +17,9 @@ from weir.bench import (
 )
 from weir.cli import one_line_errors
 
+WIDTH = 160
+"""Columns that the table needs; narrow terminals and logs wrap its lines instead of its cells."""
+
 
 @click.command()
 @click.option(
@@ -29,6 +32,7 @@ from weir.cli import one_line_errors
 def cli(check: bool, path: Path | None, write: bool) -> None:
     """Measure the gas of every action, and show it beside its limit and what other systems need."""
     console = Console()
+    console.width = max(console.width, WIDTH)
     with one_line_errors():
         committed = Snapshot.load(SNAPSHOT) if check else None
         with console.status("measuring"):

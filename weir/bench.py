@@ -107,7 +107,7 @@ ACTIONS = (
         "open",
         "open: one trade, both accounts new",
         260_000,
-        "Perp v2 836,686–1,075,552 · Derive v2 757,229 (one account)",
+        "Perp v2 836,686–1,075,552 · Derive v2 757,229",
     ),
     Action("trade", "trade between two existing positions", 170_000),
     Action("trade_partly_filled", "the same, with an order already partly filled", 170_000),
@@ -135,8 +135,8 @@ ACTIONS = (
     Action("collect", "collect fees", 90_000, "Perp v2 277,065"),
     Action("stake", "stake, a holder", 95_000, _UMBRELLA_STAKE),
     Action("stake_new", "stake, the account's first", None, _UMBRELLA_STAKE),
-    Action("request", "request redemption, not the account's first", 95_000),
     Action("request_first", "request redemption, the account's first"),
+    Action("request", "request redemption, not the account's first", 95_000),
     Action("roll", "roll: price a batch"),
     Action("claim", "claim a priced redemption", None, "Umbrella redeem 124,000"),
 )
@@ -554,12 +554,18 @@ class Change:
         """By which part it moved: 0.05 for five per cent more."""
         return self.after / self.before - 1 if self.before and self.after else None
 
+    def exceeds(self, tolerance: float) -> bool:
+        """Whether it is more than this part of what it was."""
+        if self.before is None or self.after is None:
+            return True
+        return abs(self.after - self.before) > tolerance * self.before
+
 
 def compare(before: Snapshot, after: Snapshot, tolerance: float = TOLERANCE) -> tuple[Change, ...]:
     """What moved by more than `tolerance` of what it was, in the order of the figures."""
     names = dict.fromkeys((*after.gas, *before.gas))
     changes = (Change(name, before.gas.get(name), after.gas.get(name)) for name in names)
-    return tuple(change for change in changes if change.ratio is None or abs(change.ratio) > tolerance)
+    return tuple(change for change in changes if change.exceeds(tolerance))
 
 
 # ---------------------------------------------------------------------- report

@@ -32,9 +32,10 @@ def changed(snapshot: Snapshot, **gas: int) -> Snapshot:
 
 
 def text(renderable: object) -> str:
-    console = Console(width=200, record=True, quiet=True)
-    console.print(renderable)
-    return console.export_text()
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(renderable)
+    return capture.get()
 
 
 def test_the_committed_snapshot_has_every_action() -> None:
@@ -44,6 +45,11 @@ def test_the_committed_snapshot_has_every_action() -> None:
 def test_the_document_shows_the_committed_snapshot() -> None:
     document = DOCUMENT.read_text("utf-8")
     assert rewrite_table(document, Snapshot.load(SNAPSHOT)) == document
+
+
+def test_a_deleveraging_costs_the_same_for_any_number_of_accounts() -> None:
+    gas = Snapshot.load(SNAPSHOT).gas
+    assert abs(gas["deleverage_many"] - gas["deleverage_few"]) < 100
 
 
 def test_what_stays_within_the_tolerance_is_no_change(snapshot: Snapshot) -> None:
