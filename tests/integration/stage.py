@@ -86,9 +86,9 @@ def fall_below(system: System, account: AccountAPI) -> ReceiptAPI:
     return receipt
 
 
-def withdraw(system: System, account: AccountAPI, first: Sequence[AccountAPI] = ()) -> int:
+def withdraw(system: System, account: AccountAPI) -> int:
     """Takes all cash out, if there is any; returns units of S."""
-    system.settle(*first, account)
+    system.settle(account)
     amount: int = system.vault.cashOf(account)
     if amount:
         system.vault.withdraw(amount, account, [], sender=account)
