@@ -119,12 +119,15 @@ def test_another_seed_another_result(coarse: RunResult) -> None:
 
 
 def test_ganache_runs_it_too() -> None:
-    scenario = load("2024-08-05")
-    short = {market: bars[4:6] for market, bars in scenario.markets.items()}
-    result = simulate(scenario.model_copy(update={"markets": short}), "ganache", seed=3, settings=COARSE)
+    """Two bars and a small crowd: its EVM is written in JavaScript, and takes its time."""
+    scenario = load("2020-03-12")
+    short = {market: bars[:2] for market, bars in scenario.markets.items()}
+    settings = Settings(substeps=1, rounds=1, traders=8)
+    result = simulate(scenario.model_copy(update={"markets": short}), "ganache", seed=3, settings=settings)
     assert result.node == "ganache"
     assert all(identity.holds for identity in result.identities)
-    assert result.trades > 40
+    assert result.liquidations > 0
+    assert result.defaults
 
 
 @pytest.mark.parametrize(
