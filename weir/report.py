@@ -271,7 +271,7 @@ def _waterfall(result: RunResult) -> Figure:
     for layer, amount in result.paid.layers():
         left -= amount
         rows.append((LAYERS[layer], layer, left, amount))
-    rows.append(("Remainder", "bad", Decimal(0), result.remainder))
+    rows.append(("Open interest", "open_interest", Decimal(0), result.remainder))
     return {
         "data": [
             {

@@ -42,7 +42,7 @@ def _defaults(result: RunResult) -> RenderableType:
     table.add_column("Market")
     table.add_column("Account")
     sums = {"Shortfall": result.shortfall, **{_SHORT[layer]: amount for layer, amount in paid.layers()}}
-    for name, amount in (sums | {"Remainder": result.remainder}).items():
+    for name, amount in (sums | {"Open interest": result.remainder}).items():
         # On a narrow console a figure is broken, never shortened.
         table.add_column(name, _amount(amount), justify="right", overflow="fold")
     for default in result.defaults:

@@ -40,7 +40,6 @@ LAYERS: dict[str, str] = {
     "junior": "Junior tranche",
     "senior": "Senior tranche",
     "unpaid_profit": "Unpaid profit",
-    "open_interest": "Open interest",
 }
 """Fields of `Paid` in the order in which the waterfall reaches them, with their names in print."""
 
@@ -111,7 +110,6 @@ class Paid(_Model):
     junior: Exact = _ZERO
     senior: Exact = _ZERO
     unpaid_profit: Exact = _ZERO
-    open_interest: Exact = _ZERO
 
     def layers(self) -> Iterator[tuple[str, Decimal]]:
         """Pairs of layer and amount, in the order of the waterfall."""
@@ -338,9 +336,7 @@ class RunResult(_Model):
         if not self.defaults:
             return "No account defaulted: the fund was not called upon."
         if self.remainder:
-            return "The waterfall was exhausted to its last layer: what remains, open interest bore."
-        if paid.open_interest:
-            return "The loss went past the fund: unpaid profit and then open interest bore the rest."
+            return "The loss went past the fund and past unpaid profit: open interest bore the rest."
         if paid.unpaid_profit:
             return "The loss went past the fund: winners' unpaid profit bore the rest."
         if paid.senior:

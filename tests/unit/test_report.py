@@ -199,8 +199,9 @@ def _default(
         layers[layer] -= paid[layer]
         left -= paid[layer]
     paid["unpaid_profit"] = round(left * Decimal("0.7"), 2)
-    paid["open_interest"] = left - paid["unpaid_profit"]
-    return default_of(Paid(**paid), id=number, time=time, account=who.address)
+    remainder = left - paid["unpaid_profit"]
+    changes = {"shortfall": shortfall, "remainder": remainder}
+    return default_of(Paid(**paid), id=number, time=time, account=who.address, **changes)
 
 
 def default_of(paid: Paid, **changes: Any) -> Default:
@@ -302,7 +303,6 @@ class TestResult:
             ({"skin": 4, "junior": 1}, "junior tranche"),
             ({"skin": 4, "junior": 1, "senior": 3}, "senior tranche"),
             ({"senior": 4, "unpaid_profit": 1}, "unpaid profit bore the rest"),
-            ({"unpaid_profit": 1, "open_interest": 2}, "open interest bore the rest"),
         ],
     )
     def test_outcome(self, paid: dict[str, int], outcome: str) -> None:
@@ -311,9 +311,8 @@ class TestResult:
 
     def test_outcome_without_defaults_and_with_a_remainder(self) -> None:
         assert "No account defaulted" in with_defaults().outcome
-        assert (
-            "remains" in with_defaults(default_of(Paid(), shortfall=Decimal(1), remainder=Decimal(1))).outcome
-        )
+        remaining = default_of(Paid(), shortfall=Decimal(1), remainder=Decimal(1))
+        assert "open interest bore the rest" in with_defaults(remaining).outcome
 
 
 class TestPage:
@@ -346,7 +345,7 @@ class TestPage:
     def test_the_waterfall_falls_to_zero(self) -> None:
         result = make_result(fund=EXHAUSTED)
         bars = Page(report.render(result)).figures["waterfall"]["data"][0]
-        assert bars["y"] == ["Shortfall", *LAYERS.values(), "Remainder"]
+        assert bars["y"] == ["Shortfall", *LAYERS.values(), "Open interest"]
         assert bars["x"][0] == float(result.shortfall)
         # Each layer's bar ends where the one before began; the last begins at what nobody paid.
         for i in range(2, len(LAYERS) + 1):
