@@ -128,6 +128,7 @@ contract InsuranceFund is IInsuranceFund, AccessManaged {
 
     /// @inheritdoc IInsuranceFund
     function payBounty(uint16 market, uint256 amount) external onlyClearingHouse returns (uint256 paid) {
+        if (amount == 0) return 0; // a window's budget opens with its first payment
         Waterfall.Split memory split = _bear(market, amount, 0);
         paid = amount - split.remainder;
         if (paid == 0) return 0;

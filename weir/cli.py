@@ -33,7 +33,7 @@ __all__ = [
     "show_status",
 ]
 
-_LAZY = {"demo": "weir.simulation", "keeper": "weir.keeper"}
+_LAZY = {"demo": "weir.simulation", "fuzz": "weir.fuzz.command", "keeper": "weir.keeper"}
 """Commands that live in modules of their own, each as `command`."""
 
 

@@ -40,8 +40,14 @@ contract TestFeed is IAggregatorV3 {
         _set(answer, updatedAt);
     }
 
-    function setMode(Mode mode) external {
+    function setMode(Mode mode) public {
         _round.mode = mode;
+    }
+
+    /// @notice All at once.
+    function setRound(int256 answer, uint256 updatedAt, Mode mode) external {
+        _set(answer, updatedAt);
+        setMode(mode);
     }
 
     /// @inheritdoc IAggregatorV3

@@ -99,6 +99,7 @@ class Campaign:
     def attempt(self, action: Callable[[], None]) -> bool:
         """Runs an action and checks everything after it; True when it went through."""
         before, name = self.world.clone(), action.__name__
+        moment = properties.Moment.of(before)
         try:
             action()
         except Revert as error:
@@ -110,8 +111,8 @@ class Campaign:
         self.verify(
             [
                 *properties.check(self.world, len(before.fund.defaults)),
-                *properties.seniority(before, self.world),
-                *properties.share_prices(before, self.world),
+                *properties.seniority(moment, self.world),
+                *properties.share_prices(moment, self.world),
             ]
         )
         self._observe(before)

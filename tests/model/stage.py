@@ -31,7 +31,7 @@ class Stage:
 
     def call(self, method: str, *args: Any) -> Any:
         """A call of the world, all properties checked after it."""
-        before = self.world.clone()
+        before = properties.Moment.of(self.world)
         result = getattr(self.world, method)(*args)
         checks = properties.check(self.world)
         checks += [*properties.seniority(before, self.world), *properties.share_prices(before, self.world)]

@@ -8,7 +8,7 @@ from weir.model import FundParameters, World, errors
 from weir.model.environment import Clock
 from weir.model.fund import Cover, Fund
 from weir.model.house import Flag
-from weir.model.properties import share_prices, waterfall
+from weir.model.properties import Moment, share_prices, waterfall
 from weir.model.tranche import Tranche
 
 DAY = 86_400
@@ -228,7 +228,7 @@ def test_a_first_depositor_cannot_take_the_next_ones_stake() -> None:
 def test_the_share_price_never_falls_without_a_loss(operations: list[tuple[str, int]]) -> None:
     world = World(epoch_duration=1)
     for name, amount in operations:
-        before = world.clone()
+        before = Moment.of(world)
         shares = world.fund.junior.shares["staker"]
         if name == "stake":
             _try(world, "stake", "junior", "staker", amount)

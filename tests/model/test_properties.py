@@ -83,7 +83,7 @@ def test_loss_moved_to_an_outsider_is_seen(crashed: World) -> None:
     before = crashed.clone()
     before.fund.defaults.clear()
     before.ledger.cash["bystander"] += 1
-    assert "P5 cash" in {check.name for check in properties.seniority(before, crashed) if not check.holds}
+    assert "P5 cash" in {check.name for check in properties.seniority(properties.Moment.of(before), crashed) if not check.holds}
 
 
 def test_open_interest_charged_before_claims_is_seen(crashed: World) -> None:
@@ -91,7 +91,7 @@ def test_open_interest_charged_before_claims_is_seen(crashed: World) -> None:
     record = before.fund.defaults.pop()
     spared = replace(record, unpaid_profit=record.unpaid_profit - 1)
     crashed.fund.defaults[0] = spared
-    assert [c.name for c in properties.seniority(before, crashed) if not c.holds] == [
+    assert [c.name for c in properties.seniority(properties.Moment.of(before), crashed) if not c.holds] == [
         "P5 claims before open interest"
     ]
 
@@ -107,7 +107,7 @@ def test_a_diluted_tranche_is_seen(crashed: World) -> None:
     crashed.tranche("junior").deposit(100, "staker")
     before = crashed.clone()
     crashed.tranche("junior").supply += 1_000_000
-    assert [c.name for c in properties.share_prices(before, crashed) if not c.holds] == ["P7 junior"]
+    assert [c.name for c in properties.share_prices(properties.Moment.of(before), crashed) if not c.holds] == ["P7 junior"]
 
 
 def test_a_free_lunch_is_seen(crashed: World) -> None:

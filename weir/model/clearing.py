@@ -70,8 +70,8 @@ class ClearingHouse(Trading):
 
         self._refresh_all(liquidator)
         for number, part in taken.items():
-            self._settle_one(liquidator, number)
             if part:
+                self._settle_one(liquidator, number)
                 pair = (liquidator, account) if part > 0 else (account, liquidator)
                 self._move(number, *pair, abs(part))
         self._check_liquidator(liquidator)

@@ -36,6 +36,7 @@ class Token:
     """Balances of S. Outside wallets start at 0; a negative one is what its owner has put in."""
 
     balances: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    donated: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))  # to contracts, unasked
 
     def move(self, source: str, to: str, amount: int) -> None:
         self.balances[source] -= amount

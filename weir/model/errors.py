@@ -156,4 +156,8 @@ class ZeroShares(Revert):
 
 
 class InsufficientShares(Revert):
-    """(account, shares, needed): ERC20InsufficientBalance, or ERC4626ExceededMaxRedeem for a claim"""
+    """(account, shares, needed): ERC20InsufficientBalance"""
+
+
+class ClaimExceeded(Revert):
+    """(wanted, claimable)"""

@@ -1,9 +1,10 @@
 """The properties P1 to P10 (SPECIFICATION.md section 9) as functions over the state, each with its slack.
 
-State properties take a world; P5, P7 and P8 compare two moments of it; P6 tries on a copy.
+State properties take a world; P5 and P7 compare a `Moment` before a call with the world after it, P8 two
+worlds; P6 tries on a copy.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -13,7 +14,9 @@ from weir.model.fund import DefaultRecord
 from weir.model.house import FUND, VAULT
 from weir.model.numbers import SHARE_OFFSET
 from weir.model.tranche import Tranche
-from weir.model.world import TREASURY, World
+from weir.model.world import JUNIOR, SENIOR, TREASURY, World
+
+TRANCHES = (JUNIOR, SENIOR)
 
 Number = int | Fraction
 
@@ -32,12 +35,38 @@ class Check:
         return self.low <= self.slack <= self.high
 
 
+@dataclass(frozen=True)
+class Moment:
+    """What P5 and P7 need of the state before a call."""
+
+    defaults: int
+    fund_bounties: int
+    outsiders: Mapping[str, int]  # cash and wallet of those without position and debt
+    tranches: Mapping[str, tuple[int, int, int]]  # assets, supply, share epoch
+
+    @classmethod
+    def of(cls, world: World) -> "Moment":
+        fund, house, ledger = world.fund, world.house, world.ledger
+        debtors = {account for account, _ in ledger.debts}
+        return cls(
+            defaults=len(fund.defaults),
+            fund_bounties=house.tally.fund_bounties,
+            outsiders={
+                account: _money(world, account)
+                for account in ledger.cash
+                if not house.positions[account] and account not in debtors
+            },
+            tranches={t.name: (t.assets, t.supply, t.share_epoch) for t in (fund.junior, fund.senior)},
+        )
+
+
 # ---- P1
 
 
 def backing(world: World) -> list[Check]:
     """P1: the S that each contract holds is what its books say (a tranche keeps what claims round off)."""
-    ledger, fund, held = world.ledger, world.fund, world.token.balances
+    ledger, fund = world.ledger, world.fund
+    held = {name: world.token.balances[name] - world.token.donated[name] for name in (VAULT, FUND, *TRANCHES)}
     booked = sum(ledger.cash.values()) + sum(m.pool for m in ledger.markets) + ledger.fees + ledger.penalties
     checks = [Check("P1 vault", held[VAULT] - booked), Check("P1 fund", held[FUND] - fund.assets)]
     for tranche in (fund.junior, fund.senior):
@@ -126,18 +155,16 @@ def waterfall(record: DefaultRecord) -> list[Check]:
     ]
 
 
-def seniority(before: World, after: World) -> list[Check]:
+def seniority(before: Moment, after: World) -> list[Check]:
     """P5, over one call of which `before` is the state before it.
 
     With defaults in it: no cash is taken from an account that had no position; open interest is charged only
     once all claims are written off.
     """
-    fresh = after.fund.defaults[len(before.fund.defaults) :]
+    fresh = after.fund.defaults[before.defaults :]
     if not fresh:
         return []
-    house, ledger = before.house, before.ledger
-    outsiders = [a for a in ledger.cash if not house.positions[a] and not ledger.in_debt(a)]
-    taken = sum(max(0, _money(before, a) - _money(after, a)) for a in outsiders)
+    taken = sum(max(0, money - _money(after, account)) for account, money in before.outsiders.items())
     claims_left = sum(r.room.unpaid_profit - r.from_profit for r in fresh if r.remainder)
     return [Check("P5 cash", taken), Check("P5 claims before open interest", claims_left)]
 
@@ -198,16 +225,16 @@ def _try(call: Callable[[Any], None], argument: Any) -> bool:
 # ---- P7
 
 
-def share_prices(before: World, after: World) -> list[Check]:
+def share_prices(before: Moment, after: World) -> list[Check]:
     """P7: cross-multiplied fall of each tranche's share price over a call without a loss; at most 0."""
+    losses = after.house.tally.fund_bounties - before.fund_bounties
+    losses += sum(record.from_fund for record in after.fund.defaults[before.defaults :])
     checks = []
-    losses = after.house.tally.fund_bounties - before.house.tally.fund_bounties
-    losses += sum(record.from_fund for record in after.fund.defaults[len(before.fund.defaults) :])
-    for name in (before.fund.junior.name, before.fund.senior.name):
-        old, new = before.tranche(name), after.tranche(name)
-        if losses or old.share_epoch != new.share_epoch:
+    for name, (assets, supply, share_epoch) in before.tranches.items():
+        tranche = after.tranche(name)
+        if losses or share_epoch != tranche.share_epoch:
             continue
-        fall = (old.assets + 1) * (new.supply + SHARE_OFFSET) - (new.assets + 1) * (old.supply + SHARE_OFFSET)
+        fall = (assets + 1) * (tranche.supply + SHARE_OFFSET) - (tranche.assets + 1) * (supply + SHARE_OFFSET)
         checks.append(Check(f"P7 {name}", max(0, fall)))
     return checks
 

@@ -6,8 +6,8 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from weir.model.errors import EpochNotOver, InsufficientShares, ZeroAmount, ZeroShares
-from weir.model.numbers import SHARE_OFFSET
+from weir.model.errors import ClaimExceeded, EpochNotOver, InsufficientShares, ZeroAmount, ZeroShares
+from weir.model.numbers import SHARE_OFFSET, ceil_div
 
 
 @dataclass
@@ -53,6 +53,18 @@ class Tranche:
         self.assets += assets
         return shares
 
+    def mint(self, shares: int, receiver: str) -> int:
+        """Deposit by the number of shares; returns the assets, rounded up."""
+        if shares == 0:
+            raise ZeroShares
+        assets = ceil_div(shares * (self.assets + 1), self.supply + SHARE_OFFSET)
+        if assets == 0:
+            raise ZeroAmount
+        self.shares[receiver] += shares
+        self.supply += shares
+        self.assets += assets
+        return assets
+
     def request_redeem(self, owner: str, shares: int, controller: str) -> int:
         """Puts shares into the current batch; returns its id. They bear losses until priced."""
         if shares == 0:
@@ -78,17 +90,61 @@ class Tranche:
         self.last_roll_at = now
         return batch.assets
 
-    def claim(self, controller: str) -> int:
-        """Takes all of the controller's that has been priced; returns the assets, rounded down per batch."""
-        ready = [key for key in self.requests if key[1] == controller and self.batches[key[0]].priced]
-        if not ready:
-            raise ZeroShares
-        paid = 0
+    def claim(self, controller: str, shares: int | None = None) -> int:
+        """Takes priced shares of the controller's, oldest first, all by default; returns the assets."""
+        ready = self._ready(controller)
+        if shares is None:
+            if not ready:
+                raise ZeroShares
+            shares = sum(self.requests[key] for key in ready)
+        wanted, paid = shares, 0
         for key in ready:
-            batch = self.batches[key[0]]
-            paid += self.requests.pop(key) * batch.assets // batch.shares
-            self.claims_paid += 1
+            taken = min(shares, self.requests[key])
+            if taken:
+                shares -= taken
+                paid += self._worth(key[0], taken)
+                self._take(key, taken)
+        if shares:
+            raise ClaimExceeded(wanted, wanted - shares)
         return paid
+
+    def claim_assets(self, controller: str, assets: int) -> int:
+        """Takes assets out of priced requests, oldest first; returns the shares, rounded up in a part."""
+        wanted, gone = assets, 0
+        for key in self._ready(controller):
+            batch, all_of_it = self.batches[key[0]], self._worth(key[0], self.requests[key])
+            if not assets:
+                break
+            taken = (
+                self.requests[key] if assets >= all_of_it else ceil_div(assets * batch.shares, batch.assets)
+            )
+            assets -= min(assets, all_of_it)
+            gone += taken
+            self._take(key, taken)
+        if assets:
+            raise ClaimExceeded(wanted, wanted - assets)
+        return gone
+
+    def _ready(self, controller: str) -> list[tuple[int, str]]:
+        """The controller's priced requests, oldest first."""
+        return sorted(key for key in self.requests if key[1] == controller and self.batches[key[0]].priced)
+
+    def _worth(self, number: int, shares: int) -> int:
+        """What shares of a priced batch have become, rounded down."""
+        batch = self.batches[number]
+        return shares * batch.assets // batch.shares
+
+    def _take(self, key: tuple[int, str], shares: int) -> None:
+        self.claims_paid += 1
+        self.requests[key] -= shares
+        if not self.requests[key]:
+            del self.requests[key]
+
+    def transfer(self, owner: str, to: str, shares: int) -> None:
+        if shares > self.shares[owner]:
+            raise InsufficientShares(owner, self.shares[owner], shares)
+        self.shares[owner] -= shares
+        self.shares[to] += shares
 
     def lose(self, amount: int) -> int:
         """Takes up to `amount` from the layer; its last unit voids all shares, requested ones included."""

@@ -1,12 +1,12 @@
 """The whole protocol behind one object: a method for each external call of the contracts, time and prices."""
 
-import pickle
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from weir.model import errors
 from weir.model.clearing import ClearingHouse
+from weir.model.copying import copied
 from weir.model.environment import Clock, Feeds, Token
 from weir.model.fund import Cover, Fund
 from weir.model.house import FUND, VAULT
@@ -27,11 +27,11 @@ def _atomic(call: Callable[Concatenate["World", P], R]) -> Callable[Concatenate[
 
     @wraps(call)
     def guarded(world: "World", /, *args: P.args, **kwargs: P.kwargs) -> R:
-        before = pickle.dumps(vars(world), pickle.HIGHEST_PROTOCOL)
+        before = copied(vars(world))
         try:
             return call(world, *args, **kwargs)
         except BaseException:
-            vars(world).update(pickle.loads(before))
+            vars(world).update(before)
             raise
 
     return guarded
@@ -74,7 +74,7 @@ class World:
     def clone(self) -> "World":
         """An independent copy."""
         copy = object.__new__(World)
-        vars(copy).update(pickle.loads(pickle.dumps(vars(self), pickle.HIGHEST_PROTOCOL)))
+        vars(copy).update(copied(vars(self)))
         return copy
 
     # ---- time and prices
@@ -103,7 +103,11 @@ class World:
         return market
 
     def set_market_parameters(self, market: int, parameters: MarketParameters) -> None:
-        self.house.market(market).parameters = parameters
+        """Funding up to now accrues at the old rate, where there is a price."""
+        state = self.house.market(market)
+        if self.feeds.is_ok(market):
+            self.house.refresh(market)
+        state.parameters = parameters
 
     def set_market_cover(self, market: int, budget_share: int, coinsurance: int) -> None:
         """A budget already opened in this window stays."""
@@ -131,6 +135,13 @@ class World:
     @_atomic
     def pause(self, duration: int) -> None:
         self.house.pause(duration)
+
+    # ---- the token
+
+    def donate(self, payer: str, holder: str, amount: int) -> None:
+        """A plain transfer of S to one of the contracts, which changes no books."""
+        self.token.move(payer, holder, amount)
+        self.token.donated[holder] += amount
 
     # ---- vault
 
@@ -222,6 +233,14 @@ class World:
         return shares
 
     @_atomic
+    def mint(self, tranche: str, owner: str, shares: int) -> int:
+        """Tranche deposit by the number of shares; returns the assets."""
+        self._pass_gate()
+        assets = self.tranche(tranche).mint(shares, owner)
+        self.token.move(owner, FUND, assets)
+        return assets
+
+    @_atomic
     def request_redeem(self, tranche: str, owner: str, shares: int) -> int:
         """Puts the owner's shares into the current batch; returns its id."""
         return self.tranche(tranche).request_redeem(owner, shares, owner)
@@ -233,11 +252,21 @@ class World:
         self.token.move(FUND, tranche, assets)
 
     @_atomic
-    def claim(self, tranche: str, controller: str) -> int:
-        """Takes everything of the controller's that has been priced; returns the assets."""
-        assets = self.tranche(tranche).claim(controller)
+    def claim(self, tranche: str, controller: str, shares: int | None = None) -> int:
+        """Takes priced shares of the controller's, all by default; returns the assets."""
+        assets = self.tranche(tranche).claim(controller, shares)
         self.token.move(tranche, controller, assets)
         return assets
+
+    @_atomic
+    def claim_assets(self, tranche: str, controller: str, assets: int) -> int:
+        """Takes assets for priced shares of the controller's; returns the shares."""
+        shares = self.tranche(tranche).claim_assets(controller, assets)
+        self.token.move(tranche, controller, assets)
+        return shares
+
+    def transfer_shares(self, tranche: str, owner: str, to: str, shares: int) -> None:
+        self.tranche(tranche).transfer(owner, to, shares)
 
     def _pass_gate(self) -> None:
         if not self.house.gate_open:

@@ -1,0 +1,64 @@
+"""Everything that an actor may set about in a campaign, honest or not, with how often."""
+
+from weir.fuzz.clearing.actions import attackers, edges, honest, keepers, surroundings
+from weir.fuzz.clearing.actions.opening import open_plan
+from weir.fuzz.subject import Action
+
+__all__ = ["ALL", "LEDGER", "open_plan"]
+
+ALL = (
+    # traders, market makers, stakers
+    Action("trade", 30, honest.trade),
+    Action("close", 8, honest.close),
+    Action("deposit", 5, honest.deposit),
+    Action("withdraw", 6, honest.withdraw),
+    Action("settle", 8, honest.settle),
+    Action("stake", 3, honest.stake),
+    Action("request", 2, honest.request_redeem),
+    Action("claim", 2, honest.claim),
+    Action("move shares", 1, honest.transfer_shares),
+    Action("contribute", 1, honest.contribute),
+    Action("cancel", 1, honest.cancel),
+    # keepers
+    Action("flag", 10, keepers.flag),
+    Action("liquidate", 8, keepers.liquidate),
+    Action("deleverage", 6, keepers.deleverage),
+    Action("collect", 2, keepers.collect),
+    Action("roll", 3, keepers.roll),
+    Action("refresh", 2, keepers.refresh),
+    # prices, tokens, governance
+    Action("prices", 14, surroundings.move_prices),
+    Action("crash", 3, surroundings.crash),
+    Action("bad feed", 1, surroundings.bad_feed),
+    Action("bad token", 1, surroundings.bad_token),
+    Action("govern", 1, surroundings.govern),
+    Action("pause", 1, surroundings.pause),
+    Action("close market", 1, surroundings.close_market),
+    # attackers
+    Action("both sides", 3, attackers.both_sides),
+    Action("self-liquidation", 2, attackers.self_liquidation),
+    Action("just in time", 2, attackers.just_in_time),
+    Action("donation", 1, attackers.donation),
+    Action("first deposit", 1, attackers.first_deposit),
+    Action("replay", 2, attackers.replay),
+    Action("shut the gate", 1, attackers.shut_the_gate),
+    Action("stall the auction", 1, attackers.stall_the_auction),
+    Action("reenter", 1, attackers.reenter),
+    Action("run", 1, attackers.run),
+    # numbers at the edges
+    Action("dust", 2, edges.dust),
+    Action("whale", 1, edges.whale),
+    Action("wipe out", 1, edges.wipe_out),
+    Action("many settlements", 1, edges.many_settlements),
+    Action("everyone out", 1, edges.everyone_out),
+)
+
+LEDGER = (
+    Action("deposit", 4, honest.deposit),
+    Action("withdraw", 4, honest.withdraw),
+    Action("settle", 4, honest.settle),
+    Action("collect", 1, keepers.collect),
+    Action("contribute", 1, honest.contribute),
+    Action("refresh", 1, keepers.refresh),
+)
+"""What moves money without trading."""

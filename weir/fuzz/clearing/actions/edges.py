@@ -1,0 +1,124 @@
+"""Numbers at their edges: dust, indices at their floors, epochs turning over, tranches wiped and reborn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from weir.fuzz.clearing.actions.keepers import wait, winners
+from weir.fuzz.clearing.actions.moves import (
+    TRANCHES,
+    answer,
+    book_order,
+    dollars,
+    is_open,
+    logarithmic,
+    main_market,
+    size_for,
+    soon,
+    traders_in,
+)
+from weir.fuzz.clearing.setting import ACCOUNTS, LIQUIDATORS, OPERATOR, STAKERS, TRADERS
+from weir.fuzz.draw import Draw
+from weir.fuzz.steps import Step
+from weir.fuzz.subject import Plan
+
+if TYPE_CHECKING:
+    from weir.fuzz.clearing.subject import Clearing
+
+
+def dust(s: Clearing, draw: Draw) -> Plan:
+    """The smallest size that the market takes, and a little less or more."""
+    market = draw.integer(0, s.setting.thin)
+    state, least = s.world.house.markets[market], s.world.house.liquidation.min_notional
+    smallest = max(1, -(-least * state.scale // state.price))
+    size = max(1, smallest + draw.choice((-1, 0, 0, 1, draw.integer(1, 1_000))))
+    maker, taker = draw.choice(traders_in(s, market)), draw.choice(traders_in(s, market))
+    order = book_order(s, draw, maker, market, draw.chance(50), size, spread=1)
+    yield soon(taker, "trade", order, size, draw=draw)
+
+
+def whale(s: Clearing, draw: Draw) -> Plan:
+    """Who holds all but a thousandth of a side is deleveraged, again and again: A goes to its floor."""
+    market = main_market(s, draw)
+    if not is_open(s, market):
+        return
+    maker, anchor, name = LIQUIDATORS[0], TRADERS[2], TRADERS[4]
+    is_buy = draw.chance(50)
+    tiny = dollars(s, draw.integer(1, 5))
+    yield soon(anchor, "deposit", anchor, dollars(s, 20_000))
+    for _ in range(draw.integer(1, 6)):
+        parameters = s.world.house.markets[market].parameters
+        size = size_for(s, market, tiny)
+        order = book_order(s, draw, maker, market, not is_buy, size, spread=0)
+        yield soon(anchor, "trade", order, size)
+        notional = tiny * draw.choice((1_000, 10_000))
+        size = size_for(s, market, notional)
+        yield soon(
+            name, "deposit", name, notional * parameters.initial_margin_ratio // 10**6 + notional // 40
+        )
+        order = book_order(s, draw, maker, market, not is_buy, size, spread=0)
+        if not (yield soon(name, "trade", order, size)):
+            return
+        # Just below maintenance margin, or far beyond it.
+        gap = parameters.initial_margin_ratio * draw.choice((90, 90, 130)) // 100 + 30_000
+        factor = 10**6 - min(gap, 900_000) if is_buy else 10**6 + gap
+        yield answer(s, market, s.price(market) * factor // 10**6)
+        if not (yield soon(OPERATOR, "flag", name)):
+            return
+        left = yield from wait(s, s.world.house.liquidation.auction_duration + 1)
+        yield Step(OPERATOR, "deleverage", (name, (maker,) if draw.chance(50) else ()), *left)
+
+
+def wipe_out(s: Clearing, draw: Draw) -> Plan:
+    """A default larger than the whole fund; then the tranches start again."""
+    market = main_market(s, draw)
+    if not is_open(s, market):
+        return
+    coinsurance = draw.choice((0, 0, 300_000))
+    yield Step("governor", "set_cover", (market, 1_000_000, coinsurance))
+    winner, loser = LIQUIDATORS[1], TRADERS[1]
+    loss = max(dollars(s, 100), s.world.fund.assets * draw.integer(30, 250) // 100)
+    ratio = s.world.house.markets[market].parameters.initial_margin_ratio
+    notional = 3 * loss
+    yield soon(loser, "deposit", loser, notional * ratio // 10**6 + notional // 20)
+    is_buy = draw.chance(50)
+    size = size_for(s, market, notional)
+    order = book_order(s, draw, winner, market, not is_buy, size, spread=0)
+    if not (yield soon(loser, "trade", order, size)):
+        return
+    yield answer(s, market, s.price(market) * (40 if is_buy else 160) // 100, 86_400, 1)
+    yield soon(OPERATOR, "flag", loser)
+    left = yield from wait(s, s.world.house.liquidation.auction_duration + 1)
+    yield Step(OPERATOR, "deleverage", (loser, winners(s, draw)), *left)
+    for tranche in TRANCHES:
+        if draw.chance(70):
+            yield soon(draw.choice(STAKERS), "stake", tranche, logarithmic(draw, 1, dollars(s, 10_000)))
+
+
+def many_settlements(s: Clearing, draw: Draw) -> Plan:
+    """Small moves, everyone settled after each: roundings add up."""
+    for _ in range(draw.integer(5, 40)):
+        seconds = blocks = 1
+        for market in range(len(s.setting.prices)):
+            if is_open(s, market):
+                change = draw.integer(-1_000, 1_000)
+                yield answer(s, market, s.price(market) * (10**6 + change) // 10**6, seconds, blocks)
+                seconds = blocks = 0
+        yield Step(OPERATOR, "settle", (ACCOUNTS,), seconds, blocks)
+
+
+def everyone_out(s: Clearing, draw: Draw) -> Plan:
+    """Longs close against shorts until nobody is left, and the epochs end."""
+    market = draw.integer(0, s.setting.thin)
+    for _ in range(8):
+        house = s.world.house
+        sizes = {name: house.signed_size(name, market) for name in ACCOUNTS if house.positions[name]}
+        longs = [name for name, size in sizes.items() if size > 0]
+        shorts = [name for name, size in sizes.items() if size < 0]
+        if not longs or not shorts:
+            return
+        maker, taker = draw.choice(longs), draw.choice(shorts)
+        size = min(sizes[maker], -sizes[taker])
+        order = book_order(s, draw, maker, market, False, size, spread=2)
+        if not (yield soon(taker, "trade", order, size)):
+            return

@@ -1,0 +1,96 @@
+"""Those who close what is below margin, and keep the fund's books going."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+from weir.fuzz.clearing.actions.moves import TRANCHES, answer, is_open, soon, worst_first
+from weir.fuzz.clearing.setting import ACCOUNTS, FAMILY, HEARTBEAT, LIQUIDATORS, OPERATOR, TRADERS
+from weir.fuzz.draw import Draw
+from weir.fuzz.steps import Step
+from weir.fuzz.subject import Plan
+from weir.model import WAD
+
+if TYPE_CHECKING:
+    from weir.fuzz.clearing.subject import Clearing
+
+
+def flag(s: Clearing, draw: Draw) -> Plan:
+    account = worst_first(s, draw)[0]
+    yield soon(OPERATOR, "flag", account, draw=draw)
+
+
+def _flagged(s: Clearing, draw: Draw) -> str:
+    return draw.choice(sorted(s.world.house.flags) or TRADERS)
+
+
+def winners(s: Clearing, draw: Draw) -> tuple[str, ...]:
+    """Whom to settle first: nobody, some, or those with unsettled profit."""
+    if draw.chance(40):
+        return ()
+    if draw.chance(50):
+        return tuple(draw.some(ACCOUNTS))
+    house = s.world.house
+    return tuple(
+        account
+        for account in ACCOUNTS
+        if any(house.markets[m].unsettled(r) > 0 for m, r in house.positions[account].items())
+    )
+
+
+def liquidate(s: Clearing, draw: Draw) -> Plan:
+    """All or a part; the family's accounts only by the family, so that it stays alone in its market."""
+    account = _flagged(s, draw)
+    if account in FAMILY:
+        liquidator = draw.choice(FAMILY)
+    else:
+        liquidator = draw.choice((*LIQUIDATORS, *LIQUIDATORS, *TRADERS))
+    fraction = draw.choice((WAD, WAD, draw.integer(1, WAD), 1))
+    yield soon(liquidator, "liquidate", account, fraction, winners(s, draw), draw=draw)
+
+
+def deleverage(s: Clearing, draw: Draw) -> Plan:
+    """Waits for the auction to end, most of the time; flags first where nobody is flagged."""
+    account = _flagged(s, draw)
+    if account not in s.world.house.flags:
+        account = worst_first(s, draw)[0]
+        if not (yield soon(OPERATOR, "flag", account)):
+            return
+    left = 1, 1
+    if draw.chance(85):
+        left = yield from wait(s, s.world.house.liquidation.auction_duration + 1)
+    yield Step(OPERATOR, "deleverage", (account, winners(s, draw)), *left)
+
+
+def wait(s: Clearing, seconds: int) -> Generator[Step, bool, tuple[int, int]]:
+    """Time is to go by: live feeds that would be stale by then answer as before.
+
+    Returns the seconds and blocks that the next step must still bring.
+    """
+    blocks = 1
+    for market, feed in enumerate(s.feeds):
+        stale = s.now(seconds) + HEARTBEAT // 2 > feed.updated_at + HEARTBEAT
+        if stale and is_open(s, market) and feed.mode == "live":
+            yield answer(s, market, feed.answer * 10**10, seconds, blocks)
+            seconds = blocks = 0
+    return seconds, blocks
+
+
+def collect(s: Clearing, draw: Draw) -> Plan:  # noqa: ARG001
+    yield Step(OPERATOR, "collect", (), 1, 1)
+
+
+def roll(s: Clearing, draw: Draw) -> Plan:
+    """At once, or when the batch may be priced."""
+    tranche = draw.choice(TRANCHES)
+    state = s.world.tranche(tranche)
+    due = state.last_roll_at + state.epoch_duration - s.time
+    left = 1, 1
+    if due > 0 and draw.chance(80):
+        left = yield from wait(s, due)
+    yield Step(OPERATOR, "roll", (tranche,), *left)
+
+
+def refresh(s: Clearing, draw: Draw) -> Plan:
+    yield soon(OPERATOR, "refresh", draw.integer(0, s.setting.thin), draw=draw)

@@ -1,0 +1,92 @@
+"""How a sequence begins: governance chooses the parameters, everyone brings money."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from weir.fuzz.clearing.actions.moves import TRANCHES, dollars, logarithmic
+from weir.fuzz.clearing.setting import FAMILY, LIQUIDATORS, STAKERS, TRADERS
+from weir.fuzz.draw import Draw
+from weir.fuzz.steps import Step
+from weir.fuzz.subject import Plan
+from weir.model import FundParameters, LiquidationParameters, MarketParameters
+
+if TYPE_CHECKING:
+    from weir.fuzz.clearing.subject import Clearing
+
+__all__ = ["fund_parameters", "liquidation_parameters", "market_parameters", "open_plan"]
+
+HOUR, DAY = 3_600, 86_400
+
+
+def open_plan(s: Clearing, draw: Draw) -> Plan:
+    """Parameters and money; what is left out stays as deployed."""
+    for market in range(len(s.setting.prices)):
+        if draw.chance(50):
+            yield _govern("set_cover", market, *cover(draw))
+        if draw.chance(50):
+            yield _govern("set_maturity", market, draw.choice((0, 0, 60, HOUR, DAY)))
+        if draw.chance(40):
+            yield _govern("set_market", market, market_parameters(draw))
+    if draw.chance(60):
+        yield _govern("set_liquidation", liquidation_parameters(s, draw))
+    if draw.chance(60):
+        yield _govern("set_fund", fund_parameters(s, draw))
+
+    for name in (*TRADERS, *FAMILY):
+        if draw.chance(90):
+            yield Step(name, "deposit", (name, dollars(s, logarithmic(draw, 10, 100_000))), 0, 0)
+    for name in LIQUIDATORS:
+        yield Step(name, "deposit", (name, dollars(s, 10_000_000)), 0, 0)
+    if draw.chance(85):
+        yield Step("founder", "contribute", (dollars(s, logarithmic(draw, 1, 10_000)),))
+        for tranche in TRANCHES:
+            if draw.chance(85):
+                amount = dollars(s, logarithmic(draw, 10, 50_000))
+                yield Step(draw.choice(STAKERS), "stake", (tranche, amount))
+
+
+def _govern(call: str, *arguments: object) -> Step:
+    return Step("governor", call, arguments, 0, 0)
+
+
+def cover(draw: Draw) -> tuple[int, int]:
+    """Budget share and coinsurance, ppm."""
+    return draw.choice((20_000, 200_000, 1_000_000, 1_000_000)), draw.choice((0, 0, 200_000, 1_000_000))
+
+
+def market_parameters(draw: Draw) -> MarketParameters:
+    initial = draw.choice((10_000, 20_000, 50_000, 200_000, 1_000_000))
+    return MarketParameters(
+        initial_margin_ratio=initial,
+        maintenance_margin_ratio=max(5_000, initial * draw.integer(30, 95) // 100),
+        maker_fee=draw.choice((0, 1, 200, 10_000)),
+        taker_fee=draw.choice((0, 1, 500, 10_000)),
+        price_band=draw.choice((100, 50_000, 200_000)),
+        max_funding_rate=draw.choice((0, 500, 100_000)),
+        funding_period=draw.choice((HOUR, 8 * HOUR, 7 * DAY)),
+        max_open_interest=10**33 if draw.chance(90) else 10 ** draw.integer(15, 24),
+    )
+
+
+def liquidation_parameters(s: Clearing, draw: Draw) -> LiquidationParameters:
+    highest = draw.choice((0, 2_000, 15_000, 100_000))
+    return LiquidationParameters(
+        bounty_start=draw.integer(0, highest),
+        bounty_max=highest,
+        penalty=draw.choice((0, 1, 5_000, 50_000)),
+        auction_duration=draw.choice((60, 600, DAY)),
+        min_notional=max(1, draw.choice((1, 1, dollars(s, 1) // 100, dollars(s, 1), dollars(s, 10)))),
+        close_band=draw.choice((0, 100_000, 500_000)),
+    )
+
+
+def fund_parameters(s: Clearing, draw: Draw) -> FundParameters:
+    return FundParameters(
+        skin_target=dollars(s, draw.choice((0, 100, 1_000_000))),
+        target_ratio=draw.choice((0, 50_000, 1_000_000)),
+        treasury_share=draw.choice((0, 200_000, 500_000)),
+        junior_share=draw.choice((0, 600_000, 1_000_000)),
+        stream_duration=draw.choice((DAY, 7 * DAY, 90 * DAY)),
+        budget_window=draw.choice((HOUR, DAY, 30 * DAY)),
+    )

@@ -1,0 +1,259 @@
+"""What must hold after every call (SPECIFICATION.md section 9), and what the campaign has come across.
+
+P1 to P5, P7, P9 and P10 after every call, P8 by accounting for the attacker's whole family, P6 at the end of
+every sequence, on the chain.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from weir.fuzz.clearing.setting import ACCOUNTS, FAMILY, OPERATOR
+from weir.fuzz.steps import Step
+from weir.fuzz.subject import Slack, ViolationError
+from weir.model import Order, World, properties
+from weir.model.fund import DefaultRecord
+from weir.model.markets import Status
+from weir.model.numbers import MILLION
+from weir.model.properties import Check, Moment
+
+if TYPE_CHECKING:
+    from weir.fuzz.clearing.subject import Clearing
+
+__all__ = ["GAS_BOUND", "LAYERS", "Oracle"]
+
+LAYERS = ("coinsurance", "skin", "junior", "senior", "unpaid profit", "open interest")
+
+GAS_BOUND = 2_500_000
+"""For closing one account in all markets (P6), in-process gas: far below any block's limit."""
+
+
+class Oracle:
+    """The properties over one sequence of a `Clearing`."""
+
+    def __init__(self, subject: Clearing) -> None:
+        self.subject = subject
+        self.fills: dict[Order, int] = {}
+        self.cancelled: set[Order] = set()
+        self.budgets: dict[int, tuple[int | None, int, int]] = {}  # window, limit, spent
+        self.family_had = self._family_money()
+        self.family_covered = 0
+        self.first_default = 1
+
+    # ---- around a call
+
+    def before(self) -> None:
+        world = self.subject.world
+        self.moment = Moment.of(world)
+        self.first_default = self.moment.defaults + 1
+        self.assets = world.fund.assets
+        self.marks = _marks(world)
+
+    def after(self, step: Step, refused: str | None) -> None:
+        """Raises `ViolationError` where something does not hold."""
+        if refused is not None:
+            return
+        world = self.subject.world
+        checks = properties.check(world, self.moment.defaults)
+        checks += properties.seniority(self.moment, world)
+        checks += properties.share_prices(self.moment, world)
+        self._require(checks)
+        if step.call in ("trade", "cancel"):
+            self._check_order(step)
+        fresh = world.fund.defaults[self.moment.defaults :]
+        bounties = world.house.tally.fund_bounties - self.moment.fund_bounties
+        self._check_budgets(fresh)
+        if fresh or bounties:
+            self._cover_family(step, fresh, bounties)
+        self._check_family()
+        self._observe(step, fresh)
+
+    def _require(self, checks: list[Check]) -> None:
+        slack = self.subject.slack
+        for check in checks:
+            if not check.slack:
+                if check.low <= 0 <= check.high:
+                    continue
+            elif check.holds:
+                rule = check.name.split(" ", 1)[0]
+                one = Slack.of(float(check.slack))
+                slack[rule] = slack[rule] + one if rule in slack else one
+                continue
+            raise ViolationError(
+                check.name, f"slack {check.slack} outside [{float(check.low):g}, {float(check.high):g}]"
+            )
+
+    # ---- P9, on the fuzzer's own record
+
+    def _check_order(self, step: Step) -> None:
+        order: Order = step.arguments[0]
+        if step.call == "cancel":
+            self.cancelled.add(order)
+            return
+        filled = self.fills[order] = self.fills.get(order, 0) + step.arguments[1]
+        wrong = (
+            ("beyond its size", filled > order.size),
+            ("after it was cancelled", order in self.cancelled),
+            ("after it expired", self.subject.time > order.expiry),
+            ("in another generation", order.generation != self.subject.world.house.generations[order.maker]),
+            ("with another's signature", len(step.arguments) > 2),
+        )
+        for how, is_so in wrong:
+            if is_so:
+                raise ViolationError("P9", f"an order was filled {how}: {order}")
+
+    # ---- budgets, and P8
+
+    def _check_budgets(self, fresh: list[DefaultRecord]) -> None:
+        """What the fund pays for a market in a window is at most the share of what it held at first."""
+        world = self.subject.world
+        for number, cover in world.fund.covers.items():
+            if cover.window is None:
+                continue
+            opened, limit, spent = self.budgets.get(number, (None, 0, 0))
+            if cover.window != opened:
+                limit, spent = self.assets * cover.budget_share // MILLION, 0
+            spent += sum(record.from_fund for record in fresh if record.market == number)
+            self.budgets[number] = cover.window, limit, spent
+            if spent > limit:
+                raise ViolationError("budget", f"market {number}: {spent} paid of {limit}")
+
+    def _family_money(self) -> int:
+        """What the family could ever carry away: wallets, cash, and the pool of its own market."""
+        world = self.subject.world
+        pool = world.ledger.markets[self.subject.setting.thin].pool
+        return pool + sum(world.token.balances[name] + world.ledger.cash[name] for name in FAMILY)
+
+    def _cover_family(self, step: Step, fresh: list[DefaultRecord], bounties: int) -> None:
+        thin = self.subject.setting.thin
+        self.family_covered += sum(record.from_fund for record in fresh if record.market == thin)
+        if step.call == "liquidate" and step.arguments[0] in FAMILY:
+            self.family_covered += bounties
+
+    def _check_family(self) -> None:
+        gained = self._family_money() - self.family_had - self.family_covered
+        if gained > 0:
+            raise ViolationError("P8", f"the family has {gained} more than it brought and the fund paid")
+
+    # ---- P6
+
+    def finish(self) -> None:
+        """With live prices and an empty fund, everyone who is below maintenance margin can be closed."""
+        subject = self.subject
+        self._make_ready()
+        for _ in range(2 * len(ACCOUNTS)):  # what one can't pay may put others below in turn
+            self._expect(Step(OPERATOR, "settle", (ACCOUNTS,)))
+            below = [account for account in ACCOUNTS if self._is_below(account)]
+            if not below:
+                break
+            self._close(below[0])
+        world = subject.world
+        if still := [account for account in ACCOUNTS if self._is_below(account)]:
+            raise ViolationError("P6", f"still below maintenance margin: {still}")
+        house, ledger = world.house, world.ledger
+        if lost := [a for a, _ in ledger.debts if not house.open_markets(a) and ledger.net(a) < 0]:
+            raise ViolationError("P6", f"a loss without a position: {lost}")
+        for account, flag in sorted(house.flags.items()):
+            if flag.insolvent:  # it has recovered, and nobody has said so yet
+                self._expect(Step(OPERATOR, "flag", (account,)))
+        if insolvencies := subject.world.house.insolvencies:
+            raise ViolationError("P6", f"{insolvencies} marked insolvent when all are resolved")
+
+    def _make_ready(self) -> None:
+        subject = self.subject
+        if subject.mode != "honest":
+            subject.execute(Step("token", "turn", ("honest",), 0, 0))
+        world = subject.world
+        for number, cover in world.fund.covers.items():
+            self._expect(Step("governor", "set_cover", (number, 0, cover.coinsurance), 0, 0))
+        self._pass(subject.world.fund.parameters.budget_window)
+
+    def _pass(self, seconds: int) -> None:
+        """Lets time go by; the feeds of open markets answer anew, as before."""
+        subject, blocks = self.subject, 1
+        for number, market in enumerate(subject.world.house.markets):
+            if market.status is Status.OPEN:
+                answer = (number, max(1, market.price // 10**10), subject.now(seconds), "live")
+                subject.execute(Step("oracle", "answer", answer, seconds, blocks))
+                seconds = blocks = 0
+
+    def _is_below(self, account: str) -> bool:
+        house = self.subject.world.house
+        health = house.health(account)
+        return bool(house.open_markets(account)) and health.equity < health.maintenance
+
+    def _close(self, account: str) -> None:
+        world = self.subject.world
+        if account not in world.house.flags:
+            self._expect(Step(OPERATOR, "flag", (account,)))
+        self._pass(world.house.liquidation.auction_duration + 1)
+        self._expect(Step(OPERATOR, "settle", ((account,),)))
+        if self._is_below(account):
+            self._expect(Step(OPERATOR, "deleverage", (account, ())))
+            if (gas := self.subject.backend.gas_used) > GAS_BOUND:
+                raise ViolationError("P6", f"{gas} gas to close {account}")
+
+    def _expect(self, step: Step) -> None:
+        if refused := self.subject.execute(step):
+            raise ViolationError("P6", f"{step} is refused: {refused}")
+
+    # ---- what has been seen
+
+    def _observe(self, step: Step, fresh: list[DefaultRecord]) -> None:
+        world, seen = self.subject.world, self.subject.seen
+        for record in fresh:
+            _observe_default(record, seen)
+        if step.call == "deleverage":
+            seen["deleveraged"] += 1
+        marks = _marks(world)
+        if marks == self.marks:
+            return
+        for old, new in zip(self.marks[0], marks[0], strict=True):
+            seen["claims written off"] += new[0] > old[0]
+            seen["residual left"] += new[1] > old[1]
+            seen["residual borne"] += new[1] < old[1]
+            seen["epochs ended"] += new[2] > old[2]
+            seen["epochs ended by a floor"] += new[2] > old[2] and step.call == "deleverage"
+            seen["A below 1e-6"] += new[3] < 10**30 <= old[3]
+            seen["market closed"] += new[4] is not old[4]
+        seen["tranche wiped out"] += sum(b > a for a, b in zip(self.marks[1], marks[1], strict=True))
+        seen["marked insolvent"] += marks[2] > self.marks[2]
+        seen["bounty from the fund"] += marks[3] > self.marks[3]
+
+
+def _observe_default(record: DefaultRecord, seen: dict[str, int]) -> None:
+    room = record.room
+    paid = (
+        (record.coinsurance, room.coinsurance),
+        (record.skin, room.skin),
+        (record.junior, room.junior),
+        (record.senior, room.senior),
+        (record.unpaid_profit, room.unpaid_profit - record.coinsurance),
+        (record.remainder, 0),
+    )
+    seen["defaults"] += 1
+    deepest = "nothing"
+    for layer, (amount, most) in zip(LAYERS, paid, strict=True):
+        if amount:
+            deepest = layer
+            if amount == most:
+                seen[f"{layer} exhausted"] += 1
+    seen[f"deepest: {deepest}"] += 1
+
+
+def _marks(world: World) -> tuple[list[tuple[int, int, int, int, Status]], list[int], int, int]:
+    return (
+        [
+            (
+                ledger.claims_epoch,
+                ledger.residual,
+                market.long.epoch,
+                min(market.long.multiplier, market.short.multiplier),
+                market.status,
+            )
+            for ledger, market in zip(world.ledger.markets, world.house.markets, strict=True)
+        ],
+        [world.fund.junior.share_epoch, world.fund.senior.share_epoch],
+        world.house.insolvencies,
+        world.house.tally.fund_bounties,
+    )

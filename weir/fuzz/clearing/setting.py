@@ -1,0 +1,136 @@
+"""The worlds in which campaigns run: decimals, markets at ordinary and extreme prices, and who is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from weir.deployment import (
+    FundParameters,
+    GovernanceParameters,
+    LiquidationParameters,
+    MarketParameters,
+    Parameters,
+    to_units,
+)
+from weir.model import FundParameters as ModelFund
+from weir.model import LiquidationParameters as ModelLiquidation
+from weir.model import MarketParameters as ModelMarket
+
+__all__ = [
+    "ACCOUNTS",
+    "FAMILY",
+    "LIQUIDATORS",
+    "OPERATOR",
+    "SETTINGS",
+    "STAKERS",
+    "TRADERS",
+    "Setting",
+    "model_fund",
+    "model_liquidation",
+    "model_market",
+]
+
+TRADERS = ("market_maker", "trader0", "trader1", "trader2", "trader3")
+LIQUIDATORS = ("liquidator0", "liquidator1")
+FAMILY = ("attacker", "accomplice", "puppet")
+"""One owner's accounts, alone in the last market, the thin one."""
+STAKERS = ("staker0", "staker1", "sniper")
+OPERATOR = "operator"  # calls what anyone may call
+ACCOUNTS = (*TRADERS, *LIQUIDATORS, *FAMILY)
+
+HEARTBEAT = 6 * 3_600  # seconds
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is fixed when a system is deployed. Prices in dollars; the last market is the thin one."""
+
+    name: str
+    decimals: int
+    prices: tuple[Decimal, ...]
+
+    @property
+    def thin(self) -> int:
+        """The market that only the attacker's family trades."""
+        return len(self.prices) - 1
+
+    def parameters(self) -> Parameters:
+        """What is deployed; sequences change most of it by governance."""
+        return Parameters(
+            markets=tuple(
+                MarketParameters(
+                    symbol=f"M{number}",
+                    price=price,
+                    price_band=50_000,
+                    max_funding_rate=10_000,
+                    max_open_interest=Decimal(10**15),
+                    budget_share=200_000,
+                    coinsurance=0,
+                    heartbeat=HEARTBEAT,
+                    min_price=Decimal("0.00000001"),
+                    max_price=Decimal(10**13),
+                )
+                for number, price in enumerate(self.prices)
+            ),
+            liquidation=LiquidationParameters(
+                min_notional=Decimal(10) ** -min(self.decimals, 6), close_band=200_000
+            ),
+            fund=FundParameters(skin_target=Decimal(1_000), junior_share=700_000, epoch_duration=86_400),
+            governance=GovernanceParameters(delay=0),
+            token_decimals=self.decimals,
+        )
+
+
+def _setting(name: str, decimals: int, *prices: str) -> Setting:
+    return Setting(name, decimals, tuple(map(Decimal, prices)))
+
+
+SETTINGS = {
+    setting.name: setting
+    for setting in (
+        _setting("six", 6, "20000", "1500", "1"),
+        _setting("eight", 8, "100", "7", "0.05"),
+        _setting("eighteen", 18, "20000", "3", "1"),
+        _setting("edges-six", 6, "1000000000000", "0.00000100", "1"),
+        _setting("edges-eighteen", 18, "0.00000001", "1000000000000", "0.001"),
+    )
+}
+
+
+def model_market(market: MarketParameters) -> ModelMarket:
+    """The same parameters for the reference model."""
+    return ModelMarket(
+        initial_margin_ratio=market.initial_margin_ratio,
+        maintenance_margin_ratio=market.maintenance_margin_ratio,
+        maker_fee=market.maker_fee,
+        taker_fee=market.taker_fee,
+        price_band=market.price_band,
+        max_funding_rate=market.max_funding_rate,
+        funding_period=market.funding_period,
+        max_open_interest=to_units(market.max_open_interest, 18),
+    )
+
+
+def model_liquidation(liquidation: LiquidationParameters, decimals: int) -> ModelLiquidation:
+    """The same parameters for the reference model."""
+    return ModelLiquidation(
+        bounty_start=liquidation.bounty_start,
+        bounty_max=liquidation.bounty_max,
+        penalty=liquidation.penalty,
+        auction_duration=liquidation.auction_duration,
+        min_notional=to_units(liquidation.min_notional, decimals),
+        close_band=liquidation.close_band,
+    )
+
+
+def model_fund(fund: FundParameters, decimals: int) -> ModelFund:
+    """The same parameters for the reference model."""
+    return ModelFund(
+        skin_target=to_units(fund.skin_target, decimals),
+        target_ratio=fund.target_ratio,
+        treasury_share=fund.treasury_share,
+        junior_share=fund.junior_share,
+        stream_duration=fund.stream_duration,
+        budget_window=fund.budget_window,
+    )

@@ -1,0 +1,431 @@
+"""Weir under fuzz: each call is made on the contracts and on the reference model, and everything compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+from eth_utils.abi import function_abi_to_4byte_selector
+
+from weir.artifacts import artifacts
+from weir.fuzz.clearing import actions
+from weir.fuzz.clearing.oracle import Oracle
+from weir.fuzz.clearing.setting import (
+    ACCOUNTS,
+    HEARTBEAT,
+    OPERATOR,
+    STAKERS,
+    Setting,
+    model_fund,
+    model_liquidation,
+    model_market,
+)
+from weir.fuzz.clearing.system import System, Transaction
+from weir.fuzz.clearing.views import ModelView
+from weir.fuzz.draw import Draw
+from weir.fuzz.evm import Evm, RefusedError
+from weir.fuzz.steps import Step
+from weir.fuzz.subject import Plan, Subject, ViolationError
+from weir.model import (
+    FundParameters,
+    LiquidationParameters,
+    MarketParameters,
+    Order,
+    Revert,
+    World,
+    dump,
+)
+from weir.model.markets import Status
+
+__all__ = ["START", "Clearing", "InProcess"]
+
+START = 1_700_000_000  # time of the first block
+_DEPLOYED = START + 3_600  # sequences begin then, whatever the set-up took
+_BLOCK = 1_000
+
+SURROUNDINGS = frozenset({"answer", "donate", "turn"})
+GOVERNANCE = frozenset({"set_market", "set_cover", "set_maturity", "set_liquidation", "set_fund"})
+REENTRANT = ("settle", "refresh", "flag", "collect", "roll", "deleverage")
+"""Calls that the token makes in the middle of a transfer; anyone may make them."""
+
+_TRADE = frozenset(
+    {
+        "AccountInDebt",
+        "InitialMarginNotMet",
+        "InsufficientCash",
+        "MarketNotOpen",
+        "NewRiskIsPaused",
+        "OpenInterestAboveCap",
+        "OrderReduceOnly",
+        "OrderExpired",
+        "OrderGenerationMismatch",
+        "OrderOverfilled",
+        "PositionBelowMinimum",
+        "PriceOutsideBand",
+        "PriceUnavailable",
+        "SelfTrade",
+        "ZeroSize",
+    }
+)
+BOTH_TRUE = (
+    _TRADE,
+    frozenset({"InsufficientCash", "InitialMarginNotMet", "AccountInDebt", "AccountFlagged"}),
+    frozenset({"AccountNotFlagged", "SelfTrade", "AccountFlagged", "PriceUnavailable"}),
+    frozenset({"GateClosed", "EpochNotOver"}),
+    frozenset({"PriceOutsideBand", "ClosePriceOutOfBand"}),
+)
+"""Reasons to refuse that can hold at once, or are one: which is named first is nobody's rule."""
+
+Difference: TypeAlias = tuple[str, int, int]
+
+_ALIASES = {"ERC20InsufficientBalance": "InsufficientShares"}
+
+
+class Backend(Protocol):
+    """A chain on which a sequence runs."""
+
+    def at(self, time: int, block: int) -> None: ...
+    def send(self, transaction: Transaction) -> None: ...
+    def view(self, to: str, data: bytes) -> bytes: ...
+    @property
+    def gas_used(self) -> int: ...
+
+
+class InProcess:
+    """The EVM in this process as a backend."""
+
+    def __init__(self, evm: Evm) -> None:
+        self.evm = evm
+        self.at, self.view = evm.at, evm.view
+
+    def send(self, transaction: Transaction) -> None:
+        self.evm.call(transaction.sender.address, transaction.to, transaction.data)
+
+    @property
+    def gas_used(self) -> int:
+        return self.evm.gas_used
+
+
+class Feed:
+    """What the development feed of a market answers (SPECIFICATION.md section 7)."""
+
+    def __init__(self, answer: int, updated_at: int) -> None:
+        self.answer, self.updated_at, self.mode = answer, updated_at, "live"
+
+    def price(self, now: int, low: int, high: int) -> int | None:
+        """1e-18 of a dollar; None while the oracle's status is not Ok."""
+        if self.mode != "live" or not 0 < self.updated_at <= now or now - self.updated_at > HEARTBEAT:
+            return None
+        price = self.answer * 10**10
+        return price if low <= price <= high and self.answer > 0 else None
+
+
+class Clearing(Subject):
+    """The protocol in one setting. Deployed once; each sequence starts from the same snapshot."""
+
+    known: Mapping[str, type] = {
+        kind.__name__: kind for kind in (Order, MarketParameters, LiquidationParameters, FundParameters)
+    }
+
+    def __init__(
+        self, setting: Setting, root: Path | None = None, backend: Backend | None = None, w3: Any = None
+    ) -> None:
+        self.name = setting.name
+        self.setting = setting
+        self.actions = actions.ALL
+        if backend is None:
+            evm = Evm(time=START)
+            backend, w3 = InProcess(evm), evm.web3
+            self.evm = evm
+        self.backend: Backend = backend
+        self.system = System(w3, setting, root)
+        self.view = ModelView(self.system.addresses, self.system.minted, len(setting.prices))
+        self.reasons = _reasons(root)
+        self._origin = self._world()
+        self._bounds = [
+            (int(market.min_price * 10**18), int(market.max_price * 10**18))
+            for market in setting.parameters().markets
+        ]
+        self._mark: Any = None
+        self.world = self._origin.clone()
+        self.begin()
+
+    def _world(self) -> World:
+        """The model where the chain is after its set-up."""
+        parameters, chain = self.setting.parameters(), self.system.chain
+        decimals, weir = self.setting.decimals, self.system.weir
+        world = World(
+            decimals=decimals,
+            fund=model_fund(parameters.fund, decimals),
+            liquidation=model_liquidation(parameters.liquidation, decimals),
+            epoch_duration=parameters.fund.epoch_duration,
+        )
+        for number, market in enumerate(parameters.markets):
+            state = chain.call(weir.clearing_house.functions.marketState(number))
+            world.at(state["updatedAt"], state["updatedBlock"])
+            world.set_price(number, state["price"])
+            world.add_market(
+                model_market(market),
+                budget_share=market.budget_share,
+                coinsurance=market.coinsurance,
+                maturity=market.maturity,
+            )
+        for tranche in (weir.junior, weir.senior):
+            name = "junior" if tranche is weir.junior else "senior"
+            world.tranche(name).last_roll_at = chain.call(tranche.functions.lastRollAt())
+        world.fund.since = chain.call(weir.fund.functions.stream())[1]
+        return world
+
+    # ---- a sequence
+
+    def begin(self) -> None:
+        super().begin()
+        if isinstance(self.backend, InProcess):
+            if self._mark is not None:
+                self.backend.evm.back(self._mark)
+            self._mark = self.backend.evm.mark()
+        self.world = self._origin.clone()
+        self.time, self.block = _DEPLOYED, _BLOCK
+        self.feeds = [Feed(int(price * 10**8), _DEPLOYED) for price in self.setting.prices]
+        self.orders: list[Order] = []
+        self.mode, self.inner, self.calls_back = "honest", ("", ()), 0
+        self.view.start()
+        self.oracle = Oracle(self)
+
+    def open_plan(self, draw: Draw) -> Plan:
+        return actions.open_plan(self, draw)
+
+    def is_call(self, step: Step) -> bool:
+        return step.call not in SURROUNDINGS
+
+    def now(self, seconds: int) -> int:
+        """The time of a step that comes `seconds` later."""
+        return self.time + seconds
+
+    def execute(self, step: Step) -> str | None:
+        self.time, self.block = self.time + step.seconds, self.block + step.blocks
+        self.backend.at(self.time, self.block)
+        self.world.at(self.time, self.block)
+        transactions = self.system.encode(step)
+        if step.call in SURROUNDINGS:
+            for transaction in transactions:
+                self._send_unrefused(transaction)
+            self._surround(step)
+            return None
+        for number, feed in enumerate(self.feeds):
+            self.world.feeds.prices[number] = feed.price(self.time, *self._bounds[number])
+        self.oracle.before()
+        refused = self._send(transactions[0])
+        if refused is None:
+            self._accepted(step)
+        else:
+            self._refused(step, refused)
+        self.oracle.after(step, refused)
+        return refused
+
+    def _send(self, transaction: Transaction) -> str | None:
+        """Why the contracts refused, or None."""
+        try:
+            self.backend.send(transaction)
+        except RefusedError as error:
+            if error.halt:
+                raise ViolationError("halt", error.halt) from None
+            name = self.reasons.get(error.data[:4], error.data.hex() or "nothing said")
+            if name == "Panic":
+                raise ViolationError("panic", f"code {int.from_bytes(error.data[4:36], 'big'):#x}") from None
+            return _ALIASES.get(name, name)
+        return None
+
+    def _send_unrefused(self, transaction: Transaction) -> None:
+        if reason := self._send(transaction):
+            raise RuntimeError(f"the surroundings refused: {reason}")
+
+    # ---- the model's side
+
+    def _accepted(self, step: Step) -> None:
+        """The contracts went on: so must the model, to the same state."""
+        calls_back = self._calls_back() if self.mode == "calls back" else 0
+        if calls_back:
+            self._as_if_in_order(step, calls_back)
+            return
+        try:
+            self._model(self.world, step, guarded=False)
+        except Revert as error:
+            raise ViolationError(
+                f"{step.call} accepted", f"the model refuses: {type(error).__name__}{error.args}"
+            ) from None
+        if self.mode == "keeps fee":
+            self._take_wallets()
+        if different := self._differences():
+            raise ViolationError(f"{step.call} differs", _listed(different))
+
+    def _refused(self, step: Step, reason: str) -> None:
+        """The contracts refused, and by that have changed nothing: so must the model, for the same reason."""
+        if self.mode != "honest" or (step.call == "trade" and len(step.arguments) > 2):
+            return  # no reason of the model's: the token, or the signature
+        try:
+            self._model(self.world, step, guarded=True)
+        except Revert as error:
+            expected = type(error).__name__
+            if reason != expected and not any({reason, expected} <= both for both in BOTH_TRUE):
+                raise ViolationError(
+                    f"{step.call} refused", f"for {reason}, but the model says {expected}{error.args}"
+                ) from None
+            return
+        raise ViolationError(f"{step.call} refused", f"for {reason}, but the model accepts")
+
+    @staticmethod
+    def _model(world: World, step: Step, *, guarded: bool) -> None:
+        """The step on the model; unguarded, a refusal would leave a broken world."""
+        name, arguments = _MODEL.get(step.call, _as_it_stands)(step)
+        method: Callable[..., object] = getattr(type(world), name)
+        if not guarded:
+            method = getattr(method, "__wrapped__", method)
+        method(world, *arguments)
+
+    def _differences(self) -> list[Difference]:
+        """What the contracts and the model do not agree on, by name: the model's, the chain's."""
+        first = self.oracle.first_default
+        wanted = self.view.wanted(self.world, everything=self.thorough)
+        numbers = [at for at, _ in wanted]
+        raw = self.system.words(self.backend.view, sum(1 << at for at in numbers), first)
+        sections = [*(section for _, section in wanted), *self.view.defaults(self.world, first)]
+        words = [word for section in sections for word in section]
+        self.seen["quantities compared"] += len(words)
+        if raw == b"".join([word.to_bytes(32, "big") for word in words]):
+            return []
+        found = [int.from_bytes(raw[at : at + 32], "big") for at in range(0, len(raw), 32)]
+        if len(found) != len(words):
+            return [("words", len(words), len(found))]
+        pairs = zip(self.view.names(self.world, numbers, first), words, found, strict=True)
+        return [(name, _signed(a), _signed(b)) for name, a, b in pairs if a != b]
+
+    # ---- the surroundings
+
+    def _surround(self, step: Step) -> None:
+        if step.call == "answer":
+            market, answer, updated_at, mode = step.arguments
+            feed = self.feeds[market]
+            feed.answer, feed.updated_at, feed.mode = answer, updated_at, mode
+        elif step.call == "donate":
+            if self.mode == "honest":
+                self.world.donate(step.sender, *step.arguments)
+        else:
+            self.mode = step.arguments[0]
+            self.inner = tuple(step.arguments[1:]) or ("", ())
+
+    def _take_wallets(self) -> None:
+        """What the token kept of payments out of the contracts is nobody's rule."""
+        probe = self.system
+        for name in (*ACCOUNTS, *STAKERS, "founder"):
+            held = probe.balance(self.backend.view, probe.addresses[name])
+            self.world.token.balances[name] = held - probe.minted
+        self.world.token.balances["treasury"] = probe.balance(self.backend.view, probe.treasury)
+
+    def _calls_back(self) -> int:
+        accepted = self.system.calls_back_accepted(self.backend.view)
+        fresh, self.calls_back = accepted - self.calls_back, accepted
+        return fresh
+
+    def _as_if_in_order(self, step: Step, count: int) -> None:
+        """A call in the middle of another must end where some order of the two would have ended."""
+        inner, before = Step(OPERATOR, self.inner[0], tuple(self.inner[1])), self.world
+        tried = []
+        for order in ([inner] * count + [step], [step] + [inner] * count):
+            self.world = before.clone()
+            try:
+                for each in order:
+                    self._model(self.world, each, guarded=False)
+            except Revert as error:
+                tried.append(type(error).__name__)
+                continue
+            different = self._differences()
+            if inner.call == "collect":
+                different = self._adopt_budgets(different)
+            if not different:
+                self.seen["calls back accepted"] += 1
+                return
+            tried.append(_listed(different))
+        raise ViolationError(f"{inner.call} inside {step.call}", " | ".join(tried))
+
+    def _adopt_budgets(self, different: list[Difference]) -> list[Difference]:
+        """A budget that opened before income came in, or after, differs by its share of that income."""
+        if all(name.endswith(".available") for name, _, _ in different):
+            for name, model, chain in different:
+                number = int(name[len("market[") : name.index("]")])
+                self.world.fund.covers[number].budget += chain - model
+            return []
+        return different
+
+    # ---- the end
+
+    def finish(self) -> None:
+        """P6 in earnest: with live prices and an empty fund, everyone below maintenance margin is closed."""
+        self.oracle.finish()
+
+    def ledger(self) -> Mapping[str, int]:
+        return dump(self.world)
+
+    # ---- what actions look at
+
+    def price(self, market: int) -> int:
+        """The mark, 1e-18 of a dollar."""
+        return self.world.house.markets[market].price
+
+    def next_price(self, market: int) -> int | None:
+        """What the feed answers now; the mark of the next refresh."""
+        return self.feeds[market].price(self.time, *self._bounds[market])
+
+    def open_markets(self) -> list[int]:
+        return [n for n, m in enumerate(self.world.house.markets) if m.status is Status.OPEN]
+
+
+def _listed(different: Sequence[Difference]) -> str:
+    listed = [f"{name}: model {model}, chain {chain}" for name, model, chain in different]
+    return "; ".join(listed[:8]) + (f"; and {len(listed) - 8} more" if len(listed) > 8 else "")
+
+
+def _signed(word: int) -> int:
+    return word - 2**256 if word >= 2**255 else word
+
+
+def _as_it_stands(step: Step) -> tuple[str, Sequence[Any]]:
+    return step.call, step.arguments
+
+
+def _by_sender(name: str) -> Callable[[Step], tuple[str, Sequence[Any]]]:
+    return lambda step: (name, (step.sender, *step.arguments))
+
+
+def _in_tranche(name: str) -> Callable[[Step], tuple[str, Sequence[Any]]]:
+    return lambda step: (name, (step.arguments[0], step.sender, *step.arguments[1:]))
+
+
+_MODEL: dict[str, Callable[[Step], tuple[str, Sequence[Any]]]] = {
+    "deposit": _by_sender("deposit"),
+    "withdraw": _by_sender("withdraw"),
+    "trade": lambda step: ("trade", (step.sender, *step.arguments[:2])),
+    "cancel": _by_sender("cancel"),
+    "cancel_all": _by_sender("cancel_all"),
+    "liquidate": _by_sender("liquidate"),
+    "contribute": _by_sender("contribute"),
+    "stake": _in_tranche("stake"),
+    "mint": _in_tranche("mint"),
+    "request_redeem": _in_tranche("request_redeem"),
+    "transfer_shares": _in_tranche("transfer_shares"),
+    "claim": _in_tranche("claim"),
+    "claim_assets": _in_tranche("claim_assets"),
+    "set_market": lambda step: ("set_market_parameters", step.arguments),
+    "set_cover": lambda step: ("set_market_cover", step.arguments),
+    "set_liquidation": lambda step: ("set_liquidation_parameters", step.arguments),
+    "set_fund": lambda step: ("set_fund_parameters", step.arguments),
+}
+"""How a step is called on the model, where not by its own name and arguments."""
+
+
+def _reasons(root: Path | None) -> dict[bytes, str]:
+    """Names of all errors by selector."""
+    errors = (entry for kind in artifacts(root).values() for entry in kind.abi if entry["type"] == "error")
+    known = {function_abi_to_4byte_selector(entry): entry["name"] for entry in errors}  # type: ignore[arg-type]
+    return known | {bytes.fromhex("4e487b71"): "Panic", bytes.fromhex("08c379a0"): "Error"}

@@ -1,0 +1,320 @@
+"""Weir deployed on a chain, with everyone equipped, and how a step becomes its transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from eth_abi.abi import decode
+from eth_abi.encoding import TupleEncoder
+from eth_abi.registry import registry
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from eth_typing import Hash32
+from eth_utils.abi import collapse_if_tuple, function_abi_to_4byte_selector
+from eth_utils.address import to_canonical_address
+from eth_utils.crypto import keccak
+from web3 import Web3
+
+from weir import orders
+from weir.accounts import development_account
+from weir.artifacts import artifact
+from weir.chain import Chain
+from weir.client import Weir
+from weir.deployment import deploy
+from weir.fuzz.clearing.setting import ACCOUNTS, OPERATOR, STAKERS, Setting
+from weir.fuzz.evm import creation_code
+from weir.fuzz.steps import Step
+from weir.model import FundParameters, LiquidationParameters, MarketParameters, Order
+from weir.node import CHAIN_ID
+
+__all__ = ["MINTED", "System", "Transaction", "key_of"]
+
+MINTED = 10**12  # dollars that everyone starts with
+HOLDERS = ("vault", "fund", "junior", "senior")
+TOKEN_MODES = ("honest", "keeps fee", "answers false", "reverts", "calls back")
+FEED_MODES = ("live", "reverting", "unset")
+
+DEPLOYER, GOVERNOR, GUARDIAN, TREASURY = (development_account(i) for i in range(4))
+
+
+@cache
+def key_of(name: str) -> LocalAccount:
+    """The account of an actor; everybody can know its key, so only for chains on this machine."""
+    named = {"governor": GOVERNOR, "guardian": GUARDIAN, "oracle": DEPLOYER, "token": DEPLOYER}
+    if name in named:
+        return named[name]
+    account: LocalAccount = Account.from_key(keccak(text=f"weir fuzz {name}"))
+    return account
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """What is sent: by whom, to where, which bytes."""
+
+    sender: LocalAccount
+    to: str
+    data: bytes
+
+
+class _Function:
+    """A contract's function, ready to be encoded many times."""
+
+    def __init__(self, to: str, abi: dict[str, Any]) -> None:
+        self.to = to
+        self._selector = function_abi_to_4byte_selector(abi)  # type: ignore[arg-type]
+        kinds = [collapse_if_tuple(field) for field in abi["inputs"]]
+        # What eth_abi.encode does, with the encoders kept.
+        self._encoder: Any = TupleEncoder(  # type: ignore[no-untyped-call]
+            encoders=[registry.get_encoder(kind) for kind in kinds]
+        )
+
+    def encode(self, *arguments: Any) -> bytes:
+        encoded: bytes = self._encoder(arguments)
+        return self._selector + encoded
+
+    def __call__(self, sender: LocalAccount, *arguments: Any) -> Transaction:
+        return Transaction(sender, self.to, self.encode(*arguments))
+
+
+class System:
+    """Addresses, and the encoding of each call of a sequence. The chain is left at the end of the set-up."""
+
+    def __init__(self, w3: Web3, setting: Setting, root: Path | None = None) -> None:
+        self.setting = setting
+        self.chain = Chain(w3, root=root)
+        self.root = root
+        token = self._create("FuzzToken", setting.decimals)
+        parameters = setting.parameters().model_copy(update={"token": token})
+        self.weir = Weir(w3, deploy(w3, DEPLOYER, parameters, root=root))
+        self.token = token
+        self.treasury = TREASURY.address
+        self.holders = {
+            "vault": self.weir.vault.address,
+            "fund": self.weir.fund.address,
+            "junior": self.weir.junior.address,
+            "senior": self.weir.senior.address,
+        }
+        self.addresses = {name: key_of(name).address for name in (*ACCOUNTS, *STAKERS, "founder", OPERATOR)}
+        self.names = {to_canonical_address(address): name for name, address in self.addresses.items()}
+        self.minted = MINTED * 10**setting.decimals
+        arrays = self._list(ACCOUNTS), self._list(STAKERS)
+        self.probe = self._create("FuzzProbe", self.weir.clearing_house.address, *arrays)
+        self._functions = self._bind()
+        for name in self.addresses:
+            for transaction in self._equipment(name):
+                self.chain.wait(
+                    self.chain.submit_raw(transaction.sender, transaction.to, transaction.data, gas=5_000_000)
+                )
+
+    # ---- set-up
+
+    def _create(self, kind: str, *arguments: Any) -> str:
+        code = creation_code(artifact(kind, self.root), arguments)
+        created = self.chain.wait(self.chain.submit_raw(DEPLOYER, None, code)).contract
+        if created is None:
+            raise RuntimeError(f"{kind}: no address in the receipt")
+        return created
+
+    def _bind(self) -> dict[str, _Function]:
+        """Functions by `contract.function`."""
+        weir = self.weir
+        contracts = {
+            "vault": ("Vault", weir.vault.address),
+            "house": ("ClearingHouse", weir.clearing_house.address),
+            "fund": ("InsuranceFund", weir.fund.address),
+            "junior": ("Tranche", weir.junior.address),
+            "senior": ("Tranche", weir.senior.address),
+            "token": ("FuzzToken", self.token),
+            "probe": ("FuzzProbe", self.probe),
+        }
+        for number in range(len(self.setting.prices)):
+            contracts[f"feed{number}"] = ("TestFeed", weir.feed(f"M{number}").address)
+        return {
+            f"{name}.{entry['name']}": _Function(address, entry)
+            for name, (kind, address) in contracts.items()
+            for entry in artifact(kind, self.root).abi
+            if entry["type"] == "function"
+        }
+
+    def _equipment(self, name: str) -> Iterable[Transaction]:
+        """All the tokens it may ever need, and consent to whoever takes them."""
+        account = key_of(name)
+        yield self._functions["token.mint"](account, account.address, self.minted)
+        for holder in self.holders.values():
+            yield self._functions["token.approve"](account, holder, 2**256 - 1)
+
+    # ---- reading
+
+    def words(self, view: Callable[[str, bytes], bytes], wanted: int, first_default: int) -> bytes:
+        """The words of these sections and of the defaults from an id on, 32 bytes each."""
+        return view(self.probe, self._functions["probe.read"].encode(wanted, first_default))
+
+    def calls_back_accepted(self, view: Callable[[str, bytes], bytes]) -> int:
+        """How many calls that the token made in the middle of a transfer did not revert."""
+        call = self._functions["token.callsBackAccepted"](DEPLOYER)
+        count: int = decode(["uint256"], view(call.to, call.data))[0]
+        return count
+
+    def balance(self, view: Callable[[str, bytes], bytes], holder: str) -> int:
+        call = self._functions["token.balanceOf"](DEPLOYER, holder)
+        held: int = decode(["uint256"], view(call.to, call.data))[0]
+        return held
+
+    # ---- steps
+
+    def encode(self, step: Step) -> list[Transaction]:
+        """The transactions of a step, in order; one but for what the surroundings do."""
+        return [*getattr(self, f"_{step.call}")(key_of(step.sender), *step.arguments)]
+
+    def _call(self, function: str, sender: LocalAccount, *arguments: Any) -> Sequence[Transaction]:
+        return (self._functions[function](sender, *arguments),)
+
+    def _list(self, names: Iterable[str]) -> list[str]:
+        return [self.addresses[name] for name in names]
+
+    def _deposit(self, by: LocalAccount, account: str, amount: int) -> Any:
+        return self._call("vault.deposit", by, self.addresses[account], amount)
+
+    def _withdraw(self, by: LocalAccount, amount: int, to: str, accounts: Sequence[str]) -> Any:
+        return self._call("vault.withdraw", by, amount, self.addresses[to], self._list(accounts))
+
+    def _order(self, order: Order) -> orders.Order:
+        return orders.Order(
+            maker=self.addresses[order.maker],
+            market=order.market,
+            is_buy=order.is_buy,
+            reduce_only=order.reduce_only,
+            size=order.size,
+            price=order.price,
+            expiry=order.expiry,
+            generation=order.generation,
+            salt=order.salt,
+        )
+
+    def _trade(self, by: LocalAccount, order: Order, size: int, signer: str = "") -> Any:
+        signed = self._order(order)
+        digest = orders.order_hash(signed, CHAIN_ID, self.weir.clearing_house.address)
+        signature = bytes(key_of(signer or order.maker).unsafe_sign_hash(Hash32(digest)).signature)
+        return self._call("house.trade", by, signed.as_tuple(), signature, size)
+
+    def _cancel(self, by: LocalAccount, order: Order) -> Any:
+        return self._call("house.cancel", by, self._order(order).as_tuple())
+
+    def _cancel_all(self, by: LocalAccount) -> Any:
+        return self._call("house.cancelAll", by)
+
+    def _settle(self, by: LocalAccount, accounts: Sequence[str]) -> Any:
+        return self._call("house.settle", by, self._list(accounts))
+
+    def _refresh(self, by: LocalAccount, market: int) -> Any:
+        return self._call("house.refresh", by, market)
+
+    def _flag(self, by: LocalAccount, account: str) -> Any:
+        return self._call("house.flag", by, self.addresses[account])
+
+    def _liquidate(self, by: LocalAccount, account: str, fraction: int, accounts: Sequence[str]) -> Any:
+        return self._call("house.liquidate", by, self.addresses[account], fraction, self._list(accounts))
+
+    def _deleverage(self, by: LocalAccount, account: str, accounts: Sequence[str]) -> Any:
+        return self._call("house.deleverage", by, self.addresses[account], self._list(accounts))
+
+    def _collect(self, by: LocalAccount) -> Any:
+        return self._call("fund.collect", by)
+
+    def _contribute(self, by: LocalAccount, amount: int) -> Any:
+        return self._call("fund.contribute", by, amount)
+
+    def _stake(self, by: LocalAccount, tranche: str, assets: int) -> Any:
+        return self._call(f"{tranche}.deposit", by, assets, by.address)
+
+    def _mint(self, by: LocalAccount, tranche: str, shares: int) -> Any:
+        return self._call(f"{tranche}.mint", by, shares, by.address)
+
+    def _transfer_shares(self, by: LocalAccount, tranche: str, to: str, shares: int) -> Any:
+        return self._call(f"{tranche}.transfer", by, self.addresses[to], shares)
+
+    def _request_redeem(self, by: LocalAccount, tranche: str, shares: int) -> Any:
+        return self._call(f"{tranche}.requestRedeem", by, shares, by.address, by.address)
+
+    def _roll(self, by: LocalAccount, tranche: str) -> Any:
+        return self._call(f"{tranche}.roll", by)
+
+    def _claim(self, by: LocalAccount, tranche: str, shares: int) -> Any:
+        return self._call(f"{tranche}.redeem", by, shares, by.address, by.address)
+
+    def _claim_assets(self, by: LocalAccount, tranche: str, assets: int) -> Any:
+        return self._call(f"{tranche}.withdraw", by, assets, by.address, by.address)
+
+    # ---- governance
+
+    def _pause(self, by: LocalAccount, duration: int) -> Any:
+        return self._call("house.pauseNewRisk", by, duration)
+
+    def _close_market(self, by: LocalAccount, market: int, price: int) -> Any:
+        return self._call("house.closeMarket", by, market, price)
+
+    def _set_market(self, by: LocalAccount, market: int, p: MarketParameters) -> Any:
+        struct = (
+            p.initial_margin_ratio,
+            p.maintenance_margin_ratio,
+            p.maker_fee,
+            p.taker_fee,
+            p.price_band,
+            p.max_funding_rate,
+            p.funding_period,
+            p.max_open_interest,
+        )
+        return self._call("house.setMarketParameters", by, market, struct)
+
+    def _set_cover(self, by: LocalAccount, market: int, budget_share: int, coinsurance: int) -> Any:
+        return self._call("fund.setMarketCover", by, market, budget_share, coinsurance)
+
+    def _set_maturity(self, by: LocalAccount, market: int, maturity: int) -> Any:
+        return self._call("vault.setMaturity", by, market, maturity)
+
+    def _set_liquidation(self, by: LocalAccount, p: LiquidationParameters) -> Any:
+        struct = (
+            p.bounty_start,
+            p.bounty_max,
+            p.penalty,
+            p.auction_duration,
+            p.min_notional,
+            p.close_band,
+        )
+        return self._call("house.setLiquidationParameters", by, struct)
+
+    def _set_fund(self, by: LocalAccount, p: FundParameters) -> Any:
+        struct = (
+            p.skin_target,
+            p.target_ratio,
+            p.treasury_share,
+            p.junior_share,
+            p.stream_duration,
+            p.budget_window,
+        )
+        return self._call("fund.setParameters", by, struct)
+
+    # ---- surroundings
+
+    def _answer(self, by: LocalAccount, market: int, answer: int, updated_at: int, mode: str) -> Any:
+        return self._call(f"feed{market}.setRound", by, answer, updated_at, FEED_MODES.index(mode))
+
+    def _donate(self, by: LocalAccount, holder: str, amount: int) -> Any:
+        return self._call("token.transfer", by, self.holders[holder], amount)
+
+    def _turn(self, by: LocalAccount, mode: str, call: str = "", arguments: Sequence[Any] = ()) -> Any:
+        target, data = str(by.address), b""
+        if call:
+            inner = self.encode(Step(OPERATOR, call, tuple(arguments)))[0]
+            target, data = inner.to, inner.data
+        return self._call("token.setMode", by, TOKEN_MODES.index(mode), target, data)
+
+
+def dollars(setting: Setting, amount: Decimal | int) -> int:
+    """Dollars in units of the settlement token."""
+    return int(Decimal(amount) * 10**setting.decimals)

@@ -1,0 +1,91 @@
+"""Hypothesis' front end: the same actions in a state machine, with its shrinking and reproducible blobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
+from weir.fuzz.sequence import follow
+from weir.fuzz.steps import Step
+from weir.fuzz.subject import Action, Subject
+
+__all__ = ["PROFILES", "state_machine"]
+
+T = TypeVar("T")
+
+_COMMON = {
+    "deadline": None,  # a step may deploy, or sit on a loaded machine
+    "suppress_health_check": list(HealthCheck),
+    "print_blob": True,
+}
+PROFILES = {
+    "quick": settings(max_examples=20, stateful_step_count=50, **_COMMON),  # type: ignore[arg-type]
+    "ci": settings(max_examples=60, stateful_step_count=60, **_COMMON),  # type: ignore[arg-type]
+    "deep": settings(max_examples=2_000, stateful_step_count=200, **_COMMON),  # type: ignore[arg-type]
+}
+
+
+class _Draw:
+    """Choices of Hypothesis, through the `data` of one rule."""
+
+    def __init__(self, data: st.DataObject) -> None:
+        self._data = data
+
+    def integer(self, low: int, high: int) -> int:
+        return self._data.draw(_integers(low, high))
+
+    def choice(self, options: Sequence[T]) -> T:
+        return options[self._data.draw(_integers(0, len(options) - 1))]
+
+    def chance(self, percent: int) -> bool:
+        return self._data.draw(_integers(0, 99)) < percent
+
+    def some(self, options: Sequence[T]) -> list[T]:
+        left = list(options)
+        return [left.pop(self.integer(0, len(left) - 1)) for _ in range(self.integer(0, len(options)))]
+
+
+@lru_cache(maxsize=4096)
+def _integers(low: int, high: int) -> st.SearchStrategy[int]:
+    return st.integers(low, high)
+
+
+def state_machine(
+    subject: Callable[[], Subject], actions: Sequence[Action], *, opening: bool = True
+) -> type[RuleBasedStateMachine]:
+    """A state machine of these actions; `subject` is called once, its snapshot serves all examples."""
+    shared: list[Subject] = []
+    turns = [action for action in actions for _ in range(action.weight)]
+
+    class Machine(RuleBasedStateMachine):
+        def __init__(self) -> None:
+            super().__init__()
+            if not shared:
+                shared.append(subject())
+            self.subject = shared[0]
+            self.subject.begin()
+            self.steps: list[Step] = []
+            self.opened = not opening
+
+        @rule(data=st.data())
+        def act(self, data: st.DataObject) -> None:
+            draw: Any = _Draw(data)
+            if not self.opened:
+                self.opened = True
+                self._follow(self.subject.open_plan(draw))
+            self._follow(draw.choice(turns).plan(self.subject, draw))
+
+        def _follow(self, plan: Any) -> None:
+            if plan is not None:
+                for _ in follow(self.subject, plan, self.steps):
+                    pass
+
+        def teardown(self) -> None:
+            self.subject.finish()
+
+    return Machine

@@ -1,0 +1,97 @@
+"""One sequence: an actor at a time sets about something, until enough calls have been made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from weir.fuzz.draw import Draw, RandomDraw
+from weir.fuzz.steps import Step
+from weir.fuzz.subject import Action, Plan, Slack, Subject, ViolationError
+
+__all__ = ["Run", "follow", "replay", "run", "swarm"]
+
+
+@dataclass
+class Run:
+    """What a sequence did. `violation` is (rule, detail) where it found one."""
+
+    steps: list[Step] = field(default_factory=list)
+    calls: int = 0
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)  # (call, "ok" or why refused)
+    seen: Counter[str] = field(default_factory=Counter)
+    slack: dict[str, Slack] = field(default_factory=dict)
+    violation: tuple[str, str] | None = None
+
+    def take(self, subject: Subject) -> Run:
+        """With what the subject has counted."""
+        self.seen, self.slack = Counter(subject.seen), dict(subject.slack)
+        return self
+
+
+def swarm(actions: Sequence[Action], draw: Draw) -> list[Action]:
+    """Some of the actions, some of those far more often than usual (Groce et al., Swarm Testing, 2012)."""
+    if draw.chance(20):
+        return list(actions)
+    kept = [action for action in actions if draw.chance(75)] or list(actions)
+    return [
+        Action(action.name, action.weight * 4 if draw.chance(15) else action.weight, action.plan)
+        for action in kept
+    ]
+
+
+def run(subject: Subject, seed: object, calls: int) -> Run:
+    """A sequence of this many calls from the beginning; always the same for the same seed."""
+    draw, done = RandomDraw(seed), Run()
+    subject.begin()
+    turns = [action for action in swarm(subject.actions, draw) for _ in range(action.weight)]
+    try:
+        if plan := subject.open_plan(draw):
+            _follow_counting(subject, plan, done, calls)
+        while done.calls < calls:
+            _follow_counting(subject, draw.choice(turns).plan(subject, draw), done, calls)
+        subject.finish()
+    except ViolationError as error:
+        done.violation = error.rule, error.detail
+    return done.take(subject)
+
+
+def _follow_counting(subject: Subject, plan: Plan, done: Run, calls: int) -> None:
+    for step, refused in follow(subject, plan, done.steps):
+        if subject.is_call(step):
+            done.calls += 1
+            done.outcomes[step.call, refused or "ok"] += 1
+            if done.calls >= calls:
+                return
+
+
+def follow(subject: Subject, plan: Plan, steps: list[Step]) -> Iterator[tuple[Step, str | None]]:
+    """Makes a plan's steps one after the other, and tells the plan how each went; notes each in `steps`."""
+    went_through: bool | None = None
+    while True:
+        try:
+            step = plan.send(went_through)  # type: ignore[arg-type]
+        except StopIteration:
+            return
+        steps.append(step)
+        refused = subject.execute(step)
+        went_through = refused is None
+        yield step, refused
+
+
+def replay(subject: Subject, steps: Sequence[Step]) -> Run:
+    """The same steps again, and the checks of the end."""
+    done = Run()
+    subject.begin()
+    try:
+        for step in steps:
+            done.steps.append(step)
+            refused = subject.execute(step)
+            if subject.is_call(step):
+                done.calls += 1
+                done.outcomes[step.call, refused or "ok"] += 1
+        subject.finish()
+    except ViolationError as error:
+        done.violation = error.rule, error.detail
+    return done.take(subject)
