@@ -46,8 +46,11 @@ class _Draw:
         return self._data.draw(_integers(0, 99)) < percent
 
     def some(self, options: Sequence[T]) -> list[T]:
-        left = list(options)
-        return [left.pop(self.integer(0, len(left) - 1)) for _ in range(self.integer(0, len(options)))]
+        # One number instead of many, for draws are what costs: which, and who comes first.
+        number = self.integer(0, (len(options) << len(options)) - 1)
+        chosen = [each for at, each in enumerate(options) if number >> at & 1]
+        first = (number >> len(options)) % max(1, len(chosen))
+        return chosen[first:] + chosen[:first]
 
 
 @lru_cache(maxsize=4096)

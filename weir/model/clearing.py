@@ -69,11 +69,13 @@ class ClearingHouse(Trading):
             self._resolve(account)
 
         self._refresh_all(liquidator)
-        for number, part in taken.items():
-            if part:
+        for number in sorted(self.positions[account]):
+            if part := taken.get(number, 0):
                 self._settle_one(liquidator, number)
                 pair = (liquidator, account) if part > 0 else (account, liquidator)
                 self._move(number, *pair, abs(part))
+            elif fraction == WAD:
+                self._empty(account, number)
         self._check_liquidator(liquidator)
         self._after_sale(account)
 

@@ -159,5 +159,13 @@ class InsufficientShares(Revert):
     """(account, shares, needed): ERC20InsufficientBalance"""
 
 
+class InsufficientAllowance(Revert):
+    """(spender, allowance, needed): ERC20InsufficientAllowance"""
+
+
+class NotOwnerOrOperator(Revert):
+    """(caller, owner)"""
+
+
 class ClaimExceeded(Revert):
     """(wanted, claimable)"""

@@ -7,7 +7,7 @@ worlds; P6 tries on a copy.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from weir.model.errors import Revert
 from weir.model.fund import DefaultRecord
@@ -21,8 +21,7 @@ TRANCHES = (JUNIOR, SENIOR)
 Number = int | Fraction
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(NamedTuple):
     """A property measured: slack in [low, high] holds. Units of S, or wei of size for P3."""
 
     name: str
@@ -81,49 +80,40 @@ def _claimable(tranche: Tranche, number: int, shares: int) -> int:
     return shares * batch.assets // batch.shares if batch.priced else 0
 
 
-# ---- P2
+# ---- P2, P3
 
 
-def pool_identity(world: World, number: int) -> Check:
-    """P2: pool + residual - (claims + unsettled - debt); bounds: what rounding so far can have done."""
+def book(world: World, number: int) -> list[Check]:
+    """P2 and P3 of a market.
+
+    P2: pool + residual - (claims + unsettled - debt), bounded by what rounding so far can have done. P3: open
+    interest - sum of sizes, for each side, at most what rounding has taken off the side; and each side counts
+    its live records.
+    """
     house, ledger = world.house, world.ledger.markets[number]
     market = house.markets[number]
-    records = [r[number] for r in house.positions.values() if number in r]
+    records, unsettled = 0, 0
+    sizes, lives, sided = {1: 0, -1: 0}, {1: 0, -1: 0}, {1: 0, -1: 0}
+    for mine in house.positions.values():
+        if (record := mine.get(number)) is None:
+            continue
+        records += 1
+        sided[record.sign] += 1
+        unsettled += market.unsettled(record)
+        if market.is_live(record):
+            lives[record.sign] += 1
+            sizes[record.sign] += market.size(record)
     debt = sum(amount for (_, m), amount in world.ledger.debts.items() if m == number)
-    unsettled = sum(market.unsettled(record) for record in records)
     slack = ledger.pool + ledger.residual - ledger.total_claims - unsettled + debt
     drift = market.trail.drift
-    return Check(f"P2 market {number}", slack, -drift, market.trail.kept + len(records) + ledger.dust + drift)
-
-
-# ---- P3
-
-
-def matched_book(world: World, number: int) -> list[Check]:
-    """P3: open interest - sum of sizes, for each side; at most what rounding has taken off the side."""
-    house = world.house
-    market = house.markets[number]
-    checks = []
-    for side in (market.long, market.short):
-        sizes = [
-            market.size(r[number])
-            for r in house.positions.values()
-            if number in r and r[number].sign == side.sign
-        ]
-        name = f"P3 market {number} {'long' if side.sign > 0 else 'short'}"
-        checks.append(Check(name, market.open_interest - sum(sizes), 0, side.dropped + len(sizes)))
+    checks = [Check(f"P2 market {number}", slack, -drift, market.trail.kept + records + ledger.dust + drift)]
+    for side, name in ((market.long, "long"), (market.short, "short")):
+        open_interest = market.open_interest - sizes[side.sign]
+        checks += (
+            Check(f"P3 market {number} {name}", open_interest, 0, side.dropped + sided[side.sign]),
+            Check(f"P3 market {number} records {name}", side.positions - lives[side.sign]),
+        )
     return checks
-
-
-def records_counted(world: World, number: int) -> list[Check]:
-    """Part of P3: each side counts its live records."""
-    market = world.house.markets[number]
-    records = [r[number] for r in world.house.positions.values() if number in r]
-    live = [record.sign for record in records if market.is_live(record)]
-    return [
-        Check(f"P3 market {number} records {side.sign:+}", side.positions - live.count(side.sign))
-        for side in (market.long, market.short)
-    ]
 
 
 # ---- P4, P5: defaults
@@ -285,11 +275,7 @@ def check(world: World, defaults_from: int = 0) -> list[Check]:
     """P1 to P4 (defaults after the first `defaults_from`), P9 and P10 of a state, and what they rest on."""
     checks = [*backing(world), orders(world), *fees(world), *ledger_shape(world)]
     for number in range(len(world.house.markets)):
-        checks += [
-            pool_identity(world, number),
-            *matched_book(world, number),
-            *records_counted(world, number),
-        ]
+        checks += book(world, number)
     for record in world.fund.defaults[defaults_from:]:
         checks += waterfall(record)
     return checks

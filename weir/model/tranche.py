@@ -6,8 +6,18 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from weir.model.errors import ClaimExceeded, EpochNotOver, InsufficientShares, ZeroAmount, ZeroShares
+from weir.model.errors import (
+    ClaimExceeded,
+    EpochNotOver,
+    InsufficientAllowance,
+    InsufficientShares,
+    NotOwnerOrOperator,
+    ZeroAmount,
+    ZeroShares,
+)
 from weir.model.numbers import SHARE_OFFSET, ceil_div
+
+UNLIMITED = 2**256 - 1  # an allowance that is not used up
 
 
 @dataclass
@@ -33,6 +43,8 @@ class Tranche:
     shares: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     batches: defaultdict[int, Batch] = field(default_factory=lambda: defaultdict(Batch))
     requests: dict[tuple[int, str], int] = field(default_factory=dict)
+    allowances: dict[tuple[str, str], int] = field(default_factory=dict)  # by (owner, spender)
+    operators: dict[tuple[str, str], bool] = field(default_factory=dict)  # (controller, operator)
     claims_paid: int = 0  # for the properties only: each claim leaves at most one unit here
 
     def to_shares(self, assets: int) -> int:
@@ -52,6 +64,26 @@ class Tranche:
         self.supply += shares
         self.assets += assets
         return shares
+
+    # ---- by others
+
+    def approve(self, owner: str, spender: str, shares: int) -> None:
+        self.allowances[owner, spender] = shares
+
+    def spend_allowance(self, owner: str, spender: str, shares: int) -> None:
+        """Takes shares off an allowance, which one without limit does not notice."""
+        allowed = self.allowances.get((owner, spender), 0)
+        if allowed == UNLIMITED:
+            return
+        if allowed < shares:
+            raise InsufficientAllowance(spender, allowed, shares)
+        self.allowances[owner, spender] = allowed - shares
+
+    def require_operator(self, controller: str, caller: str) -> None:
+        if caller != controller and (controller, caller) not in self.operators:
+            raise NotOwnerOrOperator(caller, controller)
+
+    # ---- in and out
 
     def mint(self, shares: int, receiver: str) -> int:
         """Deposit by the number of shares; returns the assets, rounded up."""

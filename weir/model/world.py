@@ -268,6 +268,40 @@ class World:
     def transfer_shares(self, tranche: str, owner: str, to: str, shares: int) -> None:
         self.tranche(tranche).transfer(owner, to, shares)
 
+    # ---- tranches, by others
+
+    def approve(self, tranche: str, owner: str, spender: str, shares: int) -> None:
+        self.tranche(tranche).approve(owner, spender, shares)
+
+    @_atomic
+    def transfer_from(self, tranche: str, spender: str, owner: str, to: str, shares: int) -> None:
+        self.tranche(tranche).spend_allowance(owner, spender, shares)
+        self.tranche(tranche).transfer(owner, to, shares)
+
+    def set_operator(self, tranche: str, controller: str, operator: str, approved: bool) -> None:
+        """An operator may redeem and claim for the controller (ERC-7540)."""
+        operators = self.tranche(tranche).operators
+        operators.pop((controller, operator), None)
+        if approved:
+            operators[controller, operator] = True
+
+    @_atomic
+    def request_redeem_for(self, tranche: str, caller: str, shares: int, controller: str, owner: str) -> int:
+        """Puts the owner's shares into the current batch for the controller, as its operator or spender."""
+        state = self.tranche(tranche)
+        if shares and caller != owner and (owner, caller) not in state.operators:
+            state.spend_allowance(owner, caller, shares)
+        return state.request_redeem(owner, shares, controller)
+
+    @_atomic
+    def claim_for(self, tranche: str, caller: str, shares: int, receiver: str, controller: str) -> int:
+        """Takes priced shares of the controller's for the receiver; returns the assets."""
+        state = self.tranche(tranche)
+        state.require_operator(controller, caller)
+        assets = state.claim(controller, shares)
+        self.token.move(tranche, receiver, assets)
+        return assets
+
     def _pass_gate(self) -> None:
         if not self.house.gate_open:
             raise errors.GateClosed

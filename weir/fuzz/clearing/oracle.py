@@ -144,16 +144,16 @@ class Oracle:
         for _ in range(2 * len(ACCOUNTS)):  # what one can't pay may put others below in turn
             self._expect(Step(OPERATOR, "settle", (ACCOUNTS,)))
             below = [account for account in ACCOUNTS if self._is_below(account)]
-            if not below:
+            if below:
+                self._close(below[0])
+            elif not self._lost():
                 break
-            self._close(below[0])
         world = subject.world
         if still := [account for account in ACCOUNTS if self._is_below(account)]:
             raise ViolationError("P6", f"still below maintenance margin: {still}")
-        house, ledger = world.house, world.ledger
-        if lost := [a for a, _ in ledger.debts if not house.open_markets(a) and ledger.net(a) < 0]:
+        if lost := self._lost():
             raise ViolationError("P6", f"a loss without a position: {lost}")
-        for account, flag in sorted(house.flags.items()):
+        for account, flag in sorted(world.house.flags.items()):
             if flag.insolvent:  # it has recovered, and nobody has said so yet
                 self._expect(Step(OPERATOR, "flag", (account,)))
         if insolvencies := subject.world.house.insolvencies:
@@ -176,6 +176,11 @@ class Oracle:
                 answer = (number, max(1, market.price // 10**10), subject.now(seconds), "live")
                 subject.execute(Step("oracle", "answer", answer, seconds, blocks))
                 seconds = blocks = 0
+
+    def _lost(self) -> list[str]:
+        """Who has a loss and no position: its claims elsewhere were its margin, and have been written off since."""
+        house, ledger = self.subject.world.house, self.subject.world.ledger
+        return [name for name, _ in ledger.debts if not house.open_markets(name) and ledger.net(name) < 0]
 
     def _is_below(self, account: str) -> bool:
         house = self.subject.world.house

@@ -67,6 +67,7 @@ class _Function:
     def __init__(self, to: str, abi: dict[str, Any]) -> None:
         self.to = to
         self._selector = function_abi_to_4byte_selector(abi)  # type: ignore[arg-type]
+        self.outputs = [collapse_if_tuple(field) for field in abi["outputs"]]
         kinds = [collapse_if_tuple(field) for field in abi["inputs"]]
         # What eth_abi.encode does, with the encoders kept.
         self._encoder: Any = TupleEncoder(  # type: ignore[no-untyped-call]
@@ -100,6 +101,7 @@ class System:
             "senior": self.weir.senior.address,
         }
         self.addresses = {name: key_of(name).address for name in (*ACCOUNTS, *STAKERS, "founder", OPERATOR)}
+        self._places = {**self.addresses, **self.holders, "nobody": "0x" + "00" * 20}
         self.names = {to_canonical_address(address): name for name, address in self.addresses.items()}
         self.minted = MINTED * 10**setting.decimals
         arrays = self._list(ACCOUNTS), self._list(STAKERS)
@@ -159,6 +161,13 @@ class System:
         call = self._functions["token.callsBackAccepted"](DEPLOYER)
         count: int = decode(["uint256"], view(call.to, call.data))[0]
         return count
+
+    def read(self, view: Callable[[str, bytes], bytes], function: str, *arguments: Any) -> Any:
+        """What a view returns: one value, or all in a tuple; accounts by name among the arguments."""
+        bound = self._functions[function]
+        answer = view(bound.to, bound.encode(*(self._resolved(each) for each in arguments)))
+        values = decode(bound.outputs, answer)
+        return values[0] if len(values) == 1 else values
 
     def balance(self, view: Callable[[str, bytes], bytes], holder: str) -> int:
         call = self._functions["token.balanceOf"](DEPLOYER, holder)
@@ -249,6 +258,36 @@ class System:
 
     def _claim_assets(self, by: LocalAccount, tranche: str, assets: int) -> Any:
         return self._call(f"{tranche}.withdraw", by, assets, by.address, by.address)
+
+    def _approve(self, by: LocalAccount, tranche: str, spender: str, shares: int) -> Any:
+        return self._call(f"{tranche}.approve", by, self.addresses[spender], shares)
+
+    def _transfer_from(self, by: LocalAccount, tranche: str, owner: str, to: str, shares: int) -> Any:
+        return self._call(f"{tranche}.transferFrom", by, *self._list((owner, to)), shares)
+
+    def _set_operator(self, by: LocalAccount, tranche: str, operator: str, approved: bool) -> Any:
+        return self._call(f"{tranche}.setOperator", by, self.addresses[operator], approved)
+
+    def _request_redeem_for(
+        self, by: LocalAccount, tranche: str, shares: int, controller: str, owner: str
+    ) -> Any:
+        return self._call(f"{tranche}.requestRedeem", by, shares, *self._list((controller, owner)))
+
+    def _claim_for(self, by: LocalAccount, tranche: str, shares: int, receiver: str, controller: str) -> Any:
+        return self._call(f"{tranche}.redeem", by, shares, *self._list((receiver, controller)))
+
+    def _forbidden(
+        self, by: LocalAccount, function: str, arguments: Sequence[Any], _errors: Sequence[str]
+    ) -> Any:
+        """Any function; accounts and contracts among the arguments by name, `nobody` for the zero address."""
+        return self._call(function, by, *(self._resolved(each) for each in arguments))
+
+    def _resolved(self, argument: Any) -> Any:
+        if isinstance(argument, str):
+            return self._places[argument]
+        if isinstance(argument, tuple):
+            return tuple(self._resolved(each) for each in argument)
+        return argument
 
     # ---- governance
 

@@ -1,6 +1,6 @@
 """Everything that an actor may set about in a campaign, honest or not, with how often."""
 
-from weir.fuzz.clearing.actions import attackers, edges, honest, keepers, surroundings
+from weir.fuzz.clearing.actions import attackers, edges, honest, keepers, surroundings, trespassers
 from weir.fuzz.clearing.actions.opening import open_plan
 from weir.fuzz.subject import Action
 
@@ -45,6 +45,10 @@ ALL = (
     Action("stall the auction", 1, attackers.stall_the_auction),
     Action("reenter", 1, attackers.reenter),
     Action("run", 1, attackers.run),
+    Action("trespass", 1, trespassers.trespass),
+    Action("nothing", 1, trespassers.nothing),
+    Action("overstep", 1, trespassers.overstep),
+    Action("on behalf", 2, trespassers.on_behalf),
     # numbers at the edges
     Action("dust", 2, edges.dust),
     Action("whale", 1, edges.whale),

@@ -1,0 +1,115 @@
+"""The views that no call depends on, against the model, at the end of a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from weir.fuzz.clearing.setting import ACCOUNTS, STAKERS
+from weir.fuzz.subject import ViolationError
+from weir.model.numbers import MILLION, SHARE_OFFSET, ceil_div
+from weir.model.tranche import Tranche
+
+if TYPE_CHECKING:
+    from weir.fuzz.clearing.subject import Clearing
+
+__all__ = ["audit"]
+
+UNLIMITED = 2**256 - 1
+MAX_ASSETS = 2**96 - 1  # of the fund, units of S
+MAX_SUPPLY = 2**160 - 1  # of a tranche's shares
+
+
+def audit(s: Clearing) -> None:
+    """Raises `ViolationError` where a view does not show what the model knows."""
+    for function, arguments, expected in _views(s):
+        shown = s.system.read(s.backend.view, function, *arguments)
+        if shown != expected:
+            listed = ", ".join(map(str, arguments))
+            raise ViolationError("view", f"{function}({listed}) shows {shown}, the model has {expected}")
+    _audit_listing(s)
+
+
+def _views(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
+    """Function, arguments, and what it should return."""
+    world = s.world
+    ledger, fund, house = world.ledger, world.fund, world.house
+    policy = fund.parameters
+    yield "fund.totalAssets", (), fund.assets
+    yield "fund.capacity", (), MAX_ASSETS - fund.assets
+    coverage = world.coverage()
+    yield "fund.coverage", (), UNLIMITED if coverage is None else coverage
+    yield "fund.gateOpen", (), house.gate_open
+    parameters = (
+        policy.skin_target,
+        policy.target_ratio,
+        policy.treasury_share,
+        policy.junior_share,
+        policy.stream_duration,
+        policy.budget_window,
+    )
+    yield "fund.parameters", (), parameters
+    yield "house.openInterestNotional", (), house.open_interest_notional()
+    for number in range(len(house.markets)):
+        cover = fund.covers[number]
+        window = s.time // policy.budget_window
+        left = cover.budget - cover.spent
+        if cover.window != window:
+            left = fund.assets * cover.budget_share // MILLION
+        yield "fund.marketCover", (number,), (cover.budget_share, cover.coinsurance, left, window)
+        yield "vault.totalClaims", (number,), ledger.markets[number].total_claims
+        for account in ACCOUNTS:
+            yield "vault.claimsOf", (account, number), ledger.value(account, number)
+    for account in ACCOUNTS:
+        yield "vault.inDebt", (account,), ledger.in_debt(account)
+    for tranche in (fund.junior, fund.senior):
+        yield from _tranche_views(s, tranche)
+
+
+def _tranche_views(s: Clearing, tranche: Tranche) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
+    fund, name = s.world.fund, tranche.name
+    total = tranche.assets + fund.vestable()[0 if tranche is fund.junior else 1]
+    supply = tranche.supply
+    yield "fund.trancheState", (name,), (total, tranche.share_epoch)
+    yield "fund.shareEpochOf", (name,), tranche.share_epoch
+    yield f"{name}.epochDuration", (), tranche.epoch_duration
+    for amount in (1, 10**s.setting.decimals + 7):
+        yield f"{name}.convertToShares", (amount,), amount * (supply + SHARE_OFFSET) // (total + 1)
+        yield f"{name}.previewDeposit", (amount,), amount * (supply + SHARE_OFFSET) // (total + 1)
+        yield f"{name}.convertToAssets", (amount,), amount * (total + 1) // (supply + SHARE_OFFSET)
+        yield f"{name}.previewMint", (amount,), ceil_div(amount * (total + 1), supply + SHARE_OFFSET)
+    capacity = MAX_ASSETS - fund.assets
+    most = min(capacity, (MAX_SUPPLY - supply) * (total + 1) // (supply + SHARE_OFFSET))
+    most_shares = min(MAX_SUPPLY - supply, capacity * (supply + SHARE_OFFSET) // (total + 1))
+    is_open = s.world.house.gate_open
+    yield f"{name}.maxDeposit", (STAKERS[0],), most if is_open else 0
+    yield f"{name}.maxMint", (STAKERS[0],), most_shares if is_open else 0
+    for staker in STAKERS:
+        ready = [key for key in tranche.requests if key[1] == staker and tranche.batches[key[0]].priced]
+        yield f"{name}.maxRedeem", (staker,), sum(tranche.requests[key] for key in ready)
+        for other in STAKERS:
+            yield f"{name}.allowance", (staker, other), tranche.allowances.get((staker, other), 0)
+            yield f"{name}.isOperator", (staker, other), (staker, other) in tranche.operators
+
+
+def _audit_listing(s: Clearing) -> None:
+    """The vault lists everyone who ever had cash, once, and its pages are pieces of that list."""
+    read, view = s.system.read, s.backend.view
+    count = read(view, "vault.accountCount")
+    everyone = read(view, "vault.accounts", 0, count + 5)
+    ledger = s.world.ledger
+    known = {
+        s.system.addresses[a].lower()
+        for a in s.world.accounts()
+        if a in s.system.addresses and ledger.cash[a]
+    }
+    listed = [address.lower() for address in everyone]
+    if len(listed) != count or len(set(listed)) != count or not known <= set(listed):
+        raise ViolationError(
+            "view", f"vault.accounts: {count} accounts, {len(set(listed))} listed, {len(known)} known"
+        )
+    middle, page = count // 2, 2
+    if tuple(read(view, "vault.accounts", middle, page)) != tuple(everyone[middle : middle + page]):
+        raise ViolationError("view", "vault.accounts: a page is not a piece of the list")
+    if read(view, "vault.accounts", count, 1):
+        raise ViolationError("view", "vault.accounts: something beyond the end")
