@@ -9,7 +9,7 @@ from typing import Any
 
 from weir.fuzz.sequence import replay
 from weir.fuzz.steps import Step
-from weir.fuzz.subject import Subject
+from weir.fuzz.subject import ImpossibleStepError, Subject
 
 __all__ = ["shrink"]
 
@@ -34,7 +34,10 @@ def shrink(
 
     def breaks(candidate: Sequence[Step]) -> bool:
         nonlocal best, detail
-        again = replay(subject, candidate)
+        try:
+            again = replay(subject, candidate)
+        except ImpossibleStepError:
+            return False
         if again.violation is None or again.violation[0] != rule:
             return False
         best, detail = list(again.steps), again.violation[1]

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from weir.fuzz.draw import Draw
 from weir.fuzz.steps import Step
 
-__all__ = ["Action", "Plan", "Slack", "Subject", "ViolationError"]
+__all__ = ["Action", "ImpossibleStepError", "Plan", "Slack", "Subject", "ViolationError"]
 
 Plan: TypeAlias = Generator[Step, bool, None]
 """Steps in a row; each `yield` tells whether the step went through."""
@@ -30,6 +30,10 @@ class ViolationError(RuntimeError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.rule, self.detail)
+
+
+class ImpossibleStepError(ValueError):
+    """A step that can't be made at all; `execute` raises it for what no action would draw."""
 
 
 @dataclass(frozen=True)

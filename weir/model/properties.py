@@ -70,7 +70,7 @@ def backing(world: World) -> list[Check]:
     checks = [Check("P1 vault", held[VAULT] - booked), Check("P1 fund", held[FUND] - fund.assets)]
     for tranche in (fund.junior, fund.senior):
         owed = sum(_claimable(tranche, batch, shares) for (batch, _), shares in tranche.requests.items())
-        rounded = tranche.claims_paid + len(tranche.requests)
+        rounded = tranche.rounded_off + len(tranche.requests)
         checks.append(Check(f"P1 {tranche.name}", held[tranche.name] - owed, 0, rounded))
     return checks
 

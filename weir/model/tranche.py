@@ -45,7 +45,7 @@ class Tranche:
     requests: dict[tuple[int, str], int] = field(default_factory=dict)
     allowances: dict[tuple[str, str], int] = field(default_factory=dict)  # by (owner, spender)
     operators: dict[tuple[str, str], bool] = field(default_factory=dict)  # (controller, operator)
-    claims_paid: int = 0  # for the properties only: each claim leaves at most one unit here
+    rounded_off: int = 0  # for the properties only: at most what claims have left here
 
     def to_shares(self, assets: int) -> int:
         return assets * (self.supply + SHARE_OFFSET) // (self.assets + 1)
@@ -150,6 +150,8 @@ class Tranche:
             taken = (
                 self.requests[key] if assets >= all_of_it else ceil_div(assets * batch.shares, batch.assets)
             )
+            if assets < all_of_it:
+                self.rounded_off += ceil_div(batch.assets, batch.shares)
             assets -= min(assets, all_of_it)
             gone += taken
             self._take(key, taken)
@@ -167,7 +169,7 @@ class Tranche:
         return shares * batch.assets // batch.shares
 
     def _take(self, key: tuple[int, str], shares: int) -> None:
-        self.claims_paid += 1
+        self.rounded_off += 1
         self.requests[key] -= shares
         if not self.requests[key]:
             del self.requests[key]

@@ -13,7 +13,7 @@ from weir.model.tranche import Tranche
 if TYPE_CHECKING:
     from weir.fuzz.clearing.subject import Clearing
 
-__all__ = ["audit"]
+__all__ = ["MAX_ASSETS", "MAX_SUPPLY", "audit"]
 
 UNLIMITED = 2**256 - 1
 MAX_ASSETS = 2**96 - 1  # of the fund, units of S

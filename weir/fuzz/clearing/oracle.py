@@ -178,7 +178,7 @@ class Oracle:
                 seconds = blocks = 0
 
     def _lost(self) -> list[str]:
-        """Who has a loss and no position: its claims elsewhere were its margin, and have been written off since."""
+        """Who has a loss and no position: claims elsewhere, since written off, were its margin."""
         house, ledger = self.subject.world.house, self.subject.world.ledger
         return [name for name, _ in ledger.debts if not house.open_markets(name) and ledger.net(name) < 0]
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
+from eth_abi.exceptions import EncodingError
 from eth_utils.abi import function_abi_to_4byte_selector
 
 from weir.artifacts import artifacts
 from weir.fuzz.clearing import actions
-from weir.fuzz.clearing.audit import audit
+from weir.fuzz.clearing.audit import MAX_ASSETS, MAX_SUPPLY, audit
 from weir.fuzz.clearing.oracle import Oracle
 from weir.fuzz.clearing.setting import (
     ACCOUNTS,
@@ -27,7 +28,7 @@ from weir.fuzz.clearing.views import ModelView
 from weir.fuzz.draw import Draw
 from weir.fuzz.evm import Evm, RefusedError
 from weir.fuzz.steps import Step
-from weir.fuzz.subject import Plan, Subject, ViolationError
+from weir.fuzz.subject import ImpossibleStepError, Plan, Subject, ViolationError
 from weir.model import (
     FundParameters,
     LiquidationParameters,
@@ -79,6 +80,15 @@ BOTH_TRUE = (
 """Reasons to refuse that can hold at once, or are one: which is named first is nobody's rule."""
 
 Difference: TypeAlias = tuple[str, int, int]
+
+_WIDTHS: dict[str, Callable[[World], bool]] = {
+    "Overflow": lambda _: False,
+    "CapacityExceeded": lambda world: world.fund.assets > MAX_ASSETS,
+    "SupplyCapExceeded": lambda world: (
+        max(t.supply for t in (world.fund.junior, world.fund.senior)) > MAX_SUPPLY
+    ),
+}
+"""Refusals for the sake of storage, and whether a world would be beyond it."""
 
 _ALIASES = {
     "ERC20InsufficientBalance": "InsufficientShares",
@@ -211,7 +221,10 @@ class Clearing(Subject):
         self.time, self.block = self.time + step.seconds, self.block + step.blocks
         self.backend.at(self.time, self.block)
         self.world.at(self.time, self.block)
-        transactions = self.system.encode(step)
+        try:
+            transactions = self.system.encode(step)
+        except (EncodingError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise ImpossibleStepError(f"{step}: {type(error).__name__}: {error}") from None
         if step.call in SURROUNDINGS:
             for transaction in transactions:
                 self._send_unrefused(transaction)
@@ -274,18 +287,29 @@ class Clearing(Subject):
             return
         if self.mode != "honest" or (step.call == "trade" and len(step.arguments) > 2):
             return  # no reason of the model's: the token, or the signature
+        if reason in _WIDTHS:
+            self._require_width(step, reason)
+            return
         try:
             self._model(self.world, step, guarded=True)
         except Revert as error:
             expected = type(error).__name__
-            if reason == "Overflow":
-                return  # beyond the widths of section 1, which the model does not have
             if reason != expected and not any({reason, expected} <= both for both in BOTH_TRUE):
                 raise ViolationError(
                     f"{step.call} refused", f"for {reason}, but the model says {expected}{error.args}"
                 ) from None
             return
         raise ViolationError(f"{step.call} refused", f"for {reason}, but the model accepts")
+
+    def _require_width(self, step: Step, reason: str) -> None:
+        """Numbers beyond their widths, which the model does not have: it refuses too, or goes beyond them."""
+        trial = self.world.clone()
+        try:
+            self._model(trial, step, guarded=False)
+        except Revert:
+            return
+        if not _WIDTHS[reason](trial):
+            raise ViolationError(f"{step.call} refused", f"for {reason}, but the model has room")
 
     @staticmethod
     def _model(world: World, step: Step, *, guarded: bool) -> None:

@@ -87,7 +87,7 @@ def settle(s: Clearing, draw: Draw) -> Plan:  # noqa: ARG001
 def stake(s: Clearing, draw: Draw) -> Plan:
     tranche, amount = draw.choice(TRANCHES), logarithmic(draw, 1, dollars(s, 20_000))
     if draw.chance(20):
-        shares = logarithmic(draw, 1, dollars(s, 1_000) * 10**6)
+        shares = s.world.tranche(tranche).to_shares(amount)
         yield soon(draw.choice(STAKERS), "mint", tranche, shares, draw=draw)
     else:
         yield soon(draw.choice(STAKERS), "stake", tranche, amount, draw=draw)
