@@ -121,6 +121,9 @@ class World:
             raise errors.MaturityOutOfBounds(maturity, MAX_MATURITY)
         self.ledger.markets[market].maturity = maturity
 
+    def set_epoch_duration(self, tranche: str, duration: int) -> None:
+        self.tranche(tranche).epoch_duration = duration
+
     def set_liquidation_parameters(self, parameters: LiquidationParameters) -> None:
         self.house.liquidation = parameters
 

@@ -17,6 +17,8 @@ __all__ = ["MAX_ASSETS", "MAX_SUPPLY", "audit"]
 
 UNLIMITED = 2**256 - 1
 MAX_ASSETS = 2**96 - 1  # of the fund, units of S
+INTERFACES = ("01ffc9a7", "e3bc4e65", "620ee8e4", "2f0a18c5", "ffffffff")
+"""ERC-165, ERC-7540 operator and asynchronous redemption, ERC-7575; and none, by ERC-165."""
 MAX_SUPPLY = 2**160 - 1  # of a tranche's shares
 
 
@@ -59,7 +61,10 @@ def _views(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
         yield "fund.marketCover", (number,), (cover.budget_share, cover.coinsurance, left, window)
         yield "vault.totalClaims", (number,), ledger.markets[number].total_claims
         for account in ACCOUNTS:
-            yield "vault.claimsOf", (account, number), ledger.value(account, number)
+            value = ledger.value(account, number)
+            yield "vault.claimsOf", (account, number), value
+            if not value and (account, number) not in ledger.claims:
+                yield "vault.claimOf", (account, number), (0, 0, 0)
     for account in ACCOUNTS:
         yield "vault.inDebt", (account,), ledger.in_debt(account)
     for tranche in (fund.junior, fund.senior):
@@ -73,6 +78,8 @@ def _tranche_views(s: Clearing, tranche: Tranche) -> Iterator[tuple[str, tuple[A
     yield "fund.trancheState", (name,), (total, tranche.share_epoch)
     yield "fund.shareEpochOf", (name,), tranche.share_epoch
     yield f"{name}.epochDuration", (), tranche.epoch_duration
+    for interface in INTERFACES:
+        yield f"{name}.supportsInterface", (bytes.fromhex(interface),), interface != "ffffffff"
     for amount in (1, 10**s.setting.decimals + 7):
         yield f"{name}.convertToShares", (amount,), amount * (supply + SHARE_OFFSET) // (total + 1)
         yield f"{name}.previewDeposit", (amount,), amount * (supply + SHARE_OFFSET) // (total + 1)
@@ -111,5 +118,7 @@ def _audit_listing(s: Clearing) -> None:
     middle, page = count // 2, 2
     if tuple(read(view, "vault.accounts", middle, page)) != tuple(everyone[middle : middle + page]):
         raise ViolationError("view", "vault.accounts: a page is not a piece of the list")
-    if read(view, "vault.accounts", count, 1):
+    if any(read(view, "vault.accounts", *page) for page in ((count, 1), (count + 1, 5), (0, 0))):
         raise ViolationError("view", "vault.accounts: something beyond the end")
+    if tuple(read(view, "vault.accounts", 1, 2**256 - 1)) != tuple(everyone[1:]):
+        raise ViolationError("view", "vault.accounts: a page without limit is not the rest")

@@ -141,18 +141,22 @@ class Oracle:
         """With live prices and an empty fund, everyone who is below maintenance margin can be closed."""
         subject = self.subject
         self._make_ready()
-        for _ in range(2 * len(ACCOUNTS)):  # what one can't pay may put others below in turn
+        left = 2 * len(ACCOUNTS)  # what one can't pay may put others below in turn
+        owed: int | None = None
+        while True:
             self._expect(Step(OPERATOR, "settle", (ACCOUNTS,)))
             below = [account for account in ACCOUNTS if self._is_below(account)]
-            if below:
+            before, owed = owed, sum(subject.world.ledger.debts.values())
+            if below and left:
                 self._close(below[0])
+                left, owed = left - 1, None
+            elif below:
+                raise ViolationError("P6", f"still below maintenance margin: {below}")
             elif not self._lost():
                 break
+            elif before is not None and owed >= before:
+                raise ViolationError("P6", f"a loss without a position stays: {self._lost()}")
         world = subject.world
-        if still := [account for account in ACCOUNTS if self._is_below(account)]:
-            raise ViolationError("P6", f"still below maintenance margin: {still}")
-        if lost := self._lost():
-            raise ViolationError("P6", f"a loss without a position: {lost}")
         for account, flag in sorted(world.house.flags.items()):
             if flag.insolvent:  # it has recovered, and nobody has said so yet
                 self._expect(Step(OPERATOR, "flag", (account,)))
@@ -163,6 +167,7 @@ class Oracle:
         subject = self.subject
         if subject.mode != "honest":
             subject.execute(Step("token", "turn", ("honest",), 0, 0))
+        subject.execute(Step("governor", "set_sequencer", (-1,), 0, 0))
         world = subject.world
         for number, cover in world.fund.covers.items():
             self._expect(Step("governor", "set_cover", (number, 0, cover.coinsurance), 0, 0))
@@ -178,9 +183,13 @@ class Oracle:
                 seconds = blocks = 0
 
     def _lost(self) -> list[str]:
-        """Who has a loss and no position: claims elsewhere, since written off, were its margin."""
+        """Who has a loss and no position: claims elsewhere, since written off, were its margin.
+
+        Where such claims and debts form a circle, each settlement takes off a part of what is owed.
+        """
         house, ledger = self.subject.world.house, self.subject.world.ledger
-        return [name for name, _ in ledger.debts if not house.open_markets(name) and ledger.net(name) < 0]
+        debtors = sorted({name for name, _ in ledger.debts})
+        return [name for name in debtors if not house.open_markets(name) and ledger.net(name) < 0]
 
     def _is_below(self, account: str) -> bool:
         house = self.subject.world.house

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -11,6 +12,7 @@ from eth_utils.abi import function_abi_to_4byte_selector
 
 from weir.artifacts import artifacts
 from weir.fuzz.clearing import actions
+from weir.fuzz.clearing.actions.trespassers import everything_forbidden
 from weir.fuzz.clearing.audit import MAX_ASSETS, MAX_SUPPLY, audit
 from weir.fuzz.clearing.oracle import Oracle
 from weir.fuzz.clearing.setting import (
@@ -25,7 +27,7 @@ from weir.fuzz.clearing.setting import (
 )
 from weir.fuzz.clearing.system import System, Transaction
 from weir.fuzz.clearing.views import ModelView
-from weir.fuzz.draw import Draw
+from weir.fuzz.draw import Draw, RandomDraw
 from weir.fuzz.evm import Evm, RefusedError
 from weir.fuzz.steps import Step
 from weir.fuzz.subject import ImpossibleStepError, Plan, Subject, ViolationError
@@ -38,6 +40,7 @@ from weir.model import (
     World,
     dump,
 )
+from weir.model.house import Flag
 from weir.model.markets import Status
 
 __all__ = ["START", "Clearing", "InProcess"]
@@ -46,7 +49,7 @@ START = 1_700_000_000  # time of the first block
 _DEPLOYED = START + 3_600  # sequences begin then, whatever the set-up took
 _BLOCK = 1_000
 
-SURROUNDINGS = frozenset({"answer", "donate", "turn"})
+SURROUNDINGS = frozenset({"answer", "donate", "sequence", "set_sequencer", "turn"})
 GOVERNANCE = frozenset({"set_market", "set_cover", "set_maturity", "set_liquidation", "set_fund"})
 REENTRANT = ("settle", "refresh", "flag", "collect", "roll", "deleverage")
 """Calls that the token makes in the middle of a transfer; anyone may make them."""
@@ -67,6 +70,7 @@ _TRADE = frozenset(
         "PriceOutsideBand",
         "PriceUnavailable",
         "SelfTrade",
+        "TooManyPositions",
         "ZeroSize",
     }
 )
@@ -74,6 +78,7 @@ BOTH_TRUE = (
     _TRADE,
     frozenset({"InsufficientCash", "InitialMarginNotMet", "AccountInDebt", "AccountFlagged"}),
     frozenset({"AccountNotFlagged", "SelfTrade", "AccountFlagged", "PriceUnavailable"}),
+    frozenset({"NothingToLiquidate", "NotLiquidatable"}),
     frozenset({"GateClosed", "EpochNotOver"}),
     frozenset({"PriceOutsideBand", "ClosePriceOutOfBand"}),
 )
@@ -82,7 +87,7 @@ BOTH_TRUE = (
 Difference: TypeAlias = tuple[str, int, int]
 
 _WIDTHS: dict[str, Callable[[World], bool]] = {
-    "Overflow": lambda _: False,
+    "Overflow": lambda world: _most(world) >= 2**111,
     "CapacityExceeded": lambda world: world.fund.assets > MAX_ASSETS,
     "SupplyCapExceeded": lambda world: (
         max(t.supply for t in (world.fund.junior, world.fund.senior)) > MAX_SUPPLY
@@ -203,6 +208,7 @@ class Clearing(Subject):
         self.time, self.block = _DEPLOYED, _BLOCK
         self.feeds = [Feed(int(price * 10**8), _DEPLOYED) for price in self.setting.prices]
         self.orders: list[Order] = []
+        self.sequencer_answer, self.sequencer_grace = (0, 0), -1
         self.mode, self.inner, self.calls_back = "honest", ("", ()), 0
         self.view.start()
         self.oracle = Oracle(self)
@@ -230,8 +236,8 @@ class Clearing(Subject):
                 self._send_unrefused(transaction)
             self._surround(step)
             return None
-        for number, feed in enumerate(self.feeds):
-            self.world.feeds.prices[number] = feed.price(self.time, *self._bounds[number])
+        for number in range(len(self.feeds)):
+            self.world.feeds.prices[number] = self.next_price(number)
         self.oracle.before()
         refused = self._send(transactions[0])
         if refused is None:
@@ -347,6 +353,10 @@ class Clearing(Subject):
             market, answer, updated_at, mode = step.arguments
             feed = self.feeds[market]
             feed.answer, feed.updated_at, feed.mode = answer, updated_at, mode
+        elif step.call == "sequence":
+            self.sequencer_answer = step.arguments
+        elif step.call == "set_sequencer":
+            self.sequencer_grace = step.arguments[0]
         elif step.call == "donate":
             if self.mode == "honest":
                 self.world.donate(step.sender, *step.arguments)
@@ -370,12 +380,15 @@ class Clearing(Subject):
     def _as_if_in_order(self, step: Step, count: int) -> None:
         """A call in the middle of another must end where some order of the two would have ended."""
         inner, before = Step(OPERATOR, self.inner[0], tuple(self.inner[1])), self.world
+        orders = [[inner] * count + [step], [step] + [inner] * count]
+        if inner.call == "collect":  # the gate opens at the very end of the other call
+            orders.append([step, *[replace(inner, sender="while the gate is closed")] * count])
         tried = []
-        for order in ([inner] * count + [step], [step] + [inner] * count):
+        for order in orders:
             self.world = before.clone()
             try:
                 for each in order:
-                    self._model(self.world, each, guarded=False)
+                    self._model_in_order(each)
             except Revert as error:
                 tried.append(type(error).__name__)
                 continue
@@ -387,6 +400,14 @@ class Clearing(Subject):
                 return
             tried.append(_listed(different))
         raise ViolationError(f"{inner.call} inside {step.call}", " | ".join(tried))
+
+    def _model_in_order(self, step: Step) -> None:
+        closed = step.sender == "while the gate is closed"
+        if closed:
+            self.world.house.flags["the other call's account"] = Flag(self.time, insolvent=True)
+        self._model(self.world, step, guarded=False)
+        if closed:
+            del self.world.house.flags["the other call's account"]
 
     def _adopt_budgets(self, different: list[Difference]) -> list[Difference]:
         """A budget that opened before income came in, or after, differs by its share of that income."""
@@ -401,8 +422,9 @@ class Clearing(Subject):
 
     def finish(self) -> None:
         """All other views; then P6: with live prices and an empty fund, all below margin are closed."""
-        self.world.at(self.time, self.block)
         audit(self)
+        for step in everything_forbidden(self, RandomDraw(self.time)):
+            self.execute(step)
         self.oracle.finish()
         audit(self)
 
@@ -417,10 +439,25 @@ class Clearing(Subject):
 
     def next_price(self, market: int) -> int | None:
         """What the feed answers now; the mark of the next refresh."""
-        return self.feeds[market].price(self.time, *self._bounds[market])
+        return self.feeds[market].price(self.time, *self._bounds[market]) if self._sequencer_is_up() else None
+
+    def _sequencer_is_up(self) -> bool:
+        """It is not asked, or has answered 0 since at least the grace period."""
+        answer, since = self.sequencer_answer
+        asked = self.sequencer_grace >= 0
+        return not asked or (
+            answer == 0 and 0 < since <= self.time and self.time - since >= self.sequencer_grace
+        )
 
     def open_markets(self) -> list[int]:
         return [n for n, m in enumerate(self.world.house.markets) if m.status is Status.OPEN]
+
+
+def _most(world: World) -> int:
+    """The largest amount in the ledger."""
+    ledger = world.ledger
+    markets = (max(m.pool, m.total_claims, m.total_units) for m in ledger.markets)
+    return max(*markets, *ledger.cash.values(), *ledger.debts.values(), 0)
 
 
 def _listed(different: Sequence[Difference]) -> str:

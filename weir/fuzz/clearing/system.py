@@ -101,11 +101,13 @@ class System:
             "senior": self.weir.senior.address,
         }
         self.addresses = {name: key_of(name).address for name in (*ACCOUNTS, *STAKERS, "founder", OPERATOR)}
-        self._places = {**self.addresses, **self.holders, "nobody": "0x" + "00" * 20}
+        feed = self.weir.feed("M0").address
+        self._places = {**self.addresses, **self.holders, "feed": feed, "nobody": "0x" + "00" * 20}
         self.names = {to_canonical_address(address): name for name, address in self.addresses.items()}
         self.minted = MINTED * 10**setting.decimals
         arrays = self._list(ACCOUNTS), self._list(STAKERS)
         self.probe = self._create("FuzzProbe", self.weir.clearing_house.address, *arrays)
+        self.sequencer = self._create("TestFeed", 8, 0)
         self._functions = self._bind()
         for name in self.addresses:
             for transaction in self._equipment(name):
@@ -133,6 +135,8 @@ class System:
             "senior": ("Tranche", weir.senior.address),
             "token": ("FuzzToken", self.token),
             "probe": ("FuzzProbe", self.probe),
+            "oracle": ("PriceOracle", weir.deployment.contracts["PriceOracle"].address),
+            "sequencer": ("TestFeed", self.sequencer),
         }
         for number in range(len(self.setting.prices)):
             contracts[f"feed{number}"] = ("TestFeed", weir.feed(f"M{number}").address)
@@ -338,7 +342,18 @@ class System:
         )
         return self._call("fund.setParameters", by, struct)
 
+    def _set_epoch_duration(self, by: LocalAccount, tranche: str, duration: int) -> Any:
+        return self._call(f"{tranche}.setEpochDuration", by, duration)
+
+    def _set_sequencer(self, by: LocalAccount, grace: int) -> Any:
+        """From now on the oracle asks the sequencer feed; with a grace below 0 no longer."""
+        feed = self.sequencer if grace >= 0 else self._places["nobody"]
+        return self._call("oracle.setSequencerFeed", by, feed, max(grace, 0))
+
     # ---- surroundings
+
+    def _sequence(self, by: LocalAccount, answer: int, since: int) -> Any:
+        return self._call("sequencer.setAnswerAt", by, answer, since)
 
     def _answer(self, by: LocalAccount, market: int, answer: int, updated_at: int, mode: str) -> Any:
         return self._call(f"feed{market}.setRound", by, answer, updated_at, FEED_MODES.index(mode))

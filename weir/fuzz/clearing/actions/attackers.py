@@ -155,13 +155,30 @@ def replay(s: Clearing, draw: Draw) -> Plan:
     order = draw.choice(s.orders[-20:])
     taker = draw.choice([name for name in _peers(s, order.market) if name != order.maker])
     left = max(1, order.size - s.world.house.filled.get(order, 0))
-    how = draw.choice(("again", "beyond", "rest", "cancelled", "generation", "expired", "forged", "racing"))
+    how = draw.choice(
+        (
+            "again",
+            "beyond",
+            "rest",
+            "cancelled",
+            "generation",
+            "expired",
+            "forged",
+            "racing",
+            "reducing",
+            "theirs",
+        )
+    )
     if how == "cancelled":
         yield soon(order.maker, "cancel", order)
     elif how == "generation":
         yield soon(order.maker, "cancel_all")
     elif how == "expired":
         order = replace(order, expiry=s.time)
+    elif how == "reducing":
+        order = replace(order, reduce_only=True)
+    elif how == "theirs":
+        yield soon(taker, "cancel", order)
     elif how == "racing":  # both in one block: whoever comes first
         yield soon(taker, "trade", order, left)
         yield Step(order.maker, "cancel", (order,), 0, 0)

@@ -37,6 +37,18 @@ def dust(s: Clearing, draw: Draw) -> Plan:
     yield soon(taker, "trade", order, size, draw=draw)
 
 
+def spread(s: Clearing, draw: Draw) -> Plan:
+    """One account goes into every market, until it may go into no more."""
+    name = draw.choice(TRADERS)
+    yield soon(name, "deposit", name, dollars(s, 10_000))
+    for market in range(s.setting.thin):
+        if not is_open(s, market) or name in s.world.house.flags:
+            continue
+        size = size_for(s, market, dollars(s, draw.integer(1, 50)))
+        order = book_order(s, draw, name, market, draw.chance(50), size, spread=1)
+        yield soon(LIQUIDATORS[0], "trade", order, size, draw=draw)
+
+
 def whale(s: Clearing, draw: Draw) -> Plan:
     """Who holds all but a thousandth of a side is deleveraged, again and again: A goes to its floor."""
     market = main_market(s, draw)

@@ -86,6 +86,8 @@ def settle(s: Clearing, draw: Draw) -> Plan:  # noqa: ARG001
 
 def stake(s: Clearing, draw: Draw) -> Plan:
     tranche, amount = draw.choice(TRANCHES), logarithmic(draw, 1, dollars(s, 20_000))
+    if s.setting.decimals == 18 and draw.chance(3):
+        amount = dollars(s, 10**11)
     if draw.chance(20):
         shares = s.world.tranche(tranche).to_shares(amount)
         yield soon(draw.choice(STAKERS), "mint", tranche, shares, draw=draw)
@@ -132,7 +134,10 @@ def claim(s: Clearing, draw: Draw) -> Plan:
 
 
 def contribute(s: Clearing, draw: Draw) -> Plan:
-    yield soon("founder", "contribute", logarithmic(draw, 1, dollars(s, 5_000)), draw=draw)
+    amount = logarithmic(draw, 1, dollars(s, 5_000))
+    if draw.chance(15):
+        amount = dollars(s, 10**11)  # more than the fund may hold, where S has 18 decimals
+    yield soon("founder", "contribute", amount, draw=draw)
 
 
 def cancel(s: Clearing, draw: Draw) -> Plan:

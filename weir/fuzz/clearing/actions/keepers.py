@@ -46,7 +46,7 @@ def liquidate(s: Clearing, draw: Draw) -> Plan:
         liquidator = draw.choice(FAMILY)
     else:
         liquidator = draw.choice((*LIQUIDATORS, *LIQUIDATORS, *TRADERS))
-    fraction = draw.choice((WAD, WAD, draw.integer(1, WAD), 1))
+    fraction = draw.choice((WAD, WAD, WAD, draw.integer(1, WAD), draw.integer(1, WAD), 1, 0))
     yield soon(liquidator, "liquidate", account, fraction, winners(s, draw), draw=draw)
 
 

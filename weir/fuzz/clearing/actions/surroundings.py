@@ -12,10 +12,19 @@ from weir.fuzz.clearing.actions.opening import (
     liquidation_parameters,
     market_parameters,
 )
-from weir.fuzz.clearing.setting import HEARTBEAT, OPERATOR, STAKERS, TRADERS
+from weir.fuzz.clearing.setting import (
+    ACCOUNTS,
+    FAMILY,
+    HEARTBEAT,
+    LIQUIDATORS,
+    OPERATOR,
+    STAKERS,
+    TRADERS,
+)
 from weir.fuzz.draw import Draw
 from weir.fuzz.steps import Step
 from weir.fuzz.subject import Plan
+from weir.model import WAD
 
 if TYPE_CHECKING:
     from weir.fuzz.clearing.subject import Clearing
@@ -61,6 +70,29 @@ def crash(s: Clearing, draw: Draw) -> Plan:
             yield soon(OPERATOR, "flag", account, draw=draw)
 
 
+def aimed_crash(s: Clearing, draw: Draw) -> Plan:
+    """A price that leaves somebody just so much: nothing, less than a bounty, less than the margin."""
+    house = s.world.house
+    holders = [(a, m) for a in ACCOUNTS if house.positions[a] for m in house.open_markets(a) if is_open(s, m)]
+    if not holders:
+        return
+    account, market = draw.choice(holders)
+    state, size = house.markets[market], house.signed_size(account, market)
+    notional = state.notional(abs(size))
+    if draw.chance(30):
+        yield Step("governor", "set_liquidation", (liquidation_parameters(s, draw),), 0, 0)
+    left = notional * draw.choice((-100, 0, 10, 1_000, 10_000, 50_000, draw.integer(0, 100_000))) // 10**6
+    lose = house.health(account).equity - left
+    price = state.price - (1 if size > 0 else -1) * lose * state.scale // abs(size)
+    if price <= 0:
+        return
+    yield answer(s, market, _pulled(s, market, price), 12, 1)
+    yield Step(OPERATOR, "flag", (account,), 0, 0)
+    if draw.chance(60):
+        liquidator = "puppet" if account in FAMILY else LIQUIDATORS[0]
+        yield soon(liquidator, "liquidate", account, draw.choice((WAD, WAD, WAD // 3)), ())
+
+
 def _is_below(s: Clearing, account: str) -> bool:
     health = s.world.house.health(account)
     return health.equity < health.maintenance
@@ -82,6 +114,20 @@ def bad_feed(s: Clearing, draw: Draw) -> Plan:
         yield soon(OPERATOR, call, argument, draw=draw)
     if draw.chance(80):
         yield answer(s, market, good * 10**10)
+
+
+def sequencer(s: Clearing, draw: Draw) -> Plan:
+    """The chain's sequencer is down, or has just come back: no price counts."""
+    grace = draw.choice((0, 60, 3_600))
+    yield Step("governor", "set_sequencer", (grace,), 0, 0)
+    answer_, since = draw.choice(
+        ((1, s.now(0)), (0, s.now(0)), (0, 0), (0, s.now(0) + 50), (0, s.now(0) - 3_600))
+    )
+    yield Step("oracle", "sequence", (answer_, since), 0, 0)
+    for _ in range(draw.integer(1, 3)):
+        yield soon(OPERATOR, "refresh", main_market(s, draw), draw=draw)
+    if draw.chance(80):
+        yield Step("governor", "set_sequencer", (-1,), 0, 0)
 
 
 def bad_token(s: Clearing, draw: Draw) -> Plan:
@@ -110,25 +156,27 @@ def payment(s: Clearing, draw: Draw) -> Step:
 def govern(s: Clearing, draw: Draw) -> Plan:
     """Changes a parameter while everything is running."""
     market = draw.integer(0, s.setting.thin)
-    call = draw.choice(("set_cover", "set_maturity", "set_market", "set_liquidation", "set_fund"))
+    calls = ("set_cover", "set_maturity", "set_market", "set_liquidation", "set_fund", "set_epoch_duration")
+    call = draw.choice(calls)
     choices: dict[str, Callable[[], tuple[object, ...]]] = {
         "set_cover": lambda: (market, *cover(draw)),
         "set_maturity": lambda: (market, draw.choice((0, 3_600, 7 * DAY, 7 * DAY + 1))),
         "set_market": lambda: (market, market_parameters(draw)),
         "set_liquidation": lambda: (liquidation_parameters(s, draw),),
         "set_fund": lambda: (fund_parameters(s, draw),),
+        "set_epoch_duration": lambda: (draw.choice(TRANCHES), draw.choice((DAY, DAY, 7 * DAY, 30 * DAY))),
     }
     yield Step("governor", call, choices[call]())
 
 
 def pause(s: Clearing, draw: Draw) -> Plan:  # noqa: ARG001
-    yield Step("guardian", "pause", (draw.integer(0, 3 * DAY + 1),))
+    yield Step("guardian", "pause", (draw.choice((draw.integer(0, 3 * DAY), 3 * DAY + 1)),))
 
 
 def close_market(s: Clearing, draw: Draw) -> Plan:
     """A main market whose feed has died is closed after a day, or tried too early; the first one never."""
     market = s.setting.thin - 1
-    if market < 1 or not is_open(s, market):
+    if market < 1 or (not is_open(s, market) and draw.chance(70)):
         return
     mark, percent = s.price(market), draw.integer(70, 130)
     if draw.chance(60):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from weir.fuzz.clearing.actions.moves import TRANCHES, logarithmic, soon
-from weir.fuzz.clearing.setting import ACCOUNTS, LIQUIDATORS, STAKERS, TRADERS
+from weir.fuzz.clearing.setting import ACCOUNTS, STAKERS, TRADERS
 from weir.fuzz.draw import Draw
+from weir.fuzz.steps import Step
 from weir.fuzz.subject import Plan
 
 if TYPE_CHECKING:
@@ -14,111 +16,152 @@ if TYPE_CHECKING:
 
 HOUSE, FUND, TRANCHE, VAULT = "OnlyClearingHouse", "OnlyFund", "OnlyTranche", "OnlyVault"
 GOVERNED = "AccessManagedUnauthorized"
-MILLION, DAY = 10**6, 86_400
+MILLION, HOUR, DAY = 10**6, 3_600, 86_400
 NOBODY = "nobody"
 
 
-def _forbid(sender: str, function: str, arguments: tuple[Any, ...], *errors: str) -> Any:
-    return soon(sender, "forbidden", function, arguments, errors)
+Forbidden = tuple[str, str, tuple[Any, ...], tuple[str, ...]]
+"""Who may not call which function with which arguments, and the errors that say so."""
 
 
-def trespass(s: Clearing, draw: Draw) -> Plan:
-    """A function that belongs to another contract or to governance, by somebody else."""
+def others(s: Clearing, draw: Draw) -> list[Forbidden]:
+    """Functions that belong to another contract or to governance, by somebody else."""
     account, other = draw.choice(ACCOUNTS), draw.choice(ACCOUNTS)
     market, amount = draw.integer(0, s.setting.thin), logarithmic(draw, 1, 10 ** (s.setting.decimals + 6))
     liquidation = (0, 10, 10, 600, 1, 0)
-    market_parameters = (50_000, 30_000, 0, 0, 50_000, 0, 3_600, 10**30)
-    function, arguments, error = draw.choice(
-        (
-            ("vault.settle", (account, market, draw.choice((amount, -amount))), HOUSE),
-            ("vault.convert", (account,), HOUSE),
-            ("vault.creditCash", (account, amount), HOUSE),
-            ("vault.exchange", (account, other, amount, 0, 0), HOUSE),
-            ("vault.chargeLiquidation", (account, other, amount, amount), HOUSE),
-            ("vault.resolveDebt", (account, market, amount, 0, 0), HOUSE),
-            ("vault.addResidual", (market, amount), HOUSE),
-            ("vault.collect", (), FUND),
-            ("vault.setMaturity", (market, 0), GOVERNED),
-            ("fund.payBounty", (market, amount), HOUSE),
-            ("fund.resolve", (account, market, amount, 0), HOUSE),
-            ("fund.stake", (amount,), TRANCHE),
-            ("fund.unstake", (amount, True), TRANCHE),
-            ("fund.setMarketCover", (market, MILLION, 0), GOVERNED),
-            ("fund.setParameters", ((0, 0, 0, 0, DAY, DAY),), GOVERNED),
-            ("house.authorizeWithdrawal", (account, amount, ()), VAULT),
-            ("house.setMarketParameters", (market, market_parameters), GOVERNED),
-            ("house.setLiquidationParameters", (liquidation,), GOVERNED),
-            ("house.closeMarket", (market, amount), GOVERNED),
-            ("house.pauseNewRisk", (1,), GOVERNED),
-            ("junior.setEpochDuration", (DAY,), GOVERNED),
-            ("senior.setEpochDuration", (DAY,), GOVERNED),
-        )
+    market_parameters = (50_000, 30_000, 0, 0, 50_000, 0, HOUR, 10**30)
+    calls: tuple[tuple[str, tuple[Any, ...], str], ...] = (
+        ("vault.settle", (account, market, draw.choice((amount, -amount))), HOUSE),
+        ("vault.convert", (account,), HOUSE),
+        ("vault.creditCash", (account, amount), HOUSE),
+        ("vault.exchange", (account, other, amount, 0, 0), HOUSE),
+        ("vault.chargeLiquidation", (account, other, amount, amount), HOUSE),
+        ("vault.resolveDebt", (account, market, amount, 0, 0), HOUSE),
+        ("vault.addResidual", (market, amount), HOUSE),
+        ("vault.collect", (), FUND),
+        ("vault.setMaturity", (market, 0), GOVERNED),
+        ("fund.payBounty", (market, amount), HOUSE),
+        ("fund.resolve", (account, market, amount, 0), HOUSE),
+        ("fund.stake", (amount,), TRANCHE),
+        ("fund.unstake", (amount, True), TRANCHE),
+        ("fund.setMarketCover", (market, MILLION, 0), GOVERNED),
+        ("fund.setParameters", ((0, 0, 0, 0, DAY, DAY),), GOVERNED),
+        ("house.authorizeWithdrawal", (account, amount, ()), VAULT),
+        ("house.setMarketParameters", (market, market_parameters), GOVERNED),
+        ("house.setLiquidationParameters", (liquidation,), GOVERNED),
+        ("house.closeMarket", (market, amount), GOVERNED),
+        ("house.pauseNewRisk", (1,), GOVERNED),
+        ("oracle.setFeed", (market, "feed", HOUR, 1, 2), GOVERNED),
+        ("oracle.setSequencerFeed", (NOBODY, 0), GOVERNED),
+        ("junior.setEpochDuration", (DAY,), GOVERNED),
+        ("senior.setEpochDuration", (DAY,), GOVERNED),
     )
-    yield _forbid(draw.choice((account, *STAKERS)), function, arguments, error)
+    sender = draw.choice((account, *STAKERS))
+    return [(sender, function, arguments, (error,)) for function, arguments, error in calls]
 
 
-def nothing(s: Clearing, draw: Draw) -> Plan:
-    """Amounts of nothing, and addresses of nobody."""
+def nothings(s: Clearing, draw: Draw) -> list[Forbidden]:
+    """Amounts of nothing, addresses of nobody, things that are not there."""
     name, staker, tranche = draw.choice(TRADERS), draw.choice(STAKERS), draw.choice(TRANCHES)
     shares = s.world.tranche(tranche).shares.get(staker, 0)
-    function, arguments, errors = draw.choice(
-        (
-            ("vault.deposit", (name, 0), ("ZeroAmount",)),
-            ("vault.deposit", (NOBODY, 5), ("ZeroAddress",)),
-            ("vault.withdraw", (0, name, ()), ("ZeroAmount",)),
-            ("vault.withdraw", (1, NOBODY, ()), ("ZeroAddress",)),
-            ("fund.contribute", (0,), ("ZeroAmount",)),
-            (f"{tranche}.deposit", (0, staker), ("ZeroShares", "GateClosed")),
-            (f"{tranche}.mint", (0, staker), ("ZeroShares", "GateClosed")),
-            (f"{tranche}.deposit", (10**6, NOBODY), ("ERC20InvalidReceiver", "GateClosed", "ZeroShares")),
-            (f"{tranche}.requestRedeem", (0, staker, staker), ("ZeroShares",)),
-            (f"{tranche}.requestRedeem", (max(shares, 1), NOBODY, staker), ("ZeroAddress",)),
-            (f"{tranche}.transfer", (NOBODY, shares), ("ERC20InvalidReceiver",)),
-            (f"{tranche}.approve", (NOBODY, 1), ("ERC20InvalidSpender",)),
-            (f"{tranche}.redeem", (0, NOBODY, staker), ("ZeroAddress",)),
-            (f"{tranche}.withdraw", (0, NOBODY, staker), ("ZeroAddress",)),
-            (f"{tranche}.previewRedeem", (1,), ("AsynchronousRedemption",)),
-            (f"{tranche}.previewWithdraw", (1,), ("AsynchronousRedemption",)),
-            ("fund.defaultRecord", (0,), ("UnknownDefault",)),
-            ("fund.defaultRecord", (len(s.world.fund.defaults) + 1,), ("UnknownDefault",)),
-            ("fund.trancheState", ("vault",), ("OnlyTranche",)),
-            ("fund.shareEpochOf", ("vault",), ("OnlyTranche",)),
-            ("house.refresh", (len(s.setting.prices),), ("UnknownMarket",)),
-        )
+    by_trader: tuple[tuple[str, tuple[Any, ...], tuple[str, ...]], ...] = (
+        ("vault.deposit", (name, 0), ("ZeroAmount",)),
+        ("vault.deposit", (NOBODY, 5), ("ZeroAddress",)),
+        ("vault.withdraw", (0, name, ()), ("ZeroAmount",)),
+        ("vault.withdraw", (1, NOBODY, ()), ("ZeroAddress",)),
+        ("fund.contribute", (0,), ("ZeroAmount",)),
+        ("fund.defaultRecord", (0,), ("UnknownDefault",)),
+        ("fund.defaultRecord", (len(s.world.fund.defaults) + 1,), ("UnknownDefault",)),
+        ("fund.trancheState", ("vault",), ("OnlyTranche",)),
+        ("fund.shareEpochOf", ("vault",), ("OnlyTranche",)),
+        ("house.refresh", (len(s.setting.prices),), ("UnknownMarket",)),
     )
-    sender = staker if function.startswith(TRANCHES) else draw.choice((name, *LIQUIDATORS))
-    yield _forbid(sender, function, arguments, *errors)
+    by_staker: tuple[tuple[str, tuple[Any, ...], tuple[str, ...]], ...] = (
+        ("deposit", (0, staker), ("ZeroShares", "GateClosed")),
+        ("mint", (0, staker), ("ZeroShares", "GateClosed")),
+        ("deposit", (10**6, NOBODY), ("ERC20InvalidReceiver", "GateClosed", "ZeroShares")),
+        ("requestRedeem", (0, staker, staker), ("ZeroShares",)),
+        ("requestRedeem", (max(shares, 1), NOBODY, staker), ("ZeroAddress",)),
+        ("transfer", (NOBODY, shares), ("ERC20InvalidReceiver",)),
+        ("approve", (NOBODY, 1), ("ERC20InvalidSpender",)),
+        ("redeem", (0, NOBODY, staker), ("ZeroAddress",)),
+        ("withdraw", (0, NOBODY, staker), ("ZeroAddress",)),
+        ("previewRedeem", (1,), ("AsynchronousRedemption",)),
+        ("previewWithdraw", (1,), ("AsynchronousRedemption",)),
+    )
+    return [(name, *call) for call in by_trader] + [
+        (staker, f"{tranche}.{function}", arguments, errors) for function, arguments, errors in by_staker
+    ]
 
 
-def overstep(s: Clearing, draw: Draw) -> Plan:
+FUND_BOUNDS = (
+    (1, MILLION + 1),
+    (2, MILLION // 2 + 1),
+    (3, MILLION + 1),
+    (4, DAY - 1),
+    (4, 90 * DAY + 1),
+    (5, HOUR - 1),
+    (5, 30 * DAY + 1),
+)
+MARKET_BOUNDS = (
+    (0, 9_999),
+    (0, MILLION + 1),
+    (1, 4_999),
+    (1, 50_000),  # not below the initial ratio
+    (2, 10_001),
+    (3, 10_001),
+    (4, 99),
+    (4, 200_001),
+    (5, 100_001),
+    (6, HOUR - 1),
+    (6, 7 * DAY + 1),
+)
+LIQUIDATION_BOUNDS = ((0, 11), (1, 100_001), (2, 50_001), (3, 59), (3, DAY + 1), (4, 0), (5, 500_001))
+"""A field of the struct, and a value just beyond what it may be."""
+
+
+def _beyond(struct: tuple[int, ...], bounds: tuple[tuple[int, int], ...]) -> list[tuple[int, ...]]:
+    return [(*struct[:field], value, *struct[field + 1 :]) for field, value in bounds]
+
+
+def oversteps(s: Clearing, draw: Draw) -> list[Forbidden]:
     """Governance beyond its bounds, by one."""
-    market = draw.integer(0, s.setting.thin)
-    fund = [0, 0, 0, 0, DAY, DAY]
-    field, value = draw.choice(
-        (
-            (1, MILLION + 1),
-            (2, MILLION // 2 + 1),
-            (3, MILLION + 1),
-            (4, DAY - 1),
-            (4, 90 * DAY + 1),
-            (5, 3_599),
-            (5, 30 * DAY + 1),
-        )
-    )
-    fund[field] = value
-    tranche = draw.choice(TRANCHES)
-    function, arguments, error = draw.choice(
-        (
-            ("fund.setParameters", (tuple(fund),), "ParameterOutOfBounds"),
-            ("fund.setParameters", (tuple(fund),), "ParameterOutOfBounds"),
-            ("fund.setMarketCover", (market, MILLION + 1, 0), "ParameterOutOfBounds"),
-            ("fund.setMarketCover", (market, 0, MILLION + 1), "ParameterOutOfBounds"),
-            ("vault.setMaturity", (market, 7 * DAY + 1), "MaturityOutOfBounds"),
-            (f"{tranche}.setEpochDuration", (DAY - 1,), "EpochDurationOutOfBounds"),
-            (f"{tranche}.setEpochDuration", (30 * DAY + 1,), "EpochDurationOutOfBounds"),
-        )
-    )
-    yield _forbid("governor", function, arguments, error)
+    market, tranche = draw.integer(0, s.setting.thin), draw.choice(TRANCHES)
+    funds = _beyond((0, 0, 0, 0, DAY, DAY), FUND_BOUNDS)
+    liquidations = _beyond((0, 10, 10, 600, 1, 0), LIQUIDATION_BOUNDS)
+    markets = _beyond((50_000, 30_000, 0, 0, 50_000, 0, HOUR, 10**30), MARKET_BOUNDS)
+    calls: list[tuple[str, tuple[Any, ...], str]] = [
+        *(("fund.setParameters", (struct,), "ParameterOutOfBounds") for struct in funds),
+        *(("house.setLiquidationParameters", (struct,), "ParameterOutOfBounds") for struct in liquidations),
+        *(("house.setMarketParameters", (market, struct), "ParameterOutOfBounds") for struct in markets),
+        ("house.setMarketParameters", (len(s.setting.prices), markets[0]), "UnknownMarket"),
+        ("house.pauseNewRisk", (1,), GOVERNED),  # the guardian's
+        ("fund.setMarketCover", (market, MILLION + 1, 0), "ParameterOutOfBounds"),
+        ("fund.setMarketCover", (market, 0, MILLION + 1), "ParameterOutOfBounds"),
+        ("vault.setMaturity", (market, 7 * DAY + 1), "MaturityOutOfBounds"),
+        (f"{tranche}.setEpochDuration", (DAY - 1,), "EpochDurationOutOfBounds"),
+        (f"{tranche}.setEpochDuration", (30 * DAY + 1,), "EpochDurationOutOfBounds"),
+        ("oracle.setFeed", (market, NOBODY, HOUR, 1, 2), "ZeroAddress"),
+        ("oracle.setFeed", (market, "feed", 59, 1, 2), "HeartbeatOutOfBounds"),
+        ("oracle.setFeed", (market, "feed", 2 * DAY + 1, 1, 2), "HeartbeatOutOfBounds"),
+        ("oracle.setFeed", (market, "feed", HOUR, 0, 2), "BoundsOutOfOrder"),
+        ("oracle.setFeed", (market, "feed", HOUR, 2, 2), "BoundsOutOfOrder"),
+        ("oracle.setSequencerFeed", ("feed", DAY + 1), "GracePeriodOutOfBounds"),
+    ]
+    return [("governor", function, arguments, (error,)) for function, arguments, error in calls]
+
+
+def trespass(s: Clearing, draw: Draw) -> Plan:
+    """One of all these, by chance."""
+    kind = draw.choice((others, nothings, oversteps))
+    sender, function, arguments, errors = draw.choice(kind(s, draw))
+    yield soon(sender, "forbidden", function, arguments, errors)
+
+
+def everything_forbidden(s: Clearing, draw: Draw) -> Iterator[Step]:
+    """All of these; the end of a sequence is a good time."""
+    for sender, function, arguments, errors in (*others(s, draw), *nothings(s, draw), *oversteps(s, draw)):
+        yield Step(sender, "forbidden", (function, arguments, errors), 0, 0)
 
 
 def on_behalf(s: Clearing, draw: Draw) -> Plan:
