@@ -13,8 +13,12 @@ SOLIDITY = 'contracts/**/*.sol'
 DEMO_OPTIONS = $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(NODE),--node $(NODE)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(JSON),--json $(JSON)) $(if $(REPORT),--report $(REPORT))
 
+# `make fuzz PROFILE=... CALLS=... SEED=... JOBS=...`: each is optional.
+FUZZ_OPTIONS = $(if $(PROFILE),--profile $(PROFILE)) $(if $(CALLS),--calls $(CALLS)) $(if $(SEED),--seed $(SEED)) \
+	$(if $(JOBS),--jobs $(JOBS))
+
 .DEFAULT_GOAL := help
-.PHONY: help env setup demo test lint format bench bench-check clean
+.PHONY: help env setup demo test lint format bench bench-check bench-fuzz fuzz mutate analyze prove clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,14 +36,14 @@ test: setup ## run the whole test suite
 lint: env ## check style and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy --strict weir
+	.venv/bin/mypy --strict weir analysis/static.py proofs/integers.py
 	node_modules/.bin/solhint --noPoster --disc --max-warnings 0 $(SOLIDITY)
-	node_modules/.bin/prettier --check $(SOLIDITY)
+	node_modules/.bin/prettier --check $(SOLIDITY) 'proofs/*.sol'
 
 format: env ## rewrite the sources in the project's style
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
-	node_modules/.bin/prettier --write $(SOLIDITY)
+	node_modules/.bin/prettier --write $(SOLIDITY) 'proofs/*.sol'
 
 bench: setup ## measure gas and time
 	@$(ENV) ape run bench
@@ -47,8 +51,29 @@ bench: setup ## measure gas and time
 bench-check: setup ## compare the measurements with the committed ones
 	@$(ENV) ape run bench --check
 
+analyze: build/.compiler .venv-analysis/.installed ## look for known kinds of defects in the contracts (Slither)
+	@$(ENV) .venv-analysis/bin/python -m analysis.static
+
+prove: build/.compiler .venv-analysis/.installed ## prove the waterfall and the arithmetic for all inputs (Halmos)
+	@$(ENV) export FOUNDRY_CONFIG=proofs/foundry.toml HOME=$(CURDIR)/build/proofs && forge build --ast --quiet \
+		&& .venv-analysis/bin/halmos --config proofs/halmos.toml && forge test
+
+bench-fuzz: setup ## measure the fuzzer's speed beside its peers
+	@$(ENV) python -m weir.fuzz.bench
+
+fuzz: setup ## a campaign over the contracts (PROFILE, CALLS, SEED, JOBS)
+	@$(ENV) weir fuzz $(FUZZ_OPTIONS)
+
+mutate: setup ## ask whether the fuzzer is awake: three quarters of an hour
+	@$(ENV) python -m weir.fuzz.mutation
+
 clean: ## remove everything that is installed or built
-	rm -rf .venv node_modules build .build contracts/.cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-analysis node_modules build .build contracts/.cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.venv-analysis/.installed: requirements-analysis.lock
+	$(PYTHON) -m venv .venv-analysis
+	.venv-analysis/bin/python -m pip --disable-pip-version-check install --quiet --requirement requirements-analysis.lock
+	@touch $@
 
 .venv/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Weir needs Python 3.11 or newer")'

@@ -118,7 +118,7 @@ def test_a_sequence_ends_alike_on_anvil(setting: str, seed: int) -> None:
 
 
 def test_hypothesis_plays_the_ledger() -> None:
-    machine = state_machine(lambda: clearing("eight", None), LEDGER, opening=False)
+    machine = state_machine(lambda: clearing("eight", None), LEDGER, whole=False)
     run_state_machine_as_test(machine, settings=PROFILES["quick"])  # type: ignore[no-untyped-call]
 
 

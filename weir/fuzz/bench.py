@@ -64,7 +64,7 @@ def _foundry(round_: int) -> float:
 def _hypothesis(_: int) -> float:
     """Steps a second on ledger actions, everything checked after each."""
     counted = _Counted(clearing(SETTING, None))
-    machine = state_machine(lambda: counted.subject, LEDGER, opening=False)
+    machine = state_machine(lambda: counted.subject, LEDGER, whole=False)
     profile = settings(
         PROFILES["quick"], max_examples=60, stateful_step_count=100, database=None, phases=[Phase.generate]
     )

@@ -21,6 +21,10 @@ class Draw(Protocol):
         """An integer in [low, high]."""
         ...
 
+    def magnitude(self, low: int, high: int) -> int:
+        """An integer in [low, high], small ones as likely as large ones."""
+        ...
+
     def choice(self, options: Sequence[T]) -> T: ...
 
     def chance(self, percent: int) -> bool:
@@ -45,6 +49,10 @@ class RandomDraw:
         if span < 1 << 53:
             return low + int(self._uniform() * span)
         return low + self.random.randrange(span)
+
+    def magnitude(self, low: int, high: int) -> int:
+        digits = self.integer(len(str(low)), len(str(high)))
+        return max(low, min(high, self.integer(10 ** (digits - 1), 10**digits - 1)))
 
     def choice(self, options: Sequence[T]) -> T:
         return options[int(self._uniform() * len(options))]

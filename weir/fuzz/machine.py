@@ -39,6 +39,9 @@ class _Draw:
     def integer(self, low: int, high: int) -> int:
         return self._data.draw(_integers(low, high))
 
+    def magnitude(self, low: int, high: int) -> int:
+        return self._data.draw(_integers(low, high))  # Hypothesis likes small numbers anyway
+
     def choice(self, options: Sequence[T]) -> T:
         return options[self._data.draw(_integers(0, len(options) - 1))]
 
@@ -59,9 +62,12 @@ def _integers(low: int, high: int) -> st.SearchStrategy[int]:
 
 
 def state_machine(
-    subject: Callable[[], Subject], actions: Sequence[Action], *, opening: bool = True
+    subject: Callable[[], Subject], actions: Sequence[Action], *, whole: bool = True
 ) -> type[RuleBasedStateMachine]:
-    """A state machine of these actions; `subject` is called once, its snapshot serves all examples."""
+    """A state machine of these actions; `subject` is called once, its snapshot serves all examples.
+
+    Each example begins as sequences do, and ends with their last checks, unless it is not to be `whole`.
+    """
     shared: list[Subject] = []
     turns = [action for action in actions for _ in range(action.weight)]
 
@@ -73,7 +79,7 @@ def state_machine(
             self.subject = shared[0]
             self.subject.begin()
             self.steps: list[Step] = []
-            self.opened = not opening
+            self.opened = not whole
 
         @rule(data=st.data())
         def act(self, data: st.DataObject) -> None:
@@ -89,6 +95,7 @@ def state_machine(
                     pass
 
         def teardown(self) -> None:
-            self.subject.finish()
+            if whole:
+                self.subject.finish()
 
     return Machine

@@ -28,6 +28,10 @@ GAS_BOUND = 2_500_000
 """For closing one account in all markets (P6), in-process gas: far below any block's limit."""
 
 
+class _BeyondWidthsError(Exception):
+    """Prices have multiplied positions to more than amounts can be (section 1): there is no end to be had."""
+
+
 class Oracle:
     """The properties over one sequence of a `Clearing`."""
 
@@ -139,6 +143,12 @@ class Oracle:
 
     def finish(self) -> None:
         """With live prices and an empty fund, everyone who is below maintenance margin can be closed."""
+        try:
+            self._finish()
+        except _BeyondWidthsError:
+            self.subject.seen["amounts beyond their widths"] += 1
+
+    def _finish(self) -> None:
         subject = self.subject
         self._make_ready()
         left = 2 * len(ACCOUNTS)  # what one can't pay may put others below in turn
@@ -208,7 +218,10 @@ class Oracle:
                 raise ViolationError("P6", f"{gas} gas to close {account}")
 
     def _expect(self, step: Step) -> None:
-        if refused := self.subject.execute(step):
+        refused = self.subject.execute(step)
+        if refused == "Overflow":
+            raise _BeyondWidthsError
+        if refused:
             raise ViolationError("P6", f"{step} is refused: {refused}")
 
     # ---- what has been seen

@@ -101,6 +101,7 @@ class ModelView:
         self._numbers = {name: int(address, 16) for name, address in addresses.items()}
         self._minted = minted
         self._markets = range(markets)
+        self._empty = (0,) * (len(_ACCOUNT_MARKET) * markets)
         self._first_account = 1 + markets
         self._first_health = self._first_account + len(ACCOUNTS)
         self._first_tranche = self._first_health + len(ACCOUNTS)
@@ -116,6 +117,7 @@ class ModelView:
 
     def wanted(self, world: World, *, everything: bool = False) -> list[tuple[int, Section]]:
         """The sections to compare, by number, in order."""
+        self._entered = {name for name, _ in (*world.ledger.claims, *world.ledger.debts)}
         found = {0: self._totals(world)}
         for number in self._markets:
             found[1 + number] = self._market(world, number)
@@ -192,6 +194,9 @@ class ModelView:
     def _account(self, world: World, account: str) -> Section:
         house, ledger = world.house, world.ledger
         flag, records = house.flags.get(account), house.positions[account]
+        if not records and flag is None and account not in self._entered:
+            money = self._minted + world.token.balances[account], ledger.cash[account]
+            return *money, 0, 0, house.generations[account], 0, 0, *self._empty
         debts, by_market = 0, []
         for number in self._markets:
             debt, claim = ledger.debts.get((account, number), 0), ledger.claims.get((account, number))

@@ -11,7 +11,6 @@ from weir.fuzz.clearing.actions.moves import (
     book_order,
     dollars,
     is_open,
-    logarithmic,
     main_market,
     size_for,
     soon,
@@ -104,7 +103,7 @@ def wipe_out(s: Clearing, draw: Draw) -> Plan:
     yield Step(OPERATOR, "deleverage", (loser, winners(s, draw)), *left)
     for tranche in TRANCHES:
         if draw.chance(70):
-            yield soon(draw.choice(STAKERS), "stake", tranche, logarithmic(draw, 1, dollars(s, 10_000)))
+            yield soon(draw.choice(STAKERS), "stake", tranche, draw.magnitude(1, dollars(s, 10_000)))
 
 
 def many_settlements(s: Clearing, draw: Draw) -> Plan:

@@ -9,7 +9,6 @@ from weir.fuzz.clearing.actions.moves import (
     TRANCHES,
     book_order,
     dollars,
-    logarithmic,
     size_for,
     soon,
     tick,
@@ -67,15 +66,14 @@ def close(s: Clearing, draw: Draw) -> Plan:
 
 def deposit(s: Clearing, draw: Draw) -> Plan:
     name = draw.choice((*TRADERS, *FAMILY))
-    amount = 1 if draw.chance(10) else logarithmic(draw, 1, dollars(s, 10_000))
-    yield soon(name, "deposit", name, amount, draw=draw)
+    yield soon(name, "deposit", name, draw.magnitude(1, dollars(s, 10_000)), draw=draw)
 
 
 def withdraw(s: Clearing, draw: Draw) -> Plan:
     """Cash, in part or all, and now and then more than there is."""
     name = draw.choice(ACCOUNTS)
     cash = s.world.ledger.cash[name]
-    amount = draw.choice((cash, cash // 3, cash // 3, draw.integer(1, dollars(s, 1)), cash + 1))
+    amount = draw.choice((cash, cash // 3, cash // 3, 0, cash + 1)) or draw.integer(1, dollars(s, 1))
     first = tuple(draw.some(ACCOUNTS)) if draw.chance(30) else ()
     yield soon(name, "withdraw", max(amount, 1), name, first, draw=draw)
 
@@ -85,7 +83,7 @@ def settle(s: Clearing, draw: Draw) -> Plan:  # noqa: ARG001
 
 
 def stake(s: Clearing, draw: Draw) -> Plan:
-    tranche, amount = draw.choice(TRANCHES), logarithmic(draw, 1, dollars(s, 20_000))
+    tranche, amount = draw.choice(TRANCHES), draw.magnitude(1, dollars(s, 20_000))
     if s.setting.decimals == 18 and draw.chance(3):
         amount = dollars(s, 10**11)
     if draw.chance(20):
@@ -134,9 +132,9 @@ def claim(s: Clearing, draw: Draw) -> Plan:
 
 
 def contribute(s: Clearing, draw: Draw) -> Plan:
-    amount = logarithmic(draw, 1, dollars(s, 5_000))
-    if draw.chance(15):
-        amount = dollars(s, 10**11)  # more than the fund may hold, where S has 18 decimals
+    amount = draw.magnitude(1, dollars(s, 5_000))
+    if s.setting.decimals == 18 and draw.chance(15):
+        amount = dollars(s, 10**11)  # more than the fund may hold
     yield soon("founder", "contribute", amount, draw=draw)
 
 

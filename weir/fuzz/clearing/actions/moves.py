@@ -19,7 +19,6 @@ __all__ = [
     "answer",
     "book_order",
     "dollars",
-    "logarithmic",
     "main_market",
     "open_interest_of",
     "size_for",
@@ -32,6 +31,7 @@ __all__ = [
 FOREVER = 2**40 - 1
 TRANCHES = ("junior", "senior")
 SIZE_LIMIT = 2**112 - 1
+_TICKS = ((0, 0), (0, 0), (0, 0), *((n * each, n) for n in (1, 2, 3) for each in (1, 2, 12)))
 
 
 def dollars(s: Clearing, amount: int) -> int:
@@ -39,18 +39,9 @@ def dollars(s: Clearing, amount: int) -> int:
     return int(amount * 10**s.setting.decimals)
 
 
-def logarithmic(draw: Draw, low: int, high: int) -> int:
-    """An integer in [low, high], each order of magnitude alike."""
-    digits = draw.integer(len(str(low)), len(str(high)))
-    return max(low, min(high, draw.integer(10 ** (digits - 1), 10**digits - 1)))
-
-
 def tick(draw: Draw) -> tuple[int, int]:
     """Seconds and blocks until the next call: often the same block, or the next."""
-    if draw.chance(25):
-        return 0, 0
-    blocks = draw.integer(1, 3)
-    return blocks * draw.choice((1, 2, 12)), blocks
+    return draw.choice(_TICKS)
 
 
 def soon(sender: str, call: str, *arguments: object, draw: Draw | None = None) -> Step:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from weir.fuzz.clearing.actions.moves import TRANCHES, dollars, logarithmic
+from weir.fuzz.clearing.actions.moves import TRANCHES, dollars
 from weir.fuzz.clearing.setting import FAMILY, LIQUIDATORS, STAKERS, TRADERS
 from weir.fuzz.draw import Draw
 from weir.fuzz.steps import Step
@@ -35,14 +35,14 @@ def open_plan(s: Clearing, draw: Draw) -> Plan:
 
     for name in (*TRADERS, *FAMILY):
         if draw.chance(90):
-            yield Step(name, "deposit", (name, dollars(s, logarithmic(draw, 10, 100_000))), 0, 0)
+            yield Step(name, "deposit", (name, dollars(s, draw.magnitude(10, 100_000))), 0, 0)
     for name in LIQUIDATORS:
         yield Step(name, "deposit", (name, dollars(s, 10_000_000)), 0, 0)
     if draw.chance(85):
-        yield Step("founder", "contribute", (dollars(s, logarithmic(draw, 1, 10_000)),))
+        yield Step("founder", "contribute", (dollars(s, draw.magnitude(1, 10_000)),))
         for tranche in TRANCHES:
             if draw.chance(85):
-                amount = dollars(s, logarithmic(draw, 10, 50_000))
+                amount = dollars(s, draw.magnitude(10, 50_000))
                 yield Step(draw.choice(STAKERS), "stake", (tranche, amount))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from weir.fuzz.clearing.actions.moves import TRANCHES, answer, dollars, is_open, main_market, soon
@@ -138,9 +138,12 @@ def bad_token(s: Clearing, draw: Draw) -> Plan:
     yield Step("token", "turn", ("honest",), 0, 0)
 
 
-def payment(s: Clearing, draw: Draw) -> Step:
+PAYMENTS = ("deposit", "withdraw", "stake", "contribute", "collect", "roll")
+
+
+def payment(s: Clearing, draw: Draw, calls: Sequence[str] = PAYMENTS) -> Step:
     """A call that moves the token."""
-    call = draw.choice(("deposit", "withdraw", "stake", "contribute", "collect", "roll"))
+    call = draw.choice(calls)
     name, staker, amount = draw.choice(TRADERS), draw.choice(STAKERS), draw.integer(1, dollars(s, 10))
     if call == "deposit":
         return soon(name, call, name, amount)

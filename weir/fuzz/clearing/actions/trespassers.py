@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from weir.fuzz.clearing.actions.moves import TRANCHES, logarithmic, soon
+from weir.fuzz.clearing.actions.moves import TRANCHES, soon
 from weir.fuzz.clearing.setting import ACCOUNTS, STAKERS, TRADERS
 from weir.fuzz.draw import Draw
 from weir.fuzz.steps import Step
@@ -27,7 +27,7 @@ Forbidden = tuple[str, str, tuple[Any, ...], tuple[str, ...]]
 def others(s: Clearing, draw: Draw) -> list[Forbidden]:
     """Functions that belong to another contract or to governance, by somebody else."""
     account, other = draw.choice(ACCOUNTS), draw.choice(ACCOUNTS)
-    market, amount = draw.integer(0, s.setting.thin), logarithmic(draw, 1, 10 ** (s.setting.decimals + 6))
+    market, amount = draw.integer(0, s.setting.thin), draw.magnitude(1, 10 ** (s.setting.decimals + 6))
     liquidation = (0, 10, 10, 600, 1, 0)
     market_parameters = (50_000, 30_000, 0, 0, 50_000, 0, HOUR, 10**30)
     calls: tuple[tuple[str, tuple[Any, ...], str], ...] = (
