@@ -429,10 +429,11 @@ class Clearing(Subject):
 
 
 def _most(world: World) -> int:
-    """The largest amount in the ledger."""
+    """The largest amount in the ledger, or that has just gone through it."""
     ledger = world.ledger
     markets = (max(m.pool, m.total_claims, m.total_units) for m in ledger.markets)
-    return max(*markets, *ledger.cash.values(), *ledger.debts.values(), 0)
+    defaults = (record.shortfall for record in world.fund.defaults[-len(ACCOUNTS) :])
+    return max(*markets, *defaults, *ledger.cash.values(), *ledger.debts.values(), 0)
 
 
 def _listed(different: Sequence[Difference]) -> str:

@@ -254,9 +254,8 @@ def reenter(s: Clearing, draw: Draw) -> Plan:
     }[call]
     yield Step("token", "turn", ("calls back", call, arguments), 0, 0)
     for _ in range(draw.integer(1, 2)):
-        if (
-            call == "collect"
-        ):  # between two bookings of the fund it ends as in neither order, with nothing lost
+        # Amid a loss, collect would end as in neither order, with nothing lost.
+        if call == "collect":
             yield payment(s, draw, ("deposit", "withdraw"))
         elif s.world.house.flags and draw.chance(50):
             flagged = draw.choice(sorted(s.world.house.flags))

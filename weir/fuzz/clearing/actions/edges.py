@@ -20,6 +20,7 @@ from weir.fuzz.clearing.setting import ACCOUNTS, LIQUIDATORS, OPERATOR, STAKERS,
 from weir.fuzz.draw import Draw
 from weir.fuzz.steps import Step
 from weir.fuzz.subject import Plan
+from weir.model.numbers import FLOOR_A
 
 if TYPE_CHECKING:
     from weir.fuzz.clearing.subject import Clearing
@@ -62,8 +63,12 @@ def whale(s: Clearing, draw: Draw) -> Plan:
         size = size_for(s, market, tiny)
         order = book_order(s, draw, maker, market, not is_buy, size, spread=0)
         yield soon(anchor, "trade", order, size)
-        notional = tiny * draw.choice((1_000, 10_000))
-        size = size_for(s, market, notional)
+        size = size_for(s, market, tiny * draw.choice((1_000, 10_000)))
+        state = s.world.house.markets[market]
+        shrinking = state.side(-1 if is_buy else 1).multiplier
+        if shrinking < FLOOR_A * 10**5 and draw.chance(70):  # to just above the floor, or just below
+            size = state.open_interest * (shrinking * 10 // FLOOR_A) // draw.choice((6, 9, 11, 19))
+        notional = state.notional(size)
         yield soon(
             name, "deposit", name, notional * parameters.initial_margin_ratio // 10**6 + notional // 40
         )

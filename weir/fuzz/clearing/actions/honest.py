@@ -103,6 +103,10 @@ def _with_shares(s: Clearing, draw: Draw) -> tuple[str, str, int]:
 def request_redeem(s: Clearing, draw: Draw) -> Plan:
     tranche, name, shares = _with_shares(s, draw)
     yield soon(name, "request_redeem", tranche, draw.choice((shares, shares // 3, 1, shares + 1)), draw=draw)
+    if draw.chance(40):  # everyone in one batch
+        for other in STAKERS:
+            if held := s.world.tranche(tranche).shares.get(other):
+                yield Step(other, "request_redeem", (tranche, held - held // 3), 0, 0)
 
 
 def transfer_shares(s: Clearing, draw: Draw) -> Plan:
