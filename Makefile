@@ -55,8 +55,10 @@ analyze: build/.compiler .venv-analysis/.installed ## look for known kinds of de
 	@$(ENV) .venv-analysis/bin/python -m analysis.static
 
 prove: build/.compiler .venv-analysis/.installed ## prove the waterfall and the arithmetic for all inputs (Halmos)
-	@$(ENV) export FOUNDRY_CONFIG=proofs/foundry.toml HOME=$(CURDIR)/build/proofs && forge build --ast --quiet \
-		&& .venv-analysis/bin/halmos --config proofs/halmos.toml && forge test
+	@# the native forge: npm's launcher ends with 0 even where forge has failed
+	@$(ENV) export PATH="$$(echo $(CURDIR)/node_modules/@foundry-rs/forge-*/bin):$$PATH" \
+		FOUNDRY_CONFIG=proofs/foundry.toml HOME=$(CURDIR)/build/proofs \
+		&& forge build --ast --quiet && .venv-analysis/bin/halmos --config proofs/halmos.toml && forge test
 
 bench-fuzz: setup ## measure the fuzzer's speed beside its peers
 	@$(ENV) python -m weir.fuzz.bench

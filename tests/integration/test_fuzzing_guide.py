@@ -56,7 +56,7 @@ def test_ones_own_waterfall_bites(tmp_path: Path) -> None:
     assert "AssertionError" in done.stderr
 
 
-def test_ones_own_action_plays(tmp_path: Path) -> None:
+def test_ones_own_action_plays() -> None:
     names = {"Step": Step, "answer": answer, "Clearing": object, "Draw": Draw, "Plan": object}
     exec(block("text"), names)
     subject = clearing("six", None)

@@ -12,6 +12,8 @@ from weir.fuzz.subject import Action, Plan, Slack, Subject, ViolationError
 
 __all__ = ["Run", "follow", "replay", "run", "swarm"]
 
+_PATIENCE = 200  # plans in a row that make no call
+
 
 @dataclass
 class Run:
@@ -43,18 +45,28 @@ def swarm(actions: Sequence[Action], draw: Draw) -> list[Action]:
 
 def run(subject: Subject, seed: object, calls: int) -> Run:
     """A sequence of this many calls from the beginning; always the same for the same seed."""
-    draw, done = RandomDraw(seed), Run()
+    draw, done, idle = RandomDraw(seed), Run(), 0
     subject.begin()
-    turns = [action for action in swarm(subject.actions, draw) for _ in range(action.weight)]
+    turns = _turns(swarm(subject.actions, draw))
     try:
         if plan := subject.open_plan(draw):
             _follow_counting(subject, plan, done, calls)
         while done.calls < calls:
+            before = done.calls
             _follow_counting(subject, draw.choice(turns).plan(subject, draw), done, calls)
+            idle = idle + 1 if done.calls == before else 0
+            if idle == _PATIENCE:
+                turns = _turns(subject.actions)  # the swarm left out whoever could do something
+            elif idle > 100 * _PATIENCE:
+                raise ValueError(f"actions: none of {subject.name}'s makes a call")
         subject.finish()
     except ViolationError as error:
         done.violation = error.rule, error.detail
     return done.take(subject)
+
+
+def _turns(actions: Sequence[Action]) -> list[Action]:
+    return [action for action in actions for _ in range(action.weight)]
 
 
 def _follow_counting(subject: Subject, plan: Plan, done: Run, calls: int) -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.fuzz.toys import LIMIT, Counter, counter, tight_counter
+from tests.unit.fuzz.toys import LIMIT, Counter, counter, nothing, tight_counter
 from weir.fuzz.campaign import EVERY, LENGTH, LONG, Campaign, Result, conduct
 from weir.fuzz.draw import RandomDraw
 from weir.fuzz.findings import Finding, FindingError, told
 from weir.fuzz.sequence import replay, run
 from weir.fuzz.shrink import shrink
 from weir.fuzz.steps import Step, from_json, to_json
+from weir.fuzz.subject import Action
 from weir.model import Order
 
 KNOWN: dict[str, type] = {"Order": Order}
@@ -83,6 +84,14 @@ def test_a_violation_ends_the_sequence_and_replays() -> None:
     assert done.violation[0] == "limit"
     assert replay(Counter(), done.steps).violation == done.violation
     assert replay(Counter(), done.steps[:-1]).violation is None
+
+
+def test_actions_that_never_call_are_an_error() -> None:
+    class Idle(Counter):
+        actions = (Action("idle", 1, nothing),)
+
+    with pytest.raises(ValueError, match="actions"):
+        run(Idle(10**9), "1", 1)
 
 
 # -------------------------------------------------------------------- shrinking

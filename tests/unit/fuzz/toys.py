@@ -22,6 +22,10 @@ def reset(_: Any, draw: Draw) -> Plan:
         yield Step("adder", "reset", ())
 
 
+def nothing(_: Any, __: Draw) -> Plan:
+    yield from ()
+
+
 def twice(_: Any, draw: Draw) -> Plan:
     """The second step depends on how the first went."""
     if (yield Step("adder", "add", (draw.integer(1, 20),))):
