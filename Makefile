@@ -67,7 +67,7 @@ fuzz: setup ## a campaign over the contracts (PROFILE, CALLS, SEED, JOBS)
 	@$(ENV) weir fuzz $(FUZZ_OPTIONS)
 
 mutate: setup ## ask whether the fuzzer is awake: three quarters of an hour
-	@$(ENV) python -m weir.fuzz.mutation
+	@$(ENV) python -m weir.fuzz.mutation --write
 
 clean: ## remove everything that is installed or built
 	rm -rf .venv .venv-analysis node_modules build .build contracts/.cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

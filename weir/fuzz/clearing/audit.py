@@ -13,7 +13,7 @@ from weir.model.tranche import Tranche
 if TYPE_CHECKING:
     from weir.fuzz.clearing.subject import Clearing
 
-__all__ = ["MAX_ASSETS", "MAX_SUPPLY", "audit"]
+__all__ = ["MAX_ASSETS", "MAX_SUPPLY", "audit", "most_shares"]
 
 UNLIMITED = 2**256 - 1
 MAX_ASSETS = 2**96 - 1  # of the fund, units of S
@@ -85,18 +85,24 @@ def _tranche_views(s: Clearing, tranche: Tranche) -> Iterator[tuple[str, tuple[A
         yield f"{name}.previewDeposit", (amount,), amount * (supply + SHARE_OFFSET) // (total + 1)
         yield f"{name}.convertToAssets", (amount,), amount * (total + 1) // (supply + SHARE_OFFSET)
         yield f"{name}.previewMint", (amount,), ceil_div(amount * (total + 1), supply + SHARE_OFFSET)
-    capacity = MAX_ASSETS - fund.assets
-    most = min(capacity, (MAX_SUPPLY - supply) * (total + 1) // (supply + SHARE_OFFSET))
-    most_shares = min(MAX_SUPPLY - supply, capacity * (supply + SHARE_OFFSET) // (total + 1))
+    most = min(MAX_ASSETS - fund.assets, (MAX_SUPPLY - supply) * (total + 1) // (supply + SHARE_OFFSET))
     is_open = s.world.house.gate_open
     yield f"{name}.maxDeposit", (STAKERS[0],), most if is_open else 0
-    yield f"{name}.maxMint", (STAKERS[0],), most_shares if is_open else 0
+    yield f"{name}.maxMint", (STAKERS[0],), most_shares(s, name) if is_open else 0
     for staker in STAKERS:
         ready = [key for key in tranche.requests if key[1] == staker and tranche.batches[key[0]].priced]
         yield f"{name}.maxRedeem", (staker,), sum(tranche.requests[key] for key in ready)
         for other in STAKERS:
             yield f"{name}.allowance", (staker, other), tranche.allowances.get((staker, other), 0)
             yield f"{name}.isOperator", (staker, other), (staker, other) in tranche.operators
+
+
+def most_shares(s: Clearing, name: str) -> int:
+    """How many shares a tranche could give out, were the gate open."""
+    fund, tranche = s.world.fund, s.world.tranche(name)
+    total = tranche.assets + fund.vestable()[0 if tranche is fund.junior else 1]
+    room = (MAX_ASSETS - fund.assets) * (tranche.supply + SHARE_OFFSET) // (total + 1)
+    return min(MAX_SUPPLY - tranche.supply, room)
 
 
 def _audit_listing(s: Clearing) -> None:

@@ -54,6 +54,8 @@ ALL = (
     Action("spread", 1, edges.spread),
     Action("whale", 1, edges.whale),
     Action("wipe out", 1, edges.wipe_out),
+    Action("collapse", 1, edges.collapse),
+    Action("last claims", 1, edges.last_claims),
     Action("many settlements", 1, edges.many_settlements),
     Action("everyone out", 1, edges.everyone_out),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from weir.fuzz.clearing.actions.keepers import wait, winners
@@ -16,6 +17,7 @@ from weir.fuzz.clearing.actions.moves import (
     soon,
     traders_in,
 )
+from weir.fuzz.clearing.audit import most_shares
 from weir.fuzz.clearing.setting import ACCOUNTS, LIQUIDATORS, OPERATOR, STAKERS, TRADERS
 from weir.fuzz.draw import Draw
 from weir.fuzz.steps import Step
@@ -92,23 +94,70 @@ def wipe_out(s: Clearing, draw: Draw) -> Plan:
         return
     coinsurance = draw.choice((0, 0, 300_000))
     yield Step("governor", "set_cover", (market, 1_000_000, coinsurance))
+    loser, loss = TRADERS[1], max(dollars(s, 100), s.world.fund.assets * draw.integer(30, 250) // 100)
+    if not (yield from _indebted(s, draw, market, loss)):
+        return
+    yield soon(OPERATOR, "deleverage", loser, winners(s, draw))
+    for tranche in TRANCHES:
+        if draw.chance(70):
+            yield soon(draw.choice(STAKERS), "stake", tranche, draw.magnitude(1, dollars(s, 10_000)))
+
+
+def _indebted(s: Clearing, draw: Draw, market: int, loss: int) -> Generator[Step, bool, bool]:
+    """A trader loses more than this in a market and is flagged, its auction and the budget's window over."""
     winner, loser = LIQUIDATORS[1], TRADERS[1]
-    loss = max(dollars(s, 100), s.world.fund.assets * draw.integer(30, 250) // 100)
-    ratio = s.world.house.markets[market].parameters.initial_margin_ratio
-    notional = 3 * loss
+    ratio, notional = s.world.house.markets[market].parameters.initial_margin_ratio, 3 * loss
     yield soon(loser, "deposit", loser, notional * ratio // 10**6 + notional // 20)
     is_buy = draw.chance(50)
     size = size_for(s, market, notional)
     order = book_order(s, draw, winner, market, not is_buy, size, spread=0)
     if not (yield soon(loser, "trade", order, size)):
+        return False
+    factor = 40 if is_buy else 160
+    yield answer(s, market, s.price(market) * factor // 100, 12, 1)
+    if not (yield soon(OPERATOR, "flag", loser)):
+        return False
+    over = max(s.world.house.liquidation.auction_duration, s.world.fund.parameters.budget_window) + 1
+    left = yield from wait(s, over)
+    return (yield Step(OPERATOR, "settle", ((winner, loser),), *left))
+
+
+def collapse(s: Clearing, draw: Draw) -> Plan:
+    """A default takes all but a few units of the fund: shares are worth next to nothing, new ones are many."""
+    market, loser = main_market(s, draw), TRADERS[1]
+    if not is_open(s, market) or s.world.fund.assets < 10**4:
         return
-    yield answer(s, market, s.price(market) * (40 if is_buy else 160) // 100, 86_400, 1)
-    yield soon(OPERATOR, "flag", loser)
-    left = yield from wait(s, s.world.house.liquidation.auction_duration + 1)
-    yield Step(OPERATOR, "deleverage", (loser, winners(s, draw)), *left)
+    yield Step("governor", "set_cover", (market, 1_000_000, 0))
+    if not (yield from _indebted(s, draw, market, s.world.fund.assets)):
+        return
+    spare = -s.world.ledger.net(loser) - s.world.fund.assets + draw.choice((1, 2, 5, 1_000))
+    if spare > 0:
+        yield Step(loser, "deposit", (loser, spare), 0, 0)
+    yield Step(OPERATOR, "deleverage", (loser, ()), 0, 0)
     for tranche in TRANCHES:
-        if draw.chance(70):
-            yield soon(draw.choice(STAKERS), "stake", tranche, draw.magnitude(1, dollars(s, 10_000)))
+        name = draw.choice(STAKERS)
+        yield soon(name, "stake", tranche, dollars(s, draw.choice((1, 10**6, 10**9))))
+        most = most_shares(s, tranche)
+        price = s.world.tranche(tranche).to_assets(most)
+        if price * 2 < s.system.minted + s.world.token.balances[name]:
+            for shares in (most + 1, most):
+                yield soon(name, "mint", tranche, shares)
+
+
+def last_claims(s: Clearing, draw: Draw) -> Plan:
+    """A write-off that leaves about a billionth of the claims, where a full one begins."""
+    market, loser = main_market(s, draw), TRADERS[1]
+    if not is_open(s, market):
+        return
+    yield Step("governor", "set_cover", (market, 0, 1_000_000))
+    if not (yield from _indebted(s, draw, market, dollars(s, draw.integer(1_000, 100_000)))):
+        return
+    ledger = s.world.ledger.markets[market]
+    rest = ledger.total_units * draw.choice((3, 9, 10, 11, 15, 30)) // 10**10
+    spare = -s.world.ledger.net(loser) - ledger.total_claims + rest
+    if spare > 0:
+        yield Step(loser, "deposit", (loser, spare), 0, 0)
+    yield Step(OPERATOR, "deleverage", (loser, ()), 0, 0)
 
 
 def many_settlements(s: Clearing, draw: Draw) -> Plan:
