@@ -123,7 +123,7 @@ def _indebted(s: Clearing, draw: Draw, market: int, loss: int) -> Generator[Step
 
 
 def collapse(s: Clearing, draw: Draw) -> Plan:
-    """A default takes all but a few units of the fund: shares are worth next to nothing, new ones are many."""
+    """A default takes all but a few units of the fund: its shares are worth nearly nothing, new ones many."""
     market, loser = main_market(s, draw), TRADERS[1]
     if not is_open(s, market) or s.world.fund.assets < 10**4:
         return
