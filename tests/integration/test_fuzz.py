@@ -69,8 +69,9 @@ def test_the_edges_are_reached(result: Result, path: str) -> None:
 
 
 def test_rounding_slack_is_reported(result: Result) -> None:
-    assert result.slack["P2"].high > 0
-    assert result.slack["P3"].count > 0
+    assert set(SETTINGS) <= {name.split(" ", 1)[1] for name in result.slack if name.startswith("P2 ")}
+    assert result.slack["P2 six"].high > 0
+    assert all(slack.high <= 100 for name, slack in result.slack.items() if name.startswith("P3 "))
 
 
 def test_every_actor_gets_its_way_now_and_then(result: Result) -> None:

@@ -248,7 +248,10 @@ def _print(console: Console, result: Result, report: dict[str, Any]) -> None:
         defaults.add_row(layer, f"{count:,}", f"{report['defaults']['exhausted'].get(layer, '–')}")
     console.print(defaults)
 
-    slack = Table(title="Rounding slack, where there is any", title_justify="left")
+    slack = Table(
+        title="Rounding slack, where there is any (units of S; P3: 1e-18 of the underlying)",
+        title_justify="left",
+    )
     for name in ("property", "times", "least", "mean", "most"):
         slack.add_column(name, justify="left" if name == "property" else "right")
     for rule, each in report["slack"].items():

@@ -79,7 +79,7 @@ class Oracle:
                 if check.low <= 0 <= check.high:
                     continue
             elif check.holds:
-                rule = check.name.split(" ", 1)[0]
+                rule = f"{check.name.split(' ', 1)[0]} {self.subject.name}"  # units differ by setting
                 one = Slack.of(float(check.slack))
                 slack[rule] = slack[rule] + one if rule in slack else one
                 continue
