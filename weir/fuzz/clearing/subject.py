@@ -39,7 +39,6 @@ from weir.model import (
     World,
     dump,
 )
-from weir.model.markets import Status
 
 __all__ = ["START", "Clearing", "InProcess"]
 
@@ -423,9 +422,6 @@ class Clearing(Subject):
         return not asked or (
             answer == 0 and 0 < since <= self.time and self.time - since >= self.sequencer_grace
         )
-
-    def open_markets(self) -> list[int]:
-        return [n for n, m in enumerate(self.world.house.markets) if m.status is Status.OPEN]
 
 
 def _most(world: World) -> int:

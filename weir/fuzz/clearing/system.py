@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_typing import Hash32
 from eth_utils.abi import collapse_if_tuple, function_abi_to_4byte_selector
-from eth_utils.address import to_canonical_address
 from eth_utils.crypto import keccak
 from web3 import Web3
 
@@ -103,7 +101,6 @@ class System:
         self.addresses = {name: key_of(name).address for name in (*ACCOUNTS, *STAKERS, "founder", OPERATOR)}
         feed = self.weir.feed("M0").address
         self._places = {**self.addresses, **self.holders, "feed": feed, "nobody": "0x" + "00" * 20}
-        self.names = {to_canonical_address(address): name for name, address in self.addresses.items()}
         self.minted = MINTED * 10**setting.decimals
         arrays = self._list(ACCOUNTS), self._list(STAKERS)
         self.probe = self._create("FuzzProbe", self.weir.clearing_house.address, *arrays)
@@ -367,8 +364,3 @@ class System:
             inner = self.encode(Step(OPERATOR, call, tuple(arguments)))[0]
             target, data = inner.to, inner.data
         return self._call("token.setMode", by, TOKEN_MODES.index(mode), target, data)
-
-
-def dollars(setting: Setting, amount: Decimal | int) -> int:
-    """Dollars in units of the settlement token."""
-    return int(Decimal(amount) * 10**setting.decimals)

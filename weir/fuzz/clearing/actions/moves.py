@@ -19,8 +19,8 @@ __all__ = [
     "answer",
     "book_order",
     "dollars",
+    "is_open",
     "main_market",
-    "open_interest_of",
     "size_for",
     "soon",
     "tick",
@@ -86,11 +86,6 @@ def answer(s: Clearing, market: int, price: int, seconds: int = 1, blocks: int =
     """A live answer of a market's feed, as close to this price as feeds and bounds allow."""
     value = max(1, min(price // 10**10, 10**21))
     return Step("oracle", "answer", (market, value, s.now(seconds), "live"), seconds, blocks)
-
-
-def open_interest_of(s: Clearing, account: str) -> list[int]:
-    """Markets in which the account has a position."""
-    return s.world.house.open_markets(account)
 
 
 def traders_in(s: Clearing, market: int) -> tuple[str, ...]:
