@@ -11,7 +11,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from concurrent.futures import wait as wait_for
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -26,7 +26,6 @@ __all__ = ["Campaign", "Found", "Result", "SubjectFactory", "conduct"]
 
 LENGTH = 200  # calls of an ordinary sequence
 LONG, EVERY = 10, 40  # every so many sequences one is so many times as long
-_CHUNK = 4  # sequences that a worker takes at a time
 
 
 class SubjectFactory(Hashable, Protocol):
@@ -119,20 +118,14 @@ def _subject(factory: SubjectFactory, setting: str, root: Path | None) -> Subjec
     return factory(setting, root)
 
 
-def _work(campaign: Campaign, sequences: Sequence[tuple[int, str, int]]) -> list[Part]:
-    """Sequences in turn, up to the first that finds something."""
-    parts = []
-    for number, setting, calls in sequences:
-        subject = _subject(campaign.factory, setting, campaign.root)
-        done = run(subject, f"{campaign.seed} {number}", calls)
-        if not done.violation:
-            done.steps.clear()
-        evm = getattr(subject, "evm", None)
-        marks = touched(evm.revm) if campaign.coverage and evm else frozenset()
-        parts.append(Part(number, setting, done, marks))
-        if done.violation:
-            break
-    return parts
+def _work(campaign: Campaign, number: int, setting: str, calls: int) -> Part:
+    """One sequence."""
+    subject = _subject(campaign.factory, setting, campaign.root)
+    done = run(subject, f"{campaign.seed} {number}", calls)
+    if not done.violation:
+        done.steps.clear()
+    evm = getattr(subject, "evm", None)
+    return Part(number, setting, done, touched(evm.revm) if campaign.coverage and evm else frozenset())
 
 
 def _ignore_interrupts() -> None:
@@ -157,12 +150,9 @@ def conduct(
     """
     result, started = Result(), time.monotonic()
     plan = campaign.sequences()
-    size = min(_CHUNK, max(1, len(plan) // (4 * jobs)))
-    chunks = [plan[at : at + size] for at in range(0, len(plan), size)]
     try:
-        for parts in _in_order(campaign, chunks, jobs, dask):
-            for part in parts:
-                result.add(part)
+        for part in _in_order(campaign, plan, jobs, dask):
+            result.add(part)
             result.seconds = time.monotonic() - started
             progress(result)
             if result.violations:
@@ -174,20 +164,19 @@ def conduct(
 
 
 def _in_order(
-    campaign: Campaign, chunks: Sequence[Sequence[tuple[int, str, int]]], jobs: int, dask: str | None
-) -> Iterator[list[Part]]:
-    """The parts of each chunk, in order, whoever worked on it."""
+    campaign: Campaign, plan: Sequence[tuple[int, str, int]], jobs: int, dask: str | None
+) -> Iterator[Part]:
+    """The parts in order, whoever worked on them."""
     if jobs == 1 and not dask:
-        for chunk in chunks:
-            yield _work(campaign, chunk)
+        for sequence in plan:
+            yield _work(campaign, *sequence)
         return
     with _executor(jobs, dask) as executor:
-        ahead = 2 * (jobs if not dask else 64)
-        running: deque[Future[list[Part]]] = deque()
-        waiting = iter(chunks)
+        ahead = 4 * jobs if not dask else 256
+        running: deque[Future[Part]] = deque()
         try:
-            for chunk in waiting:
-                running.append(executor.submit(_work, campaign, chunk))
+            for sequence in plan:
+                running.append(executor.submit(_work, campaign, *sequence))
                 if len(running) >= ahead:
                     yield running.popleft().result()
             while running:
@@ -195,18 +184,25 @@ def _in_order(
         finally:
             for future in running:
                 future.cancel()
-            if not dask:
-                wait_for([future for future in running if not future.cancelled()], timeout=60)
 
 
-def _executor(jobs: int, dask: str | None) -> Executor:
+@contextmanager
+def _executor(jobs: int, dask: str | None) -> Iterator[Executor]:
     if not dask:
-        return ProcessPoolExecutor(jobs, initializer=_ignore_interrupts)
-    # Dask has no types.
+        with ProcessPoolExecutor(jobs, initializer=_ignore_interrupts) as pool:
+            yield pool
+        return
     import distributed
 
-    dask_tools: Any = distributed
-    local = {"n_workers": jobs, "threads_per_worker": 1, "dashboard_address": None}
-    where = dask_tools.LocalCluster(**local) if dask == "local" else dask
-    executor: Executor = dask_tools.Client(where).get_executor(pure=False)
-    return executor
+    tools: Any = distributed  # which has no types
+    settings = {
+        "n_workers": jobs,
+        "threads_per_worker": 1,
+        "dashboard_address": None,
+        "silence_logs": "ERROR",
+    }
+    with (
+        tools.LocalCluster(**settings) if dask == "local" else nullcontext(dask) as where,
+        tools.Client(where) as client,
+    ):
+        yield client.get_executor(pure=False)
