@@ -32,7 +32,7 @@ from weir.fuzz.shrink import shrink
 
 __all__ = ["command"]
 
-PROFILES = {"quick": 6_000, "ci": 30_000, "deep": 1_000_000}
+PROFILES = {"quick": 10_000, "ci": 30_000, "deep": 1_000_000}
 """Calls of a campaign."""
 
 _errors = Console(stderr=True)

@@ -52,6 +52,7 @@ ALL = (
     # numbers at the edges
     Action("dust", 2, edges.dust),
     Action("spread", 1, edges.spread),
+    Action("dead market", 1, edges.dead_market),
     Action("whale", 1, edges.whale),
     Action("wipe out", 1, edges.wipe_out),
     Action("collapse", 1, edges.collapse),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from weir.fuzz.clearing.actions.keepers import wait, winners
@@ -37,6 +38,36 @@ def dust(s: Clearing, draw: Draw) -> Plan:
     maker, taker = draw.choice(traders_in(s, market)), draw.choice(traders_in(s, market))
     order = book_order(s, draw, maker, market, draw.chance(50), size, spread=1)
     yield soon(taker, "trade", order, size, draw=draw)
+
+
+def dead_market(s: Clearing, draw: Draw) -> Plan:
+    """A market is closed far from its last price; who lost more than they had are settled first."""
+    market = s.setting.thin - 1
+    if market < 1 or not is_open(s, market):
+        return
+    loser, winner = TRADERS[3], LIQUIDATORS[1]
+    margin = dollars(s, draw.integer(10, 10_000))
+    parameters = replace(s.world.house.liquidation, close_band=500_000)
+    yield Step("governor", "set_liquidation", (parameters,), 0, 0)
+    yield Step("governor", "set_cover", (market, draw.choice((0, 0, 200_000)), 0), 0, 0)
+    yield soon(loser, "deposit", loser, margin)
+    ratio = s.world.house.markets[market].parameters.initial_margin_ratio
+    size = size_for(s, market, margin * 10**6 // ratio * 9 // 10)
+    is_buy = draw.chance(50)
+    order = book_order(s, draw, winner, market, not is_buy, size, spread=0)
+    yield soon(loser, "trade", order, size)
+    yield Step("oracle", "answer", (market, s.feeds[market].answer, s.now(1), "reverting"))
+    yield Step(OPERATOR, "collect", (), 86_400, 1)
+    percent = draw.integer(51, 80) if is_buy else draw.integer(120, 149)
+    yield Step("governor", "close_market", (market, max(1, s.price(market) * percent // 100)))
+    house = s.world.house
+    profits = {
+        name: house.markets[market].unsettled(house.positions[name][market])
+        for name in ACCOUNTS
+        if market in house.positions[name]
+    }
+    for name in sorted(profits, key=lambda each: profits[each], reverse=draw.chance(20)):
+        yield soon(OPERATOR, "settle", (name,), draw=draw)
 
 
 def spread(s: Clearing, draw: Draw) -> Plan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
+from weir.fuzz.clearing.actions.honest import claim
 from weir.fuzz.clearing.actions.moves import TRANCHES, answer, is_open, soon, worst_first
 from weir.fuzz.clearing.setting import ACCOUNTS, FAMILY, HEARTBEAT, LIQUIDATORS, OPERATOR, TRADERS
 from weir.fuzz.draw import Draw
@@ -89,7 +90,9 @@ def roll(s: Clearing, draw: Draw) -> Plan:
     left = 1, 1
     if due > 0 and draw.chance(80):
         left = yield from wait(s, due)
-    yield Step(OPERATOR, "roll", (tranche,), *left)
+    if (yield Step(OPERATOR, "roll", (tranche,), *left)):
+        yield from claim(s, draw)
+        yield from claim(s, draw)
 
 
 def refresh(s: Clearing, draw: Draw) -> Plan:
