@@ -79,7 +79,11 @@ def nothings(s: Clearing, draw: Draw) -> list[Forbidden]:
     by_staker: tuple[tuple[str, tuple[Any, ...], tuple[str, ...]], ...] = (
         ("deposit", (0, staker), ("ZeroShares", "GateClosed")),
         ("mint", (0, staker), ("ZeroShares", "GateClosed")),
-        ("deposit", (10**6, NOBODY), ("ERC20InvalidReceiver", "GateClosed", "ZeroShares")),
+        (
+            "deposit",
+            (10**6, NOBODY),
+            ("ERC20InvalidReceiver", "GateClosed", "SupplyCapExceeded", "ZeroShares"),
+        ),
         ("requestRedeem", (0, staker, staker), ("ZeroShares",)),
         ("requestRedeem", (max(shares, 1), NOBODY, staker), ("ZeroAddress",)),
         ("transfer", (NOBODY, shares), ("ERC20InvalidReceiver",)),
