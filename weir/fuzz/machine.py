@@ -31,34 +31,45 @@ PROFILES = {
 
 
 class _Draw:
-    """Choices of Hypothesis, through the `data` of one rule."""
+    """Choices of Hypothesis, through the `data` of one rule.
+
+    A draw of Hypothesis costs more than a call of the contracts, so each brings bytes for several choices.
+    """
 
     def __init__(self, data: st.DataObject) -> None:
         self._data = data
+        self._bits, self._room = 0, 1
 
     def integer(self, low: int, high: int) -> int:
-        return self._data.draw(_integers(low, high))
+        span = high - low + 1
+        if span > self._room:
+            size = max(16, span.bit_length() // 8 + 4)
+            self._bits, self._room = int.from_bytes(self._data.draw(_bytes(size)), "big"), 1 << 8 * size
+        self._bits, offset = divmod(self._bits, span)
+        self._room //= span
+        return low + offset
 
     def magnitude(self, low: int, high: int) -> int:
-        return self._data.draw(_integers(low, high))  # Hypothesis likes small numbers anyway
+        digits = self.integer(len(str(low)), len(str(high)))
+        return max(low, min(high, self.integer(10 ** (digits - 1), 10**digits - 1)))
 
     def choice(self, options: Sequence[T]) -> T:
-        return options[self._data.draw(_integers(0, len(options) - 1))]
+        return options[self.integer(0, len(options) - 1)]
 
     def chance(self, percent: int) -> bool:
-        return self._data.draw(_integers(0, 99)) < percent
+        return self.integer(0, 99) < percent
 
     def some(self, options: Sequence[T]) -> list[T]:
-        # One number instead of many, for draws are what costs: which, and who comes first.
+        # One number: which, and who comes first.
         number = self.integer(0, (len(options) << len(options)) - 1)
         chosen = [each for at, each in enumerate(options) if number >> at & 1]
         first = (number >> len(options)) % max(1, len(chosen))
         return chosen[first:] + chosen[:first]
 
 
-@lru_cache(maxsize=4096)
-def _integers(low: int, high: int) -> st.SearchStrategy[int]:
-    return st.integers(low, high)
+@lru_cache(maxsize=64)
+def _bytes(size: int) -> st.SearchStrategy[bytes]:
+    return st.binary(min_size=size, max_size=size)
 
 
 def state_machine(

@@ -21,7 +21,7 @@ __all__ = ["ModelView"]
 
 Section: TypeAlias = tuple[int, ...]
 
-IN_TURN = 3  # sections that are compared though nothing in them should have changed
+IN_TURN = 2  # sections that are compared though nothing in them should have changed
 
 _TOTALS = [
     "vault.held",
@@ -130,7 +130,7 @@ class ModelView:
         else:
             chosen = {at for at, section in found.items() if section != self._last.get(at)}
             chosen |= {at + len(ACCOUNTS) for at in chosen if self._first_account <= at < self._first_health}
-            chosen |= {0, *((self._turn + k) % self.count for k in range(IN_TURN))}
+            chosen |= {(self._turn + k) % self.count for k in range(IN_TURN)}
             self._turn += IN_TURN
         self._last = found
         return [(at, found[at] if at in found else self._health(world, at)) for at in sorted(chosen)]
