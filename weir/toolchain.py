@@ -39,11 +39,21 @@ def module(*parts: str) -> Path:
 
 
 def anvil() -> Path:
-    """The native Anvil executable (not npm's launcher, which would leave it running when killed)."""
-    name = "anvil.exe" if os.name == "nt" else "anvil"
-    for path in sorted(NODE_MODULES.glob(f"@foundry-rs/anvil-*/bin/{name}")):
+    """The native Anvil executable."""
+    return _foundry("anvil")
+
+
+def forge() -> Path:
+    """The native Forge executable."""
+    return _foundry("forge")
+
+
+def _foundry(program: str) -> Path:
+    # Not npm's launchers: killed, they leave the program running, and they hide its exit code.
+    name = f"{program}.exe" if os.name == "nt" else program
+    for path in sorted(NODE_MODULES.glob(f"@foundry-rs/{program}-*/bin/{name}")):
         return path
-    raise ToolMissingError("anvil")
+    raise ToolMissingError(program)
 
 
 def environment() -> dict[str, str]:

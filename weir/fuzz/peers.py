@@ -8,13 +8,13 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+from weir import toolchain
 from weir.artifacts import artifact
 from weir.compiler import NAME, ensure_compiler
-from weir.toolchain import BUILD, NODE_MODULES, ROOT, ToolMissingError
+from weir.toolchain import BUILD, ROOT
 
-__all__ = ["PeerError", "PeerResult", "forge", "forge_program"]
+__all__ = ["PeerError", "PeerResult", "forge"]
 
 CONFIG = ROOT / "bench" / "forge" / "foundry.toml"
 FOLDER = BUILD / "forge"
@@ -54,14 +54,6 @@ class PeerResult:
         return self.calls / self.seconds
 
 
-def forge_program() -> Path:
-    """The native executable (npm's launcher would leave it running when killed)."""
-    name = "forge.exe" if os.name == "nt" else "forge"
-    for path in sorted(NODE_MODULES.glob(f"@foundry-rs/forge-*/bin/{name}")):
-        return path
-    raise ToolMissingError("forge")
-
-
 def forge(calls: int, seed: int, *, depth: int = DEPTH) -> PeerResult:
     """Runs at least so many calls in one thread, in runs of `depth`; the same seed makes the same calls.
 
@@ -98,7 +90,7 @@ def _run(command: str, variables: Mapping[str, str], *options: str) -> str:
     own = {name: value for name, value in os.environ.items() if not name.startswith(("FOUNDRY_", "DAPP_"))}
     compiler = ensure_compiler() / NAME
     run = subprocess.run(
-        [str(forge_program()), command, "--root", str(ROOT), "--use", str(compiler), *options],
+        [str(toolchain.forge()), command, "--root", str(ROOT), "--use", str(compiler), *options],
         cwd=ROOT,
         env={**own, "FOUNDRY_CONFIG": str(CONFIG), "NO_COLOR": "1", **variables},
         capture_output=True,
