@@ -18,7 +18,7 @@ FUZZ_OPTIONS = $(if $(PROFILE),--profile $(PROFILE)) $(if $(CALLS),--calls $(CAL
 	$(if $(JOBS),--jobs $(JOBS))
 
 .DEFAULT_GOAL := help
-.PHONY: help env setup demo test lint format bench bench-check bench-fuzz fuzz mutate analyze prove clean
+.PHONY: help env setup demo test lint format bench bench-check curves bench-fuzz fuzz mutate analyze prove clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ bench: setup ## measure gas and time
 
 bench-check: setup ## compare the measurements with the committed ones
 	@$(ENV) ape run bench --check
+
+curves: setup ## draw the funding policy's curves anew (docs/funding.svg)
+	@$(ENV) ape run funding_curves --write
 
 analyze: build/.compiler .venv-analysis/.installed ## look for known kinds of defects in the contracts (Slither)
 	@$(ENV) .venv-analysis/bin/python -m analysis.static

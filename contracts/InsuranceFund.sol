@@ -7,6 +7,7 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IClearingHouse} from "./interfaces/IClearingHouse.sol";
+import {IFundingPolicy} from "./interfaces/IFundingPolicy.sol";
 import {IInsuranceFund} from "./interfaces/IInsuranceFund.sol";
 import {IVault} from "./interfaces/IVault.sol";
 import {Waterfall} from "./libraries/Waterfall.sol";
@@ -48,10 +49,8 @@ contract InsuranceFund is IInsuranceFund, AccessManaged {
     }
 
     /// @dev One slot: the parameters, and with them the number of defaults.
-    struct Policy {
+    struct Settings {
         uint96 skinTarget;
-        uint24 targetRatio;
-        uint24 treasuryShare;
         uint24 juniorShare;
         uint24 streamDuration;
         uint24 budgetWindow;
@@ -75,8 +74,6 @@ contract InsuranceFund is IInsuranceFund, AccessManaged {
 
     uint256 internal constant MILLION = 1e6;
     uint256 internal constant MAX_ASSETS = type(uint96).max;
-    uint256 internal constant MAX_TARGET_RATIO = MILLION;
-    uint256 internal constant MAX_TREASURY_SHARE = 500_000;
     uint256 internal constant MIN_STREAM_DURATION = 1 days;
     uint256 internal constant MAX_STREAM_DURATION = 90 days;
     uint256 internal constant MIN_BUDGET_WINDOW = 1 hours;
@@ -90,8 +87,9 @@ contract InsuranceFund is IInsuranceFund, AccessManaged {
     address public immutable junior;
     address public immutable senior;
     address public immutable treasury;
+    address public immutable policy;
 
-    Policy internal _policy;
+    Settings internal _settings;
     Book internal _book;
     mapping(uint16 market => Cover) internal _covers;
     mapping(uint256 id => PackedRecord) internal _records;
@@ -104,12 +102,14 @@ contract InsuranceFund is IInsuranceFund, AccessManaged {
         address junior_,
         address senior_,
         address treasury_,
+        address policy_,
         Parameters memory parameters_
     ) AccessManaged(manager) {
-        address[6] memory wiring = [asset_, vault_, clearingHouse_, junior_, senior_, treasury_];
+        address[7] memory wiring = [asset_, vault_, clearingHouse_, junior_, senior_, treasury_, policy_];
         for (uint256 i; i < wiring.length; ++i) if (wiring[i] == address(0)) revert ZeroAddress();
         _ASSET = IERC20(asset_);
-        (vault, clearingHouse, junior, senior, treasury) = (vault_, clearingHouse_, junior_, senior_, treasury_);
+        (vault, clearingHouse, junior, senior) = (vault_, clearingHouse_, junior_, senior_);
+        (treasury, policy) = (treasury_, policy_);
         _book.since = uint40(block.timestamp);
         _setParameters(parameters_);
     }
@@ -188,20 +188,20 @@ contract InsuranceFund is IInsuranceFund, AccessManaged {
     /// @inheritdoc IInsuranceFund
     function collect() external returns (uint256 income) {
         uint256 held = _ASSET.balanceOf(address(this));
-        (uint256 fees, uint256 penalties) = IVault(vault).collect();
-        income = fees + penalties;
+        (uint256 fees, uint256 levies, uint256 premium) = IVault(vault).collect();
+        income = fees + levies + premium;
         _requireReceived(income, held);
 
         Book memory book = _vest();
         _requireCapacity(book, income);
-        uint256 toTreasury = _treasuryPart(fees, _total(book));
+        uint256 toTreasury = _treasuryPart(fees);
         income -= toTreasury;
-        uint256 toSkin = Math.min(income, Math.saturatingSub(_policy.skinTarget, book.skin));
+        uint256 toSkin = Math.min(income, Math.saturatingSub(_settings.skinTarget, book.skin));
         uint256 toStream = income - toSkin;
         book.skin += uint96(toSkin);
         if (toStream > 0) _joinStream(book, toStream);
         _book = book;
-        emit IncomeCollected(fees, penalties, toTreasury, toSkin);
+        emit IncomeCollected(fees, levies, premium, toTreasury, toSkin);
         if (toTreasury > 0) _ASSET.safeTransfer(treasury, toTreasury);
     }
 
@@ -290,29 +290,18 @@ contract InsuranceFund is IInsuranceFund, AccessManaged {
     }
 
     /// @inheritdoc IInsuranceFund
-    function target() public view returns (uint256) {
-        return Math.mulDiv(IClearingHouse(clearingHouse).openInterestNotional(), _policy.targetRatio, MILLION);
-    }
-
-    /// @inheritdoc IInsuranceFund
-    function coverage() external view returns (uint256) {
-        uint256 target_ = target();
-        return target_ == 0 ? type(uint256).max : (_total(_book) * MILLION) / target_;
-    }
-
-    /// @inheritdoc IInsuranceFund
     function gateOpen() public view returns (bool) {
         return IClearingHouse(clearingHouse).insolvencies() == 0;
     }
 
     /// @inheritdoc IInsuranceFund
     function defaultCount() external view returns (uint256) {
-        return _policy.defaults;
+        return _settings.defaults;
     }
 
     /// @inheritdoc IInsuranceFund
     function defaultRecord(uint256 id) external view returns (DefaultRecord memory record, uint256 remainder) {
-        if (id == 0 || id > _policy.defaults) revert UnknownDefault(id);
+        if (id == 0 || id > _settings.defaults) revert UnknownDefault(id);
         PackedRecord memory packed = _records[id];
         uint256 coinsurance = Waterfall.coinsuranceOf(packed.shortfall, packed.coinsurance, packed.profit);
         record = DefaultRecord({
@@ -331,15 +320,13 @@ contract InsuranceFund is IInsuranceFund, AccessManaged {
 
     /// @inheritdoc IInsuranceFund
     function parameters() external view returns (Parameters memory) {
-        Policy memory policy = _policy;
+        Settings memory s = _settings;
         return
             Parameters({
-                skinTarget: policy.skinTarget,
-                targetRatio: policy.targetRatio,
-                treasuryShare: policy.treasuryShare,
-                juniorShare: policy.juniorShare,
-                streamDuration: policy.streamDuration,
-                budgetWindow: policy.budgetWindow
+                skinTarget: s.skinTarget,
+                juniorShare: s.juniorShare,
+                streamDuration: s.streamDuration,
+                budgetWindow: s.budgetWindow
             });
     }
 
@@ -361,7 +348,7 @@ contract InsuranceFund is IInsuranceFund, AccessManaged {
 
         uint256 vested = (book.unvested * elapsed) / book.remaining;
         if (!book.seniorShared) toJunior = vested;
-        else if (book.juniorShared) toJunior = (vested * _policy.juniorShare) / MILLION;
+        else if (book.juniorShared) toJunior = (vested * _settings.juniorShare) / MILLION;
         toSenior = vested - toJunior;
 
         book.remaining -= uint24(elapsed);
@@ -380,7 +367,7 @@ contract InsuranceFund is IInsuranceFund, AccessManaged {
 
     /// @dev The stream then lasts as long as its parts do on average, so a little income can't put off what is due.
     function _joinStream(Book memory book, uint256 amount) private view {
-        uint256 weighted = uint256(book.unvested) * book.remaining + amount * _policy.streamDuration;
+        uint256 weighted = uint256(book.unvested) * book.remaining + amount * _settings.streamDuration;
         book.unvested += uint96(amount);
         book.remaining = uint24(Math.ceilDiv(weighted, book.unvested));
     }
@@ -433,7 +420,7 @@ contract InsuranceFund is IInsuranceFund, AccessManaged {
     /// @dev The market's cover as of now: at its first use in a window its budget is a share of what the fund has.
     function _budgetNow(uint16 market, uint256 assets) private view returns (Cover memory cover, bool opened) {
         cover = _covers[market];
-        uint256 window = block.timestamp / _policy.budgetWindow;
+        uint256 window = block.timestamp / _settings.budgetWindow;
         if (cover.window == window) return (cover, false);
         cover.window = uint40(window);
         cover.left = uint96((assets * cover.budgetShare) / MILLION);
@@ -441,7 +428,7 @@ contract InsuranceFund is IInsuranceFund, AccessManaged {
     }
 
     function _record(address account, uint16 market, uint256 shortfall, Waterfall.Split memory split) private {
-        uint256 id = ++_policy.defaults;
+        uint256 id = ++_settings.defaults;
         uint256 skin = split.skin + split.unvested;
         _records[id] = PackedRecord({
             account: account,
@@ -475,11 +462,10 @@ contract InsuranceFund is IInsuranceFund, AccessManaged {
 
     // ----------------------------------------------------------------- checks
 
-    /// @dev The treasury is paid only by a fund that is whole: no known insolvency, and at least `target` of `assets`.
-    function _treasuryPart(uint256 fees, uint256 assets) private view returns (uint256) {
-        uint256 part = (fees * _policy.treasuryShare) / MILLION;
-        if (part == 0 || assets < target() || !gateOpen()) return 0;
-        return part;
+    /// @dev What the funding policy leaves of the fees, with the fund as it was before they came. Nothing while an insolvency is known.
+    function _treasuryPart(uint256 fees) private view returns (uint256) {
+        if (fees == 0 || !gateOpen()) return 0;
+        return fees - Math.ceilDiv(fees * IFundingPolicy(policy).fundShare(), MILLION);
     }
 
     function _requireReceived(uint256 expected, uint256 heldBefore) private view {
@@ -494,19 +480,15 @@ contract InsuranceFund is IInsuranceFund, AccessManaged {
 
     function _setParameters(Parameters memory p) private {
         _requireWithin("skinTarget", p.skinTarget, 0, MAX_ASSETS);
-        _requireWithin("targetRatio", p.targetRatio, 0, MAX_TARGET_RATIO);
-        _requireWithin("treasuryShare", p.treasuryShare, 0, MAX_TREASURY_SHARE);
         _requireWithin("juniorShare", p.juniorShare, 0, MILLION);
         _requireWithin("streamDuration", p.streamDuration, MIN_STREAM_DURATION, MAX_STREAM_DURATION);
         _requireWithin("budgetWindow", p.budgetWindow, MIN_BUDGET_WINDOW, MAX_BUDGET_WINDOW);
-        _policy = Policy({
+        _settings = Settings({
             skinTarget: uint96(p.skinTarget),
-            targetRatio: uint24(p.targetRatio),
-            treasuryShare: p.treasuryShare,
             juniorShare: p.juniorShare,
             streamDuration: uint24(p.streamDuration),
             budgetWindow: uint24(p.budgetWindow),
-            defaults: _policy.defaults
+            defaults: _settings.defaults
         });
         emit ParametersSet(p);
     }

@@ -4,8 +4,10 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {IClearingHouse} from "./interfaces/IClearingHouse.sol";
+import {IFundingPolicy} from "./interfaces/IFundingPolicy.sol";
 import {IInsuranceFund} from "./interfaces/IInsuranceFund.sol";
 import {ILens} from "./interfaces/ILens.sol";
+import {IMarkets} from "./interfaces/IMarkets.sol";
 import {IPriceOracle} from "./interfaces/IPriceOracle.sol";
 import {ITranche} from "./interfaces/ITranche.sol";
 import {IVault} from "./interfaces/IVault.sol";
@@ -21,6 +23,7 @@ contract Lens is ILens {
     IVault internal immutable _VAULT;
     IInsuranceFund internal immutable _FUND;
     IPriceOracle internal immutable _ORACLE;
+    IFundingPolicy internal immutable _POLICY;
     uint256 internal immutable _SCALE;
 
     /// @dev A market now: what valuing a position in it takes.
@@ -28,8 +31,10 @@ contract Lens is ILens {
         Quote oracle;
         bool priced; // the state is that of now: the market is closed, or the oracle's status is Ok
         uint256 storedPrice;
-        IClearingHouse.MarketState state;
-        IClearingHouse.MarketParameters parameters;
+        IMarkets.MarketState state;
+        IMarkets.MarketParameters parameters;
+        uint256 premiumRate; // ppm a year
+        uint256 accrued; // premium that the refresh books for the fund, units of S
     }
 
     constructor(address clearingHouse, address vault, address fund, address oracle) {
@@ -37,6 +42,7 @@ contract Lens is ILens {
         _VAULT = IVault(vault);
         _FUND = IInsuranceFund(fund);
         _ORACLE = IPriceOracle(oracle);
+        _POLICY = IFundingPolicy(IInsuranceFund(fund).policy());
         _SCALE = 10 ** (36 - IVault(vault).assetDecimals());
     }
 
@@ -58,6 +64,7 @@ contract Lens is ILens {
         (market.indexLong, market.indexShort) = (_index(mark.state, false), _index(mark.state, true));
         int256 maxRate = int256(uint256(mark.parameters.maxFundingRate));
         market.fundingRate = FixedPointMathLib.clamp(mark.state.premium, -maxRate, maxRate);
+        market.premiumRate = mark.premiumRate;
         market.notional = SideMath.notionalDown(mark.state.openInterest, mark.state.price, _SCALE);
         market.ledger = _VAULT.marketLedger(id);
         (market.cover.budgetShare, market.cover.coinsurance, market.cover.left, market.cover.window) = _FUND
@@ -75,11 +82,13 @@ contract Lens is ILens {
     /// @dev ClearingHouse.refresh, computed instead of stored. It disregards that a market is refreshed only once a block: the next
     /// transaction may lie in the next one.
     function _mark(uint16 market) internal view returns (Mark memory mark) {
-        IClearingHouse.MarketState memory s = _HOUSE.marketState(market);
-        IClearingHouse.MarketParameters memory p = _HOUSE.marketParameters(market);
+        IMarkets.MarketState memory s = _HOUSE.marketState(market);
+        IMarkets.MarketParameters memory p = _HOUSE.marketParameters(market);
         (mark.state, mark.parameters, mark.storedPrice) = (s, p, s.price);
         (mark.oracle.price, mark.oracle.status, mark.oracle.updatedAt) = _ORACLE.peek(market);
-        bool isOpen = s.status == IClearingHouse.MarketStatus.Open;
+        uint256 notional = SideMath.notionalDown(s.openInterest, s.price, _SCALE);
+        mark.premiumRate = _POLICY.premiumRateAt(_POLICY.coverageWith(market, notional));
+        bool isOpen = s.status == IMarkets.MarketStatus.Open;
         mark.priced = !isOpen || mark.oracle.status == IPriceOracle.Status.Ok;
         if (!isOpen || !mark.priced) return mark;
 
@@ -87,13 +96,25 @@ contract Lens is ILens {
         int256 premium = SideMath.premiumAfter(s.premium, s.lastPremium, elapsed, p.fundingPeriod);
         int256 funding = SideMath.fundingPerUnit(s.price, premium, p.maxFundingRate, elapsed, p.fundingPeriod);
         int256 change = int256(mark.oracle.price) - int256(uint256(s.price)) - funding;
+        _accrue(mark);
         s.premium = int24(premium);
         s.valueIndex = int128(s.valueIndex + change);
         s.price = uint128(mark.oracle.price);
     }
 
-    function _index(IClearingHouse.MarketState memory s, bool isShort) internal pure returns (int256) {
-        IClearingHouse.Side memory side = isShort ? s.short : s.long;
+    /// @dev The premium on open interest up to now, at the price before.
+    function _accrue(Mark memory mark) internal view {
+        IMarkets.MarketState memory s = mark.state;
+        uint256 hoursOwed = SideMath.hoursBegun(s.updatedAt, block.timestamp);
+        if (s.openInterest < SideMath.DUST) return;
+        uint256 perUnit = SideMath.premiumPerUnitDown(s.price, mark.premiumRate, hoursOwed);
+        mark.accrued = SideMath.premiumDown(s.openInterest, perUnit, _SCALE);
+        s.long.base = SideMath.paidBase(s.long.base, s.long.multiplier, perUnit);
+        s.short.base = SideMath.paidBase(s.short.base, s.short.multiplier, perUnit);
+    }
+
+    function _index(IMarkets.MarketState memory s, bool isShort) internal pure returns (int256) {
+        IMarkets.Side memory side = isShort ? s.short : s.long;
         return SideMath.sideIndex(isShort, side.base, side.multiplier, s.valueIndex);
     }
 
@@ -149,10 +170,10 @@ contract Lens is ILens {
     function _position(
         address account,
         uint16 market,
-        IClearingHouse.MarketState memory s
+        IMarkets.MarketState memory s
     ) internal view returns (Position memory p) {
-        IClearingHouse.Position memory stored = _HOUSE.position(account, market);
-        IClearingHouse.Side memory side = stored.isShort ? s.short : s.long;
+        IMarkets.Position memory stored = _HOUSE.position(account, market);
+        IMarkets.Side memory side = stored.isShort ? s.short : s.long;
         (p.market, p.isShort, p.live) = (market, stored.isShort, stored.epoch == side.epoch);
         p.storedSize = stored.size;
         int256 index = p.live ? _index(s, p.isShort) : _HOUSE.finalIndex(market, p.isShort, stored.epoch);
@@ -254,8 +275,7 @@ contract Lens is ILens {
     function fundState() external view returns (Fund memory f) {
         f.layers = _FUND.layers();
         f.assets = _FUND.totalAssets();
-        f.target = _FUND.target();
-        f.coverage = _FUND.coverage();
+        f.funding = _funding();
         f.gateOpen = _FUND.gateOpen();
         f.insolvencies = _HOUSE.insolvencies();
         f.defaults = _FUND.defaultCount();
@@ -263,6 +283,18 @@ contract Lens is ILens {
         f.junior = _tranche(_FUND.junior());
         f.senior = _tranche(_FUND.senior());
         f.parameters = _FUND.parameters();
+    }
+
+    function _funding() internal view returns (Funding memory f) {
+        f.target = _POLICY.target();
+        f.coverage = _POLICY.coverage();
+        f.stress = _POLICY.stressAt(f.coverage);
+        f.fundShare = _POLICY.fundShareAt(f.coverage);
+        f.premiumRate = _POLICY.premiumRateAt(f.coverage);
+        f.scarcity = _POLICY.scarcityAt(f.coverage);
+        f.openInterestCap = _POLICY.openInterestCap();
+        (f.postedTarget, f.postedAt, f.fresh) = _POLICY.postedTarget();
+        f.parameters = _POLICY.parameters();
     }
 
     function _tranche(address tranche) internal view returns (Tranche memory t) {
@@ -307,7 +339,7 @@ contract Lens is ILens {
         for (uint16 m; m < _HOUSE.marketCount(); ++m) {
             b.pools += _VAULT.marketLedger(m).pool;
         }
-        (b.fees, b.penalties) = _VAULT.uncollected();
+        (b.fees, b.levies) = _VAULT.uncollected();
         b.accounts = _VAULT.accountCount();
     }
 
@@ -324,6 +356,7 @@ contract Lens is ILens {
         IVault.MarketLedger memory ledger = _VAULT.marketLedger(market);
         (t.pool, t.residual, t.totalClaims) = (ledger.pool, ledger.residual, ledger.totalClaims);
         t.openInterest = _HOUSE.marketState(market).openInterest;
+        t.accrued = _mark(market).accrued;
     }
 
     /// @inheritdoc ILens

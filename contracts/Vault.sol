@@ -14,6 +14,7 @@ import {ClaimsMath} from "./libraries/ClaimsMath.sol";
 /// @title Vault
 /// @notice SPECIFICATION.md section 2.
 /// - Cash is backed at every instant: S held = cash of all accounts + pools of all markets + what is not yet collected.
+/// - The fund has an account like everyone: the premium on open interest is its profit, paid when the market's losers have paid.
 /// - An account has claims or debt in a market, never both: a loss burns claims first, a profit repays debt first.
 /// - Claims are units of the market's claims index, so that a write-off costs the same for any number of claimants.
 /// - Other stablecoins as collateral will enter in `net`, and only there.
@@ -47,7 +48,7 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     mapping(address account => mapping(uint16 market => Entry)) private _entries;
     mapping(uint16 market => MarketLedger) private _markets;
     uint128 private _fees;
-    uint128 private _penalties;
+    uint128 private _levies;
     address[] private _known;
 
     modifier onlyClearingHouse() {
@@ -128,6 +129,13 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     }
 
     /// @inheritdoc IVault
+    function chargeContribution(address account, uint256 amount) external onlyClearingHouse {
+        _debitFree(account, amount);
+        _levies += amount.toUint128();
+        emit ContributionPaid(account, amount);
+    }
+
+    /// @inheritdoc IVault
     function chargeLiquidation(
         address account,
         address liquidator,
@@ -139,7 +147,7 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
         penaltyPaid = _min(penalty, cash - bountyPaid);
         if (cash != 0) {
             _debit(account, bountyPaid + penaltyPaid);
-            _penalties += penaltyPaid.toUint128();
+            _levies += penaltyPaid.toUint128();
             emit LiquidationCharged(account, liquidator, bountyPaid, penaltyPaid);
             if (bountyPaid != 0) _credit(liquidator, bountyPaid);
         }
@@ -179,12 +187,14 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     // --------------------------------------------------------------- the fund
 
     /// @inheritdoc IVault
-    function collect() external nonReentrant returns (uint256 fees, uint256 penalties) {
+    function collect() external nonReentrant returns (uint256 fees, uint256 levies, uint256 premium) {
         if (msg.sender != fund) revert OnlyFund();
-        (fees, penalties) = (_fees, _penalties);
-        (_fees, _penalties) = (0, 0);
-        emit Collected(fees, penalties);
-        if (fees + penalties != 0) _ASSET.safeTransfer(fund, fees + penalties);
+        _convertAll(fund);
+        (fees, levies, premium) = (_fees, _levies, _accounts[fund].cash);
+        (_fees, _levies, _accounts[fund].cash) = (0, 0, 0);
+        emit Collected(fees, levies, premium);
+        uint256 amount = fees + levies + premium;
+        if (amount != 0) _ASSET.safeTransfer(fund, amount);
     }
 
     // ------------------------------------------------------------- governance
@@ -264,8 +274,8 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     }
 
     /// @inheritdoc IVault
-    function uncollected() external view returns (uint256 fees, uint256 penalties) {
-        return (_fees, _penalties);
+    function uncollected() external view returns (uint256 fees, uint256 levies) {
+        return (_fees, _levies);
     }
 
     /// @inheritdoc IVault
@@ -291,14 +301,16 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
         if (absorbed != 0) ledger.residual -= uint104(absorbed);
         uint256 profit = uint256(pnl) - absorbed;
         Account storage a = _accounts[account];
+        if (!a.known) _know(account);
         if (Bits.has(a.debtMarkets, market)) {
             uint256 repaid = _min(profit, _entries[account][market].amount);
             profit -= repaid;
             if (repaid != 0) _repay(account, market, 0, repaid);
         }
         uint256 paid;
-        // Claims that would turn into cash at once, with none before them, need not be written down in between.
-        if (ledger.maturity == 0 && ledger.totalClaimUnits == 0) {
+        // First claims that would turn into cash at once, at a unit each, need not be written down in between.
+        bool atPar = ledger.totalClaims == ledger.totalClaimUnits;
+        if (ledger.maturity == 0 && ledger.pool != 0 && atPar && !Bits.has(a.claimMarkets, market)) {
             paid = _min(profit, ledger.pool);
             ledger.pool -= uint120(paid);
             a.cash = (a.cash + paid).toUint120();
@@ -345,14 +357,16 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
         _payDebts(account);
     }
 
-    /// @dev The first cash makes an account known; it needs some before it can have anything else.
+    /// @dev The first cash makes an account known; it needs some before it can have anything else. All but the fund, whose first profit does.
     function _addCash(address account, uint256 amount) private {
         Account storage a = _accounts[account];
-        if (!a.known && amount != 0) {
-            a.known = true;
-            _known.push(account);
-        }
+        if (!a.known && amount != 0) _know(account);
         a.cash = (a.cash + amount).toUint120();
+    }
+
+    function _know(address account) private {
+        _accounts[account].known = true;
+        _known.push(account);
     }
 
     function _debit(address account, uint256 amount) private {

@@ -11,7 +11,7 @@ import ape
 import pytest
 from ape.api import AccountAPI
 
-from tests.system import ROLES, System
+from tests.system import FREE, ROLES, System
 from weir.accounts import development_account
 from weir.deployment import GovernanceParameters, MarketParameters, Parameters, deploy
 
@@ -23,7 +23,7 @@ MARKETS = (
         symbol="ETH", price=Decimal(500), max_funding_rate=5_000, max_open_interest=Decimal(20_000)
     ),
 )
-PARAMETERS = Parameters(markets=MARKETS, governance=GovernanceParameters(delay=0))
+PARAMETERS = Parameters(markets=MARKETS, governance=GovernanceParameters(delay=0), funding=FREE)
 """Two markets; the governor acts without delay, so that tests of a parameter need no timelock."""
 
 DeploySystem = Callable[..., System]
@@ -53,6 +53,7 @@ def deploy_system(actors: dict[str, AccountAPI]) -> DeploySystem:
             token=at("Token"),
             vault=at("Vault"),
             clearing_house=at("ClearingHouse"),
+            policy=at("FundingPolicy"),
             fund=at("InsuranceFund"),
             junior=at("JuniorTranche"),
             senior=at("SeniorTranche"),

@@ -13,7 +13,7 @@ from ape.api import AccountAPI, ReceiptAPI
 from ape.contracts import ContractInstance
 
 from weir.accounts import development_account
-from weir.deployment import Deployment, to_units
+from weir.deployment import Deployment, FundingParameters, to_units
 from weir.orders import Order, sign_order
 
 WAD = 10**18
@@ -25,6 +25,7 @@ ROLES = (
     "governor",
     "guardian",
     "treasury",
+    "poster",
     "market_maker",
     "trader",
     "other_trader",
@@ -36,7 +37,20 @@ ROLES = (
     "keeper",
     "stranger",
 )
-"""Actors, in the order of the development accounts (the first four as the deployment has them)."""
+"""Actors, in the order of the development accounts (the first five as the deployment has them)."""
+
+
+FREE = FundingParameters(
+    premium_min=0,
+    premium_max=0,
+    stop_below=0,
+    max_scarcity=0,
+    max_concentration=0,
+    max_leverage=0,
+    tier_rates=(0, 0, 0, 0, 0),
+    cap_floor=Decimal(10**9),
+)
+"""A funding policy that asks nothing of traders and never stops them, for tests of other things."""
 
 
 @dataclass
@@ -48,6 +62,7 @@ class System:
     vault: ContractInstance
     clearing_house: ContractInstance
     fund: ContractInstance
+    policy: ContractInstance
     junior: ContractInstance
     senior: ContractInstance
     oracle: ContractInstance

@@ -1,19 +1,22 @@
-"""Development keys: the accounts that local nodes are started with, known to everybody."""
+"""Addresses, and keys to sign with: those that are given, and those that local nodes are started with."""
 
 from __future__ import annotations
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from eth_utils.address import is_checksum_address, to_checksum_address
 
 from weir.node import MNEMONIC
 
 __all__ = [
     "LOCAL_CHAINS",
     "AccountError",
+    "checked_address",
     "choose_account",
     "development_account",
     "is_development_address",
@@ -53,6 +56,16 @@ def is_development_address(address: str) -> bool:
 def _known_addresses() -> frozenset[str]:
     pairs = ((index, phrase) for phrase in _KNOWN_MNEMONICS for index in range(_KNOWN_ACCOUNTS))
     return frozenset(development_account(index, phrase).address.lower() for index, phrase in pairs)
+
+
+def checked_address(text: str) -> str:
+    """An address in checksum form; raises `ValueError` for anything else, and for a wrong checksum."""
+    if re.fullmatch(r"0x[0-9a-fA-F]{40}", text):
+        digits = text[2:]
+        if digits in (digits.lower(), digits.upper()) or is_checksum_address(text):
+            return to_checksum_address(text)
+        raise ValueError(f"{text!r} has a wrong checksum: a digit is mistyped")
+    raise ValueError(f"{text!r} is not an address")
 
 
 class AccountError(ValueError):

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
+from eth_abi.abi import encode
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
@@ -28,7 +29,8 @@ from rich.text import Text
 from web3.contract import Contract
 
 from weir.accounts import development_account
-from weir.chain import Call, Receipt, connect, pages
+from weir.artifacts import artifact
+from weir.chain import Call, Receipt, connect, encode_arguments, pages
 from weir.client import Weir
 from weir.deployment import (
     DAY,
@@ -68,6 +70,8 @@ TOLERANCE = 0.01
 
 FEW, MANY = 10, 1_000
 """Accounts on the side that a deleveraging takes from."""
+LEAVES = 10_000
+"""Accounts in the Merkle tree that the funding policy might have had instead of a mapping."""
 
 
 class BenchError(ValueError):
@@ -139,6 +143,14 @@ ACTIONS = (
     Action("request", "request redemption, not the account's first", 95_000),
     Action("roll", "roll: price a batch"),
     Action("claim", "claim a priced redemption", None, "Umbrella redeem 124,000"),
+    Action("refresh", "refresh a market in the same hour, the price moves"),
+    Action("refresh_hour", "the same, in a new hour: premium on open interest, not the first"),
+    Action("withdraw_position", "withdraw, one position, leverage rises"),
+    Action("post_target", "post a target, not the first"),
+    Action("post_tiers_first", f"post tiers of {FEW} accounts, their first"),
+    Action("post_tiers", f"post tiers of {FEW} accounts, not their first"),
+    Action("tier_mapping", "a tier read from a mapping (a transaction of its own)"),
+    Action("tier_proof", f"a tier proven by a Merkle path, {LEAVES:,} accounts (the same)"),
 )
 """Every figure, in the order in which they are measured and shown."""
 
@@ -161,7 +173,7 @@ PARAMETERS = Parameters(
 )
 
 ROLES = (
-    *("deployer", "governor", "guardian", "treasury", "keeper"),
+    *("deployer", "governor", "guardian", "treasury", "poster", "keeper"),
     *("market_maker", "holder", "dealer", "trader", "other_trader", "buyer", "seller"),
     *("saver", "debtor", "liquidator", "staker", "other_staker", "stranger"),
 )
@@ -482,6 +494,60 @@ def _tranche(stage: _Stage) -> Figures:
     yield "claim", stage.send("staker", stage.claim("staker", junior, 2_000))
 
 
+def _policy(stage: _Stage) -> Figures:
+    house, policy = stage.weir.clearing_house.functions, stage.weir.policy.functions
+    refresh = house.refresh(stage.weir.market_id("BTC"))
+    stage.price(BTC=60_050)
+    stage.send("keeper", refresh)
+    stage.price(BTC=60_100)
+    yield "refresh", stage.send("keeper", refresh)
+    for price in (60_050, 60_100):
+        stage.wait(HOUR)
+        stage.price(BTC=price)
+        gas = stage.send("keeper", refresh)
+    yield "refresh_hour", gas
+    amount = stage.units(60_000)
+    withdraw = stage.weir.vault.functions.withdraw(amount, _account("trader").address, [])
+    yield "withdraw_position", stage.send("trader", withdraw)
+
+    evidence = (keccak(text="inputs"), keccak(text="outputs"), 1)
+    target = stage.weir.fund_state().target
+    stage.send("poster", policy.postTarget(target, evidence))
+    yield "post_target", stage.send("poster", policy.postTarget(target * 11 // 10, evidence))
+    accounts = [_account(f"trader {i}").address for i in range(FEW)]
+    yield "post_tiers_first", stage.send("poster", policy.postTiers(accounts, [1] * FEW, evidence))
+    stage.wait(DAY)
+    yield "post_tiers", stage.send("poster", policy.postTiers(accounts, [0] * FEW, evidence))
+    yield from _tier_lookups(stage, accounts[0])
+
+
+def _tier_lookups(stage: _Stage, account: str) -> Figures:
+    """Reading one account's tier, kept in a mapping or proven against a root."""
+    chain = stage.weir.chain
+    leaves = [keccak(encode(["address", "uint256"], [account, 1]))]
+    leaves += [keccak(text=f"leaf {i}") for i in range(LEAVES - 1)]
+    root, proof = _merkle_path(leaves)
+    compiled = artifact("MerkleTiers", chain.root)
+    constructor = next(entry for entry in compiled.abi if entry["type"] == "constructor")
+    data = compiled.bytecode + encode_arguments(constructor, (root, account, 1))
+    made = chain.wait(chain.submit_raw(_account("deployer"), None, data)).contract
+    if made is None:
+        raise BenchError("MerkleTiers: the node reports no address")
+    tiers = chain.contract("MerkleTiers", made).functions
+    yield "tier_mapping", stage.send("stranger", tiers.byMapping(account))
+    yield "tier_proof", stage.send("stranger", tiers.byProof(account, 1, proof))
+
+
+def _merkle_path(leaves: Sequence[bytes]) -> tuple[bytes, list[bytes]]:
+    """Root, and the path of the first leaf; pairs are hashed in order of size, an odd last node goes up."""
+    level, path = list(leaves), []
+    while len(level) > 1:
+        path.append(level[1])
+        pairs = [sorted(level[i : i + 2]) for i in range(0, len(level), 2)]
+        level = [keccak(b"".join(pair)) if len(pair) == 2 else pair[0] for pair in pairs]
+    return level[0], path
+
+
 SCENARIOS: tuple[Callable[[_Stage], Figures], ...] = (
     _money,
     _trades,
@@ -496,6 +562,7 @@ SCENARIOS: tuple[Callable[[_Stage], Figures], ...] = (
     _deleveraging_solvent,
     _income,
     _tranche,
+    _policy,
 )
 
 

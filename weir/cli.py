@@ -33,8 +33,14 @@ __all__ = [
     "show_status",
 ]
 
-_LAZY = {"demo": "weir.simulation", "fuzz": "weir.fuzz.command", "keeper": "weir.keeper"}
-"""Commands that live in modules of their own, each as `command`."""
+_LAZY = {
+    "contribution": "weir.funding_commands:contribution",
+    "demo": "weir.simulation:command",
+    "fuzz": "weir.fuzz.command:command",
+    "keeper": "weir.keeper:command",
+    "post": "weir.funding_commands:post",
+}
+"""Commands that live in modules of their own."""
 
 
 class _Group(click.Group):
@@ -42,8 +48,9 @@ class _Group(click.Group):
         return sorted([*super().list_commands(ctx), *_LAZY])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if module := _LAZY.get(cmd_name):
-            command: click.Command = importlib.import_module(module).command
+        if place := _LAZY.get(cmd_name):
+            module, _, name = place.partition(":")
+            command: click.Command = getattr(importlib.import_module(module), name)
             return command
         return super().get_command(ctx, cmd_name)
 

@@ -18,13 +18,15 @@ from eth_account.signers.local import LocalAccount
 from web3 import Web3
 from web3.contract import Contract
 
-from weir.chain import Chain, connect, pages
+from weir.chain import Chain, Event, connect, pages
 from weir.deployment import Deployment, DeploymentError, MarketRecord, from_units, to_units, what_moved
 from weir.orders import Order, order_hash, sign_order
 
 __all__ = [
     "AccountState",
     "Actions",
+    "Charge",
+    "Contribution",
     "DefaultRecord",
     "FundState",
     "Identities",
@@ -42,6 +44,9 @@ PRICE_STATUS = ("ok", "stale", "out of bounds", "sequencer down", "unset")
 ACCOUNTS_PER_CALL = 50
 """Accounts that one call of the lens looks at: few enough for any node's gas limit of a call."""
 DEFAULTS_PER_CALL = 200
+
+NOBODY = "0x" + "00" * 20
+UNLIMITED = 2**256 - 1
 
 Block = int | str
 """A block's number, or "latest" or "pending"."""
@@ -65,7 +70,8 @@ class MarketState:
     """A market as a refresh would leave it now, its ledger, its parameters, and what the fund may pay for it.
 
     `stored_price` is the mark of the last refresh; `feed_price` (0 when it can't be read) is the oracle's,
-    good where `feed_status` is "ok". `notional` is one side's. `claims` is all unpaid profit.
+    good where `feed_status` is "ok". `notional` is one side's, `premium_rate` ppm of it a year, from each
+    side to the fund. `claims` is all unpaid profit.
     """
 
     id: int
@@ -97,6 +103,7 @@ class MarketState:
     max_funding_rate: int
     funding_period: int
     max_open_interest: int
+    premium_rate: int
     budget_share: int
     coinsurance: int
     budget_left: int
@@ -185,7 +192,11 @@ class TrancheState:
 
 @dataclass(frozen=True, slots=True)
 class FundState:
-    """The insurance fund with what has vested by now. `coverage`: ppm of the target; None while that is 0."""
+    """The insurance fund with what has vested by now, and what its funding policy makes of that.
+
+    `coverage`: ppm of the target; None while that is 0. `fund_share`: ppm of fees; `premium_rate`: ppm of
+    notional a year, each side; `scarcity`: ppm of new notional; `open_interest_cap`: notional of one market.
+    """
 
     skin: int
     unvested: int
@@ -194,6 +205,14 @@ class FundState:
     assets: int
     target: int
     coverage: int | None
+    stress: int
+    fund_share: int
+    premium_rate: int
+    scarcity: int
+    open_interest_cap: int
+    posted_target: int
+    posted_at: int
+    fresh: bool
     gate_open: bool
     insolvencies: int
     defaults: int
@@ -201,6 +220,48 @@ class FundState:
     stream_end: int
     junior_tranche: TrancheState
     senior_tranche: TrancheState
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What a trade costs an account beyond its fee, and why (`IFundingPolicy.Contribution`).
+
+    `amount` is the new notional at the sum of `scarcity`, `concentration`, `leverage` and `tier_rate`, in ppm
+    each. `coverage` is that after the trade, ppm; None where the fund need hold nothing. Tiers go from 0, the
+    best, to 4.
+    """
+
+    amount: int
+    scarcity: int
+    concentration: int
+    leverage: int
+    tier_rate: int
+    coverage: int | None
+    tier: int
+
+    @property
+    def rate(self) -> int:
+        """ppm of the new notional."""
+        return self.scarcity + self.concentration + self.leverage + self.tier_rate
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A contribution that an account paid, with its factors in ppm.
+
+    For new risk in `market`, of the new notional; for the leverage that a withdrawal added (`market` is
+    None), of the account's whole notional.
+    """
+
+    account: str
+    block: int
+    transaction: str
+    market: int | None
+    amount: int
+    scarcity: int
+    concentration: int
+    leverage: int
+    tier_rate: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,13 +292,17 @@ class MarketBooks:
     debt: int
     unsettled: int
     open_interest: int
+    accrued: int
     long_size: int
     short_size: int
 
     @property
     def surplus(self) -> int:
-        """P2: pool + residual - claims - unsettled + debt; what is below 0 is rounding slack."""
-        return self.pool + self.residual - self.claims - self.unsettled + self.debt
+        """P2: pool + residual - claims - unsettled + debt; what is below 0 is rounding slack.
+
+        `accrued` premium will be the fund's claims with the next refresh.
+        """
+        return self.pool + self.residual - self.claims - self.accrued - self.unsettled + self.debt
 
     @property
     def mismatch(self) -> int:
@@ -255,13 +320,13 @@ class Identities:
     cash: int
     pools: int
     fees: int
-    penalties: int
+    levies: int
     markets: tuple[MarketBooks, ...]
 
     @property
     def donations(self) -> int:
         """P1: what the vault holds beyond its books; below 0 it would owe what it does not have."""
-        return self.held - self.cash - self.pools - self.fees - self.penalties
+        return self.held - self.cash - self.pools - self.fees - self.levies
 
 
 # ---------------------------------------------------------------------- client
@@ -315,6 +380,10 @@ class Weir:
     @cached_property
     def oracle(self) -> Contract:
         return self._contract("PriceOracle")
+
+    @cached_property
+    def policy(self) -> Contract:
+        return self._contract("FundingPolicy")
 
     @cached_property
     def junior(self) -> Contract:
@@ -410,10 +479,51 @@ class Weir:
         raw = self.chain.call(self.lens.functions.fundState(), block=block)
         return _taken(
             FundState,
-            raw | raw["layers"],
-            coverage=raw["coverage"] if raw["target"] else None,
+            raw | raw["layers"] | raw["funding"],
+            coverage=raw["funding"]["coverage"] if raw["funding"]["target"] else None,
             junior_tranche=_taken(TrancheState, raw["junior"], address=raw["junior"]["tranche"]),
             senior_tranche=_taken(TrancheState, raw["senior"], address=raw["senior"]["tranche"]),
+        )
+
+    def preview_contribution(
+        self,
+        account: str,
+        market: int,
+        size: int,
+        price: int | None = None,
+        *,
+        is_maker: bool = False,
+        counterparty: str | None = None,
+        block: Block = "latest",
+    ) -> Contribution:
+        """What a trade would cost the account now beyond its fee.
+
+        `size` is signed, 1e-18, long positive; `price` is by default the mark of the last refresh, at which
+        all is valued. Without a counterparty the other side is somebody new. Raises `ContractError` where the
+        funding policy would refuse the trade.
+        """
+        if price is None:
+            state = self.chain.call(self.clearing_house.functions.marketState(market), block=block)
+            price = cast(int, state["price"])
+        intent = (account, counterparty or NOBODY, market, is_maker, size, price)
+        raw = self.chain.call(self.policy.functions.previewContribution(intent), block=block)
+        unlimited = raw["coverage"] == UNLIMITED
+        return _taken(Contribution, raw, coverage=None if unlimited else raw["coverage"])
+
+    def contributions(
+        self, account: str | None = None, first: int | None = None, last: int | None = None
+    ) -> tuple[Charge, ...]:
+        """What accounts, or this one, paid to the fund for new risk and leverage, and why; in order.
+
+        From one block to another: by default everything since the deployment.
+        """
+        first = self.deployment.block if first is None else first
+        last = int(self.chain.rpc("eth_blockNumber"), 16) if last is None else last
+        names = ("ContributionCharged", "LeverageCharged")
+        return tuple(
+            _charge(event)
+            for event in self.chain.logs([self.policy.address], first, last, names)
+            if account is None or event["account"] == account
         )
 
     def defaults(self, first: int = 1, *, block: Block = "latest") -> tuple[DefaultRecord, ...]:
@@ -497,6 +607,21 @@ def _market(raw: Mapping[str, Any]) -> MarketState:
         short=_taken(SideState, state["short"], index=raw["indexShort"]),
         claims=ledger["totalClaims"],
         budget_left=cover["left"],
+    )
+
+
+def _charge(event: Event) -> Charge:
+    for_risk = event.name == "ContributionCharged"
+    return Charge(
+        account=event["account"],
+        block=event.block,
+        transaction=event.transaction,
+        market=event["market"] if for_risk else None,
+        amount=event["amount"],
+        scarcity=event["scarcity"] if for_risk else 0,
+        concentration=event["concentration"] if for_risk else 0,
+        leverage=event["leverage"],
+        tier_rate=event["tierRate"] if for_risk else 0,
     )
 
 

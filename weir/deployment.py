@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
 from eth_account.signers.local import LocalAccount
-from eth_utils.address import is_address, to_checksum_address
 from eth_utils.crypto import keccak
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from web3 import Web3
 from web3.contract import Contract
 
-from weir.accounts import development_account, is_development_address, is_local_chain
+from weir.accounts import checked_address, development_account, is_development_address, is_local_chain
 from weir.artifacts import artifact
 from weir.chain import Call, Chain, created_address, encode_arguments
-from weir.governance import ADMIN, GOVERNOR, GUARDIAN, ROLES
+from weir.governance import ADMIN, GOVERNOR, ROLES
 
 __all__ = [
     "ContractRecord",
     "Deployment",
     "DeploymentError",
     "FundParameters",
+    "FundingParameters",
     "GovernanceParameters",
     "LiquidationParameters",
     "MarketParameters",
@@ -62,13 +62,7 @@ def from_units(units: int, decimals: int) -> Decimal:
 # ------------------------------------------------------------------ parameters
 
 
-def _checksum(address: str) -> str:
-    if not is_address(address):
-        raise ValueError(f"must be an address (got {address!r})")
-    return to_checksum_address(address)
-
-
-Address = Annotated[str, AfterValidator(_checksum)]
+Address = Annotated[str, AfterValidator(checked_address)]
 Ppm = Annotated[int, Field(ge=0, le=MILLION)]
 Seconds = Annotated[int, Field(ge=0, le=366 * DAY)]
 Usd = Annotated[Decimal, Field(ge=0, le=10**15, allow_inf_nan=False)]
@@ -133,26 +127,79 @@ class LiquidationParameters(_Model):
 
 
 class FundParameters(_Model):
-    """The insurance fund: its goals, how income is shared, and the windows of the markets' budgets."""
+    """The insurance fund: its own stake, how income is shared, and the windows of the markets' budgets."""
 
     skin_target: Usd = Decimal(100_000)
-    target_ratio: Ppm = 50_000
-    treasury_share: Annotated[Ppm, Field(le=500_000)] = 200_000
     junior_share: Ppm = 600_000
     stream_duration: Annotated[Seconds, Field(ge=DAY, le=90 * DAY)] = 7 * DAY
     budget_window: Annotated[Seconds, Field(ge=HOUR, le=30 * DAY)] = DAY
     epoch_duration: Annotated[Seconds, Field(ge=DAY, le=30 * DAY)] = 7 * DAY
 
 
+Surcharge = Annotated[int, Field(ge=0, le=20_000)]
+"""ppm of new notional, to 2%."""
+
+
+class FundingParameters(_Model):
+    """The funding policy: what the fund should hold, and what fees, open interest and new risk pay to it.
+
+    The defaults ask for 5% of open interest. At full coverage the fund gets 80% of fees and 0.5% of open
+    interest a year from each side; below 80% new risk costs more, below 20% open interest may not grow.
+    """
+
+    target_ratio: Ppm = 50_000
+    max_target_ratio: Ppm = 200_000
+    share_at_target: Ppm = 800_000
+    share_slope: Annotated[int, Field(ge=0, le=10 * MILLION)] = 400_000
+    share_min: Annotated[Ppm, Field(ge=500_000)] = 500_000
+    share_max: Annotated[Ppm, Field(ge=500_000)] = 1_000_000
+    premium_min: Annotated[Ppm, Field(le=500_000)] = 5_000
+    premium_max: Annotated[Ppm, Field(le=500_000)] = 100_000
+    stress_from: Annotated[int, Field(ge=0, le=5 * MILLION)] = 800_000
+    stop_below: Ppm = 200_000
+    max_scarcity: Surcharge = 1_000
+    concentration_from: Annotated[Ppm, Field(lt=MILLION)] = 100_000
+    max_concentration: Surcharge = 2_000
+    max_leverage: Surcharge = 300
+    leverage_from: Annotated[int, Field(ge=0, lt=1_000 * MILLION)] = 5 * MILLION
+    leverage_to: Annotated[int, Field(ge=1, le=1_000 * MILLION)] = 20 * MILLION
+    cap_multiple: Annotated[int, Field(ge=0, lt=2**32)] = 20 * MILLION
+    target_lifetime: Annotated[Seconds, Field(ge=HOUR, le=30 * DAY)] = 2 * DAY
+    tier_lifetime: Annotated[Seconds, Field(ge=DAY, le=365 * DAY)] = 30 * DAY
+    tier_rates: tuple[Surcharge, Surcharge, Surcharge, Surcharge, Surcharge] = (0, 50, 100, 300, 800)
+    cap_floor: Annotated[Usd, Field(le=10**9)] = Decimal(1_000_000)
+    concentration_floor: Annotated[Usd, Field(le=10**9)] = Decimal(1_000_000)
+    max_step: Annotated[Ppm, Field(ge=10_000)] = 250_000
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        rising = (
+            ("target_ratio", "max_target_ratio"),
+            ("share_min", "share_at_target"),
+            ("share_at_target", "share_max"),
+            ("premium_min", "premium_max"),
+            ("stop_below", "stress_from"),
+        )
+        for low, high in rising:
+            if getattr(self, low) > getattr(self, high):
+                raise ValueError(f"{low} must not be above {high}")
+        if self.leverage_from >= self.leverage_to:
+            raise ValueError("leverage_from must be below leverage_to")
+        if list(self.tier_rates) != sorted(self.tier_rates):
+            raise ValueError("tier_rates must not fall from one tier to the next")
+        return self
+
+
 class GovernanceParameters(_Model):
     """Who holds the powers, and how long each change waits.
 
-    Those left out are development accounts 1, 2 and 3, on local chains; elsewhere all three must be given.
+    Those left out are development accounts 1, 2, 3 and 4, on local chains; elsewhere all must be given.
     """
 
     governor: Address | None = None
     guardian: Address | None = None
     treasury: Address | None = None
+    poster: Address | None = None
     delay: Annotated[Seconds, Field(le=30 * DAY)] = GOVERNOR.delay
 
 
@@ -170,6 +217,7 @@ class Parameters(_Model):
     )
     liquidation: LiquidationParameters = LiquidationParameters()
     fund: FundParameters = FundParameters()
+    funding: FundingParameters = FundingParameters()
     governance: GovernanceParameters = GovernanceParameters()
     token: Address | None = None
     token_decimals: Annotated[int, Field(ge=6, le=18)] = 6
@@ -352,7 +400,12 @@ class _Deployer:
 
     def _roles(self) -> dict[str, str]:
         given = self.parameters.governance
-        named = {"governor": given.governor, "guardian": given.guardian, "treasury": given.treasury}
+        named = {
+            "governor": given.governor,
+            "guardian": given.guardian,
+            "treasury": given.treasury,
+            "poster": given.poster,
+        }
         if self.local:
             return {
                 role: holder or development_account(i).address
@@ -394,6 +447,8 @@ class _Deployer:
             "Authority",
             "PriceOracle",
             "Vault",
+            "FundingPolicy",
+            "Liquidations",
             "ClearingHouse",
             "InsuranceFund",
             "JuniorTranche",
@@ -402,18 +457,22 @@ class _Deployer:
         )
         first = int(self.chain.rpc("eth_getTransactionCount", self.account.address, "pending"), 16)
         at = {name: created_address(self.account.address, first + i) for i, name in enumerate(names)}
-        authority, oracle, vault, house, fund, junior, senior, _ = at.values()
+        authority, oracle, vault, policy, liquidations, house, fund, junior, senior, _ = at.values()
         liquidation = liquidation_struct(self.parameters.liquidation, decimals)
+        clearing = (authority, vault, fund, oracle, policy, liquidation)
+        funding = funding_struct(self.parameters.funding, decimals)
         income = fund_struct(self.parameters.fund, decimals)
         epoch = self.parameters.fund.epoch_duration
         arguments: dict[str, tuple[str, tuple[Any, ...]]] = {
             "Authority": ("Authority", (self.account.address,)),
             "PriceOracle": ("PriceOracle", (authority,)),
             "Vault": ("Vault", (authority, token, house, fund)),
-            "ClearingHouse": ("ClearingHouse", (authority, vault, fund, oracle, liquidation)),
+            "FundingPolicy": ("FundingPolicy", (authority, vault, house, fund, funding)),
+            "Liquidations": ("Liquidations", clearing),
+            "ClearingHouse": ("ClearingHouse", (*clearing, liquidations)),
             "InsuranceFund": (
                 "InsuranceFund",
-                (authority, token, vault, house, junior, senior, self.roles["treasury"], income),
+                (authority, token, vault, house, junior, senior, self.roles["treasury"], policy, income),
             ),
             "JuniorTranche": ("Tranche", (authority, token, fund, "Weir Junior Tranche", "wJUN", epoch)),
             "SeniorTranche": ("Tranche", (authority, token, fund, "Weir Senior Tranche", "wSEN", epoch)),
@@ -472,7 +531,7 @@ class _Deployer:
             for name in role.functions:
                 target, selectors = self.contracts[name].address, list(role.selectors(name))
                 self._send(authority.functions.setTargetFunctionRole(target, selectors, role.id))
-            holder = self.roles["guardian" if role is GUARDIAN else "governor"]
+            holder = self.roles.get(role.name, self.roles["governor"])
             # A role that acts at once by its nature keeps doing so.
             self._send(authority.functions.grantRole(role.id, holder, delay if role.delay else 0))
         self._send(authority.functions.renounceRole(ADMIN.id, self.account.address))
@@ -522,9 +581,23 @@ def fund_struct(fund: FundParameters, decimals: int) -> dict[str, int]:
     """`IInsuranceFund.Parameters`; `decimals` are the settlement token's."""
     return {
         "skinTarget": to_units(fund.skin_target, decimals),
-        "targetRatio": fund.target_ratio,
-        "treasuryShare": fund.treasury_share,
         "juniorShare": fund.junior_share,
         "streamDuration": fund.stream_duration,
         "budgetWindow": fund.budget_window,
     }
+
+
+def funding_struct(funding: FundingParameters, decimals: int) -> dict[str, Any]:
+    """`IFundingPolicy.Parameters`; `decimals` are the settlement token's."""
+    amounts = ("cap_floor", "concentration_floor")
+    values = {
+        _camel_case(name): to_units(value, decimals) if name in amounts else value
+        for name, value in dict(funding).items()
+    }
+    # As it comes back from a record in JSON.
+    return values | {"tierRates": list(funding.tier_rates)}
+
+
+def _camel_case(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)

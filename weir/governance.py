@@ -14,13 +14,17 @@ from types import MappingProxyType
 
 from eth_utils.crypto import keccak
 
-__all__ = ["ADMIN", "GOVERNOR", "GUARDIAN", "ROLES", "Role", "selector"]
+__all__ = ["ADMIN", "GOVERNOR", "GUARDIAN", "POSTER", "ROLES", "Role", "selector"]
 
 DAY = 86_400
 
 _MARKET_PARAMETERS = "(uint32,uint32,uint24,uint24,uint24,uint24,uint32,uint112)"
 _LIQUIDATION_PARAMETERS = "(uint24,uint24,uint24,uint32,uint128,uint24)"
-_FUND_PARAMETERS = "(uint128,uint32,uint24,uint24,uint32,uint32)"
+_FUND_PARAMETERS = "(uint128,uint24,uint32,uint32)"
+_FUNDING_PARAMETERS = (
+    f"({','.join(['uint24'] * 14)},{','.join(['uint32'] * 5)},uint24[5],uint96,uint96,uint24)"
+)
+_EVIDENCE = "(bytes32,bytes32,uint40)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ GOVERNOR = Role(
                 "setMarketCover(uint16,uint32,uint32)",
                 f"setParameters({_FUND_PARAMETERS})",
             ),
+            "FundingPolicy": (f"setParameters({_FUNDING_PARAMETERS})",),
             "JuniorTranche": ("setEpochDuration(uint32)",),
             "SeniorTranche": ("setEpochDuration(uint32)",),
         }
@@ -81,5 +86,20 @@ GOVERNOR = Role(
 GUARDIAN = Role("guardian", 2, 0, MappingProxyType({"ClearingHouse": ("pauseNewRisk(uint32)",)}))
 """Pauses new risk, at once and for a limited time."""
 
-ROLES = (ADMIN, GOVERNOR, GUARDIAN)
+POSTER = Role(
+    "poster",
+    3,
+    0,
+    MappingProxyType(
+        {
+            "FundingPolicy": (
+                f"postTarget(uint96,{_EVIDENCE})",
+                f"postTiers(address[],uint8[],{_EVIDENCE})",
+            )
+        }
+    ),
+)
+"""Posts the fund's target and the traders' tiers, at once and by bounded steps."""
+
+ROLES = (ADMIN, GOVERNOR, GUARDIAN, POSTER)
 """Every role; the deployer gives each to its holder and renounces `ADMIN` last."""

@@ -19,11 +19,14 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
 
 from weir import formatting
-from weir.results import FUND_LAYERS, LAYERS, CloseOut, Participant, RunResult, SeriesPoint
+from weir.results import FACTORS, FUND_LAYERS, LAYERS, CloseOut, Participant, RunResult, SeriesPoint
 
 __all__ = ["render", "write"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
+
+TOP = 10
+"""Accounts that the page names as those who contributed most."""
 
 Figure = dict[str, Any]
 """A Plotly figure, `data` and `layout`. A colour "@name" stands for the page's `--name`, light or dark."""
@@ -48,6 +51,8 @@ def render(result: RunResult) -> str:
     return environment.get_template("report.html.j2").render(
         result=result,
         layers=LAYERS,
+        factors=FACTORS,
+        contributors=result.contributors(TOP),
         fund_layers=FUND_LAYERS,
         figures=_figures(result),
         capped=_coverage_top(result) is not None,
@@ -178,11 +183,28 @@ def _coverage(result: RunResult) -> Figure:
     }
     if top is not None:
         yaxis["range"] = [0, top]
+    premium = _line(
+        result, "Premium rate, % a year", lambda p: p.premium_rate / 1e4, "@bad", ".2f", yaxis="y2"
+    )
+    scarcity = _line(
+        result, "Scarcity, bp of new notional", lambda p: p.scarcity / 100, "@skin", ".2f", yaxis="y2"
+    )
+    # At the usual parameters both lines grow alike: the dashes let the one below be seen.
+    scarcity["line"]["dash"] = "dash"
     return {
-        "data": [_line(result, "Coverage", attrgetter("coverage"), "@senior", ".1%", fill="tozeroy")],
+        "data": [
+            _line(result, "Coverage", attrgetter("coverage"), "@senior", ".1%", fill="tozeroy"),
+            premium,
+            scarcity,
+        ],
         "layout": {
-            "showlegend": False,
             "yaxis": yaxis,
+            "yaxis2": {
+                "title": {"text": "% a year · bp"},
+                "tickformat": "~g",
+                "tickmode": "auto",
+                "rangemode": "tozero",
+            },
             "shapes": [
                 {
                     "type": "line",
@@ -202,6 +224,7 @@ def _coverage(result: RunResult) -> Figure:
                     "yanchor": "bottom",
                     "xanchor": "right",
                     "text": "target",
+                    "bgcolor": "@card",
                     "showarrow": False,
                 }
             ],

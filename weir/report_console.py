@@ -1,4 +1,6 @@
-"""The end of a demo run on the console: who paid each default, the fund before and after, the identities."""
+"""The end of a demo run on the console: who paid each default, the fund before and after, who funded it, the
+identities.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +13,19 @@ from rich.table import Table
 from rich.text import Text
 
 from weir.formatting import address, number, percent, usd
-from weir.results import FUND_LAYERS, LAYERS, RunResult
+from weir.results import FACTORS, FUND_LAYERS, LAYERS, RunResult
 
 __all__ = ["render"]
 
+TOP = 5
+"""Accounts that are named as those who contributed most; the page names more."""
 _SHORT = LAYERS | {"skin": "Skin", "junior": "Junior", "senior": "Senior"}
 
 
 def render(result: RunResult) -> RenderableType:
     """Everything, ready for `rich.console.Console.print`."""
-    return Group(_headline(result), _defaults(result), _fund(result), _identities(result))
+    parts = (_headline, _defaults, _fund, _income, _contributors, _refusals, _identities)
+    return Group(*(part(result) for part in parts))
 
 
 def _headline(result: RunResult) -> RenderableType:
@@ -71,6 +76,37 @@ def _fund(result: RunResult) -> RenderableType:
     table.add_row("Target", _amount(before.target), "", "", _amount(after.target))
     table.add_row("Coverage", percent(before.coverage), "", "", percent(after.coverage))
     return table
+
+
+def _income(result: RunResult) -> RenderableType:
+    table = _table("Who funded the fund, USD", show_footer=True)
+    income = result.fees.income
+    table.add_column("Source", "All")
+    table.add_column("Paid by accounts", _amount(income), justify="right")
+    table.add_column("Share", justify="right")
+    for name, amount in result.sources:
+        table.add_row(name, _amount(amount), percent(amount / income if income else None))
+    return table
+
+
+def _contributors(result: RunResult) -> RenderableType:
+    people = result.contributors(TOP)
+    if not people:
+        return Text("No account paid a contribution.\n")
+    table = _table("Who contributed most, USD")
+    table.add_column("Account")
+    table.add_column("Role")
+    for name in (*FACTORS.values(), "Contributed", "Trading fees"):
+        table.add_column(name, justify="right", overflow="fold")
+    for one in people:
+        amounts = (*(amount for _, amount in one.contributions.factors()), one.contributions.total, one.fees)
+        table.add_row(Text(address(one.address)), Text(one.role), *map(_amount, amounts))
+    return table
+
+
+def _refusals(result: RunResult) -> RenderableType:
+    counts = ", ".join(f"{name} {number(count)}" for name, count in result.refusals.items())
+    return Text(f"Refused or cut down, orders and other wishes of traders: {counts or 'none'}.\n")
 
 
 def _identities(result: RunResult) -> RenderableType:

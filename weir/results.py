@@ -7,7 +7,7 @@ on the clock of the scenario.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -15,11 +15,13 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
 __all__ = [
+    "FACTORS",
     "FUND_LAYERS",
     "LAYERS",
     "Chain",
     "CloseOut",
     "Closed",
+    "Contributions",
     "Default",
     "Fees",
     "Fund",
@@ -27,8 +29,10 @@ __all__ = [
     "Gas",
     "Identity",
     "Ledger",
+    "MarketIncome",
     "Paid",
     "Participant",
+    "Post",
     "RunResult",
     "SeriesPoint",
     "Slack",
@@ -46,6 +50,14 @@ LAYERS: dict[str, str] = {
 FUND_LAYERS: tuple[str, ...] = ("skin", "junior", "senior")
 """The layers that the insurance fund pays; the others are borne by traders of the market."""
 
+FACTORS: dict[str, str] = {
+    "scarcity": "Scarcity",
+    "concentration": "Concentration",
+    "leverage": "Leverage",
+    "tier": "Tier",
+}
+"""Fields of `Contributions`, with their names in print: why new risk pays to the fund."""
+
 Exact = Annotated[
     Decimal,
     Field(allow_inf_nan=False),
@@ -62,10 +74,49 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Participant(_Model):
-    """One account: what it put in and what it ended with, in USD.
+class Contributions(_Model):
+    """What was paid to the fund for new risk and for leverage by withdrawal, by factor, USD."""
 
-    `skill` is the simulation's own measure of a trader, `liquidations` the number of times it was taken over.
+    scarcity: Exact = _ZERO
+    concentration: Exact = _ZERO
+    leverage: Exact = _ZERO
+    tier: Exact = _ZERO
+
+    def factors(self) -> Iterator[tuple[str, Decimal]]:
+        """Pairs of factor and amount."""
+        return ((factor, getattr(self, factor)) for factor in FACTORS)
+
+    @property
+    def total(self) -> Decimal:
+        """All factors together, USD."""
+        return sum((amount for _, amount in self.factors()), _ZERO)
+
+    @classmethod
+    def split(cls, units: int, rates: Mapping[str, int], decimals: int) -> Self:
+        """One charge in units of S, in proportion to the rates (ppm) that made it up.
+
+        Each part is rounded down to a unit; the first of the largest rates has what is left.
+        """
+        whole = sum(rates.values())
+        if units and not whole:
+            raise ValueError(f"a charge of {units} needs a rate")
+        parts = {factor: units * rate // whole if whole else 0 for factor, rate in rates.items()}
+        if units:
+            parts[max(rates, key=lambda factor: rates[factor])] += units - sum(parts.values())
+        return cls(**{factor: Decimal(part).scaleb(-decimals) for factor, part in parts.items()})
+
+    @classmethod
+    def sum(cls, records: Iterable[Contributions]) -> Self:
+        """The records added up, factor by factor."""
+        records = tuple(records)
+        return cls(**{factor: sum((getattr(one, factor) for one in records), _ZERO) for factor in FACTORS})
+
+
+class Participant(_Model):
+    """One account: what it put in and what it ended with, in USD, and what it paid of that.
+
+    `skill` is the simulation's own measure of a trader, `liquidations` the number of times it was taken over,
+    `fees` those of its trades.
     """
 
     address: str
@@ -75,6 +126,8 @@ class Participant(_Model):
     deposited: Exact
     equity: Exact
     liquidations: Count = 0
+    fees: Exact = _ZERO
+    contributions: Contributions = Contributions()
 
 
 class Closed(_Model):
@@ -150,13 +203,56 @@ class Default(_Model):
 
 
 class Fees(_Model):
-    """What accounts paid in fees and who received it, USD."""
+    """What accounts paid in fees, levies, premium and bounties, and who received it, USD.
+
+    What they paid: `trading` fees, `contributions`, `penalties`, bounties (`liquidators`), and `premium`: as
+    much of `premium_charged` as the fund's account has got in cash; the rest are claims that wait for
+    losers' money, or were lost with them. `premium_collected` has reached the fund's layers.
+    """
 
     paid: Exact
     fund: Exact
     treasury: Exact
     liquidators: Exact
     undistributed: Exact = _ZERO
+    trading: Exact = _ZERO
+    contributions: Contributions = Contributions()
+    penalties: Exact = _ZERO
+    premium_charged: Exact = _ZERO
+    premium: Exact = _ZERO
+    premium_collected: Exact = _ZERO
+
+    @property
+    def fund_share(self) -> Decimal:
+        """The fund's part of trading fees, with those that are not yet distributed, USD."""
+        return self.trading - self.treasury
+
+    @property
+    def income(self) -> Decimal:
+        """What accounts paid to the fund: share of fees, contributions, penalties and premium, USD."""
+        return self.fund_share + self.contributions.total + self.penalties + self.premium
+
+
+class MarketIncome(_Model):
+    """What one market paid to the fund, USD: contributions of its new risk, premium charged on its open
+    interest (both sides).
+    """
+
+    contributions: Contributions = Contributions()
+    premium_charged: Exact = _ZERO
+
+
+class Post(_Model):
+    """What the poster told the funding policy, and why: the texts whose keccak hashes it gave as evidence.
+
+    `block` is the one that the inputs were read at.
+    """
+
+    kind: Literal["target", "tiers"]
+    time: Time
+    block: Count
+    inputs: str
+    outputs: str
 
 
 class Ledger(_Model):
@@ -203,7 +299,9 @@ class SeriesPoint(_Model):
     `time` is when the step's prices were set; the rest is as the step left it, and events of the step have
     times from this one up to, not including, the next point's. Prices in USD by market; layers and open
     interest (one side, all markets) in USD; `liquidations` and `deleverages` since the start; `margin_used`
-    is margin required over equity, all accounts together.
+    is margin required over equity, all accounts together. `premium_rate` (ppm of open interest a year, each
+    side), `scarcity` (ppm of new notional) and `fund_share` (ppm of fees) are the funding policy's at this
+    coverage; `contributions` and `premium` (charged) are USD since the deployment.
     """
 
     time: Time
@@ -216,6 +314,11 @@ class SeriesPoint(_Model):
     liquidations: Count = 0
     deleverages: Count = 0
     margin_used: float | None = None
+    premium_rate: Count = 0
+    scarcity: Count = 0
+    fund_share: Count = 0
+    contributions: Exact = _ZERO
+    premium: Exact = _ZERO
 
 
 class Identity(_Model):
@@ -265,7 +368,9 @@ class RunResult(_Model):
     """Everything that a demo run leaves behind. `save` and `load` are its JSON.
 
     `accounts`, `liquidations` and `deleverages` count the entries of `participants`, `liquidation_events` and
-    `deleverage_events`; a result in which they do not is refused with a ValueError.
+    `deleverage_events`; a result in which they do not is refused with a ValueError. `income` is by market,
+    without what withdrawals paid; `refusals` counts what traders wished and the contracts refused, or
+    granted in part only, by the name of the error. `posts` are in order.
     """
 
     scenario: str
@@ -291,6 +396,9 @@ class RunResult(_Model):
     identities: tuple[Identity, ...]
     slack: Slack
     gas: dict[str, Gas] = {}
+    income: dict[str, MarketIncome] = {}
+    refusals: dict[str, Count] = {}
+    posts: tuple[Post, ...] = ()
     parameters: dict[str, dict[str, Scalar]] = {}
 
     @model_validator(mode="after")
@@ -323,6 +431,29 @@ class RunResult(_Model):
     def remainder(self) -> Decimal:
         """What nobody paid over all defaults, USD."""
         return sum((default.remainder for default in self.defaults), _ZERO)
+
+    @property
+    def sources(self) -> tuple[tuple[str, Decimal], ...]:
+        """What the fund lives on: names in print, and what accounts paid of each, USD. Sum: `fees.income`."""
+        fees = self.fees
+        return (
+            ("Share of trading fees", fees.fund_share),
+            *((f"Contributions: {FACTORS[f].lower()}", amount) for f, amount in fees.contributions.factors()),
+            ("Premium", fees.premium),
+            ("Penalties", fees.penalties),
+        )
+
+    @property
+    def withdrawal_contributions(self) -> Contributions:
+        """What was paid for leverage by withdrawal: contributions that belong to no market."""
+        markets = Contributions.sum(income.contributions for income in self.income.values())
+        paid = self.fees.contributions
+        return Contributions(**{f: getattr(paid, f) - amount for f, amount in markets.factors()})
+
+    def contributors(self, most: int) -> tuple[Participant, ...]:
+        """The accounts that contributed most to the fund, largest first, of those that did."""
+        paid = (one for one in self.participants if one.contributions.total)
+        return tuple(sorted(paid, key=lambda one: (-one.contributions.total, one.address))[:most])
 
     @property
     def peak_open_interest(self) -> Decimal:

@@ -27,6 +27,7 @@ NEAR = 0.8
 """Maintenance margin over equity from which an account counts as near liquidation."""
 DUST = 10**9
 """Wei of size by which roundings may open P3; the protocol itself ignores open interest below it."""
+HOUR = 3_600
 ROWS = 20
 """Accounts, and defaults, that a table shows; the JSON has all."""
 
@@ -48,7 +49,7 @@ def collect(weir: Weir) -> Status:
         "block": block,
         "time": int(header["timestamp"], 16),
         "markets": _markets(weir, block),
-        "fund": _fund(weir, block),
+        "fund": _fund(weir, block, int(header["timestamp"], 16)),
         "accounts": {"count": len(accounts), "at_risk": _at_risk(weir, accounts)},
         "defaults": _defaults(weir, block),
         "identities": _identities(weir, weir.identities(block=block)),
@@ -74,11 +75,16 @@ def _markets(weir: Weir, block: int) -> list[Status]:
     ]
 
 
-def _fund(weir: Weir, block: int) -> Status:
+def _fund(weir: Weir, block: int, now: int) -> Status:
+    """Its layers, and what its funding policy makes of them; the posted target with its age in seconds."""
     fund = weir.fund_state(block=block)
-    amounts = ("skin", "unvested", "junior", "senior", "assets", "target")
+    amounts = ("skin", "unvested", "junior", "senior", "assets", "target", "open_interest_cap")
+    ratios = ("fund_share", "premium_rate", "scarcity")
+    posted = {"amount": weir.usd(fund.posted_target), "age": now - fund.posted_at, "fresh": fund.fresh}
     return {name: weir.usd(getattr(fund, name)) for name in amounts} | {
         "coverage": None if fund.coverage is None else fund.coverage / MILLION,
+        **{name: getattr(fund, name) / MILLION for name in ratios},
+        "posted_target": posted if fund.posted_at else None,
         "gate_open": fund.gate_open,
         "insolvencies": fund.insolvencies,
         "defaults": fund.defaults,
@@ -133,7 +139,7 @@ def _identities(weir: Weir, found: Identities) -> list[Status]:
     lines: list[Status] = [
         {
             "id": "P1",
-            "statement": "held by the vault = cash + pools + fees + penalties (+ donations)",
+            "statement": "held by the vault = cash + pools + fees + levies (+ donations)",
             "difference": weir.usd(found.donations),
             "unit": "USD",
             "holds": found.donations >= 0,
@@ -175,6 +181,7 @@ def render(status: Status) -> RenderableType:
         Text(header, style="bold"),
         _market_table(status["markets"]),
         _fund_table(status["fund"]),
+        _funding_table(status["fund"]),
         _risk_table(status["accounts"]),
         _default_table(status["defaults"]),
         _identity_table(status["identities"]),
@@ -212,6 +219,26 @@ def _fund_table(fund: Mapping[str, Any]) -> Table:
         ),
     )
     return table
+
+
+def _funding_table(fund: Mapping[str, Any]) -> Table:
+    columns = ("Share of fees", "Premium a year", "Scarcity", "Cap on a market", "Posted target")
+    table = _table("Funding policy", *columns)
+    table.add_row(
+        percent(fund["fund_share"]),
+        percent(fund["premium_rate"], 2),
+        percent(fund["scarcity"], 3),
+        usd(fund["open_interest_cap"]),
+        _posted(fund["posted_target"]),
+    )
+    return table
+
+
+def _posted(posted: Mapping[str, Any] | None) -> str:
+    if posted is None:
+        return "none"
+    hours = number(posted["age"] / HOUR, 1)
+    return f"{usd(posted['amount'])}, {hours} h ago{'' if posted['fresh'] else ', expired'}"
 
 
 def _risk_table(accounts: Mapping[str, Any]) -> RenderableType:

@@ -5,6 +5,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {LibString} from "solady/utils/LibString.sol";
 import {IClearingHouse} from "../../contracts/interfaces/IClearingHouse.sol";
 import {IInsuranceFund} from "../../contracts/interfaces/IInsuranceFund.sol";
+import {IMarkets} from "../../contracts/interfaces/IMarkets.sol";
 import {IVault} from "../../contracts/interfaces/IVault.sol";
 import {Bits} from "../../contracts/libraries/Bits.sol";
 import {SideMath} from "../../contracts/libraries/SideMath.sol";
@@ -97,10 +98,10 @@ contract Checks {
     /// @notice How far every property is from what it says.
     function measure(address[] calldata accounts) public view returns (Figures memory f) {
         f.markets = new MarketFigures[](_MARKETS);
-        IClearingHouse.MarketState[] memory states = new IClearingHouse.MarketState[](_MARKETS);
+        IMarkets.MarketState[] memory states = new IMarkets.MarketState[](_MARKETS);
         uint256 pools;
         for (uint16 m; m < _MARKETS; ++m) {
-            IClearingHouse.MarketState memory s = _HOUSE.marketState(m);
+            IMarkets.MarketState memory s = _HOUSE.marketState(m);
             IVault.MarketLedger memory ledger = _VAULT.marketLedger(m);
             MarketFigures memory x = f.markets[m];
             states[m] = s;
@@ -121,7 +122,7 @@ contract Checks {
 
     function _ofAccounts(
         address[] calldata accounts,
-        IClearingHouse.MarketState[] memory states,
+        IMarkets.MarketState[] memory states,
         Figures memory f
     ) private view returns (uint256 sum) {
         for (uint256 i; i < accounts.length; ++i) {
@@ -147,11 +148,11 @@ contract Checks {
     function _ofRecord(
         address account,
         uint16 market,
-        IClearingHouse.MarketState memory s,
+        IMarkets.MarketState memory s,
         MarketFigures memory x
     ) private view {
-        IClearingHouse.Position memory p = _HOUSE.position(account, market);
-        IClearingHouse.Side memory side = p.isShort ? s.short : s.long;
+        IMarkets.Position memory p = _HOUSE.position(account, market);
+        IMarkets.Side memory side = p.isShort ? s.short : s.long;
         bool live = p.epoch == side.epoch;
         int256 index =
             live

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IClearingHouse} from "../../contracts/interfaces/IClearingHouse.sol";
+import {IMarkets} from "../../contracts/interfaces/IMarkets.sol";
 import {IPriceOracle} from "../../contracts/interfaces/IPriceOracle.sol";
 import {ITranche} from "../../contracts/interfaces/ITranche.sol";
 import {SideMath} from "../../contracts/libraries/SideMath.sol";
@@ -191,7 +192,7 @@ contract Handlers is Ledger {
         if (held == 0) return _trade(r);
         while ((held >> market) & 1 == 0) market = uint16((market + 1) % MARKETS);
 
-        IClearingHouse.MarketState memory state = _house.marketState(market);
+        IMarkets.MarketState memory state = _house.marketState(market);
         int256 own = _sizeOf(_accounts[maker], market, state);
         uint256 taker = r.below(ACCOUNTS);
         int256 other = _sizeOf(_accounts[taker], market, state);
@@ -493,13 +494,9 @@ contract Handlers is Ledger {
         return status == IPriceOracle.Status.Ok ? price : _house.marketState(market).price;
     }
 
-    function _sizeOf(
-        address account,
-        uint16 market,
-        IClearingHouse.MarketState memory state
-    ) private view returns (int256) {
-        IClearingHouse.Position memory p = _house.position(account, market);
-        IClearingHouse.Side memory side = p.isShort ? state.short : state.long;
+    function _sizeOf(address account, uint16 market, IMarkets.MarketState memory state) private view returns (int256) {
+        IMarkets.Position memory p = _house.position(account, market);
+        IMarkets.Side memory side = p.isShort ? state.short : state.long;
         if (p.size == 0 || p.epoch != side.epoch) return 0;
         int256 size = int256(SideMath.sizeDown(p.size, side.multiplier, p.multiplier));
         return p.isShort ? -size : size;

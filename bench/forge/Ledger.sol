@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IClearingHouse} from "../../contracts/interfaces/IClearingHouse.sol";
 import {IInsuranceFund} from "../../contracts/interfaces/IInsuranceFund.sol";
+import {IMarkets} from "../../contracts/interfaces/IMarkets.sol";
 import {IPriceOracle} from "../../contracts/interfaces/IPriceOracle.sol";
 import {ITranche} from "../../contracts/interfaces/ITranche.sol";
 import {IVault} from "../../contracts/interfaces/IVault.sol";
@@ -58,13 +59,13 @@ abstract contract Ledger {
 
     // Units of S, since the beginning.
     uint256 internal _feesPaid;
-    uint256 private _penaltiesPaid;
+    uint256 private _leviesPaid;
     uint256 internal _received; // by the fund, as income
     uint256 internal _came; // into the fund
     uint256 internal _went; // out of the fund, but for losses
     uint256 private _lost; // by the fund
     uint256 private _assetsAtFirst;
-    uint256 private _penaltiesBefore;
+    uint256 private _leviesBefore;
     bool internal _liquidates; // the call may cost the fund a bounty
 
     constructor(System.Parts memory parts) {
@@ -94,10 +95,10 @@ abstract contract Ledger {
         return true;
     }
 
-    /// @notice P10: fees and penalties paid are with the fund, with the treasury, or not yet collected.
+    /// @notice P10: fees and levies paid are with the fund, with the treasury, or not yet collected.
     function feesHold() external view returns (bool) {
-        (uint256 fees, uint256 penalties) = _vault.uncollected();
-        return _feesPaid + _penaltiesPaid == _received + _token.balanceOf(TREASURY) + fees + penalties;
+        (uint256 fees, uint256 levies) = _vault.uncollected();
+        return _feesPaid + _leviesPaid == _received + _token.balanceOf(TREASURY) + fees + levies;
     }
 
     // -------------------------------------------------------------- following
@@ -112,9 +113,9 @@ abstract contract Ledger {
     /// @dev After every call, which settled so many accounts at most.
     function _follow(uint256 settled) internal {
         ++counts.calls;
-        (, uint256 penalties) = _vault.uncollected();
-        if (penalties > _penaltiesBefore) _penaltiesPaid += penalties - _penaltiesBefore;
-        _penaltiesBefore = penalties;
+        (, uint256 levies) = _vault.uncollected();
+        if (levies > _leviesBefore) _leviesPaid += levies - _leviesBefore;
+        _leviesBefore = levies;
 
         MarketBefore[MARKETS] memory before = _markets;
         for (uint16 m; m < MARKETS; ++m) {
@@ -134,7 +135,7 @@ abstract contract Ledger {
     }
 
     function _market(uint16 m) private view returns (MarketBefore memory) {
-        IClearingHouse.MarketState memory state = _house.marketState(m);
+        IMarkets.MarketState memory state = _house.marketState(m);
         return MarketBefore(state.valueIndex, state.openInterest, _vault.marketLedger(m).totalClaimUnits);
     }
 

@@ -2,7 +2,9 @@
 pragma solidity 0.8.37;
 
 import {IClearingHouse} from "../../contracts/interfaces/IClearingHouse.sol";
+import {IFundingPolicy} from "../../contracts/interfaces/IFundingPolicy.sol";
 import {IInsuranceFund} from "../../contracts/interfaces/IInsuranceFund.sol";
+import {IMarkets} from "../../contracts/interfaces/IMarkets.sol";
 import {IPriceOracle} from "../../contracts/interfaces/IPriceOracle.sol";
 import {ITranche} from "../../contracts/interfaces/ITranche.sol";
 import {IVault} from "../../contracts/interfaces/IVault.sol";
@@ -66,30 +68,34 @@ abstract contract System {
 
     function _createSystem(Parts memory p) private {
         // Each of these knows others as immutables, so their addresses are computed from the nonces to come.
-        address[7] memory planned;
+        address[9] memory planned;
         uint256 nonce = VM.getNonce(address(this));
         for (uint256 i; i < planned.length; ++i) planned[i] = VM.computeCreateAddress(address(this), nonce + i);
         (p.oracle, p.vault, p.house, p.fund) = (
             IPriceOracle(planned[1]),
             IVault(planned[2]),
-            IClearingHouse(planned[3]),
-            IInsuranceFund(planned[4])
+            IClearingHouse(planned[5]),
+            IInsuranceFund(planned[6])
         );
-        (p.junior, p.senior) = (ITranche(planned[5]), ITranche(planned[6]));
+        (p.junior, p.senior) = (ITranche(planned[7]), ITranche(planned[8]));
 
-        bytes[7] memory arguments = [
+        bytes[9] memory arguments = [
             abi.encode(address(this)),
             abi.encode(planned[0]),
             abi.encode(planned[0], p.token, p.house, p.fund),
-            abi.encode(planned[0], p.vault, p.fund, p.oracle, _liquidation()),
-            abi.encode(planned[0], p.token, p.vault, p.house, p.junior, p.senior, TREASURY, _income()),
+            abi.encode(planned[0], p.vault, p.house, p.fund, _funding()),
+            abi.encode(planned[0], p.vault, p.fund, p.oracle, planned[3], _liquidation()),
+            abi.encode(planned[0], p.vault, p.fund, p.oracle, planned[3], _liquidation(), planned[4]),
+            abi.encode(planned[0], p.token, p.vault, p.house, p.junior, p.senior, TREASURY, planned[3], _income()),
             abi.encode(planned[0], p.token, p.fund, "Weir Junior Tranche", "wJUN", uint32(1 days)),
             abi.encode(planned[0], p.token, p.fund, "Weir Senior Tranche", "wSEN", uint32(1 days))
         ];
-        string[7] memory names = [
+        string[9] memory names = [
             "Authority",
             "PriceOracle",
             "Vault",
+            "FundingPolicy",
+            "Liquidations",
             "ClearingHouse",
             "InsuranceFund",
             "Tranche",
@@ -107,9 +113,9 @@ abstract contract System {
         }
     }
 
-    function _market() private pure returns (IClearingHouse.MarketParameters memory) {
+    function _market() private pure returns (IMarkets.MarketParameters memory) {
         return
-            IClearingHouse.MarketParameters({
+            IMarkets.MarketParameters({
                 initialMarginRatio: 50_000,
                 maintenanceMarginRatio: 30_000,
                 makerFee: uint24(MAKER_FEE),
@@ -121,9 +127,9 @@ abstract contract System {
             });
     }
 
-    function _liquidation() private pure returns (IClearingHouse.LiquidationParameters memory) {
+    function _liquidation() private pure returns (IMarkets.LiquidationParameters memory) {
         return
-            IClearingHouse.LiquidationParameters({
+            IMarkets.LiquidationParameters({
                 bountyStart: 2000,
                 bountyMax: 15_000,
                 penalty: 5000,
@@ -137,12 +143,19 @@ abstract contract System {
         return
             IInsuranceFund.Parameters({
                 skinTarget: uint128(400 * DOLLAR),
-                targetRatio: 50_000,
-                treasuryShare: 200_000,
                 juniorShare: 600_000,
                 streamDuration: 7 days,
                 budgetWindow: 1 days
             });
+    }
+
+    /// @dev It shares out fees, and asks nothing of traders.
+    function _funding() private pure returns (IFundingPolicy.Parameters memory p) {
+        (p.targetRatio, p.maxTargetRatio) = (50_000, 200_000);
+        (p.shareAtTarget, p.shareSlope, p.shareMin, p.shareMax) = (800_000, 400_000, 500_000, 1_000_000);
+        (p.leverageFrom, p.leverageTo) = (5_000_000, 20_000_000);
+        (p.targetLifetime, p.tierLifetime, p.maxStep) = (2 days, 30 days, 250_000);
+        p.capFloor = type(uint96).max;
     }
 
     /// @dev The manifest takes a megabyte of memory, which a call of its own gives back.

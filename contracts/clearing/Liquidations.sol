@@ -2,9 +2,10 @@
 pragma solidity 0.8.37;
 
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
-import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {ILiquidations} from "../interfaces/ILiquidations.sol";
 import {Bits} from "../libraries/Bits.sol";
 import {SideMath} from "../libraries/SideMath.sol";
+import {Markets} from "./Markets.sol";
 import {Solvency} from "./Solvency.sol";
 
 /// @title Liquidations
@@ -13,10 +14,27 @@ import {Solvency} from "./Solvency.sol";
 /// - When the auction has run out, or the fund may not pay, anyone may close it against the opposing side; the cost does not
 ///   depend on the number of accounts.
 /// - Losses are resolved before positions move, so nobody sheds a share of them by the same transaction.
-abstract contract Liquidations is Solvency {
+/// @dev A module of the clearing house, too large to be part of its code: deployed before it, and run by it through delegatecall,
+/// on the house's storage and as the house to whatever it calls. Nothing can replace it: the house knows its address as
+/// an immutable, there is no delegatecall in it, and no selfdestruct.
+/// - The parts that both inherit declare all storage that is used here, in one order, so the layouts coincide. Storage may
+///   be declared by those parts, or by what only the house inherits, never here.
+/// - Called by itself it is harmless. Its own storage knows no market and no position; whatever would settle, charge or resolve
+///   ends at the vault, the fund or the policy, which serve the house alone. What is left are views, `flag`, which can mark an account that
+///   is in debt, and the restricted functions: they write numbers here that nobody reads.
+contract Liquidations is ILiquidations, Solvency {
+    constructor(
+        address manager,
+        address vault_,
+        address fund_,
+        address oracle_,
+        address policy_,
+        LiquidationParameters memory liquidationParameters_
+    ) Markets(manager, vault_, fund_, oracle_, policy_, liquidationParameters_) {}
+
     // ------------------------------------------------------------ liquidation
 
-    /// @inheritdoc IClearingHouse
+    /// @inheritdoc ILiquidations
     function liquidate(address account, uint256 fraction, address[] calldata accounts) external nonReentrant {
         if (account == msg.sender) revert SelfTrade(account);
         if (fraction == 0) revert ZeroSize();
@@ -136,7 +154,7 @@ abstract contract Liquidations is Solvency {
 
     // ----------------------------------------------------------- deleveraging
 
-    /// @inheritdoc IClearingHouse
+    /// @inheritdoc ILiquidations
     function deleverage(address account, address[] calldata accounts) external nonReentrant {
         _settleMany(accounts);
         Health memory h = _settledFlagged(account);

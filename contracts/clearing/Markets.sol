@@ -4,8 +4,9 @@ pragma solidity 0.8.37;
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
-import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {IFundingPolicy} from "../interfaces/IFundingPolicy.sol";
 import {IInsuranceFund} from "../interfaces/IInsuranceFund.sol";
+import {IMarkets} from "../interfaces/IMarkets.sol";
 import {IPriceOracle} from "../interfaces/IPriceOracle.sol";
 import {IVault} from "../interfaces/IVault.sol";
 import {SideMath} from "../libraries/SideMath.sol";
@@ -15,7 +16,7 @@ import {ParameterBounds} from "../ParameterBounds.sol";
 /// @notice Parameters, price and funding, side indices and their epochs, closing, and the pause. SPECIFICATION.md section 3.
 /// - Price and funding move one number, the value index V; a side's K follows from it, so a refresh writes two slots.
 /// - Long and short open interest are equal by construction: there is one number.
-abstract contract Markets is IClearingHouse, AccessManaged {
+abstract contract Markets is IMarkets, AccessManaged {
     using SafeCastLib for uint256;
     using SafeCastLib for int256;
 
@@ -27,41 +28,44 @@ abstract contract Markets is IClearingHouse, AccessManaged {
     IVault internal immutable _VAULT;
     IInsuranceFund internal immutable _FUND;
     IPriceOracle internal immutable _ORACLE;
+    IFundingPolicy internal immutable _POLICY;
     ParameterBounds private immutable _BOUNDS;
     /// @dev size * price / SCALE is an amount of S.
     uint256 internal immutable _SCALE;
 
-    /// @inheritdoc IClearingHouse
+    /// @inheritdoc IMarkets
     uint16 public marketCount;
-    /// @inheritdoc IClearingHouse
+    /// @inheritdoc IMarkets
     uint256 public pausedUntil;
     uint256 private _pausedAt;
     LiquidationParameters internal _liquidation;
     mapping(uint16 market => MarketState) internal _markets;
     mapping(uint16 market => MarketParameters) internal _parameters;
-    /// @inheritdoc IClearingHouse
+    /// @inheritdoc IMarkets
     mapping(uint16 market => bytes32) public symbolOf;
-    /// @inheritdoc IClearingHouse
+    /// @inheritdoc IMarkets
     mapping(uint16 market => mapping(bool isShort => mapping(uint16 epoch => int256))) public finalIndex;
 
     constructor(
         address manager,
-        address vault,
-        address fund,
-        address oracle,
+        address vault_,
+        address fund_,
+        address oracle_,
+        address policy_,
         LiquidationParameters memory liquidationParameters_
     ) AccessManaged(manager) {
-        _VAULT = IVault(vault);
-        _FUND = IInsuranceFund(fund);
-        _ORACLE = IPriceOracle(oracle);
-        _SCALE = 10 ** (36 - IVault(vault).assetDecimals());
+        _VAULT = IVault(vault_);
+        _FUND = IInsuranceFund(fund_);
+        _ORACLE = IPriceOracle(oracle_);
+        _POLICY = IFundingPolicy(policy_);
+        _SCALE = 10 ** (36 - IVault(vault_).assetDecimals());
         _BOUNDS = new ParameterBounds();
         _setLiquidationParameters(liquidationParameters_);
     }
 
     // ------------------------------------------------------------- governance
 
-    /// @inheritdoc IClearingHouse
+    /// @inheritdoc IMarkets
     function addMarket(
         bytes32 symbol,
         MarketParameters calldata parameters
@@ -84,7 +88,7 @@ abstract contract Markets is IClearingHouse, AccessManaged {
         emit MarketRefreshed(market, price, s.valueIndex, 0);
     }
 
-    /// @inheritdoc IClearingHouse
+    /// @inheritdoc IMarkets
     function setMarketParameters(uint16 market, MarketParameters calldata parameters) external restricted {
         _requireKnown(market);
         // Funding up to now accrues at the old rate, where there is a price.
@@ -92,12 +96,12 @@ abstract contract Markets is IClearingHouse, AccessManaged {
         _setMarketParameters(market, parameters);
     }
 
-    /// @inheritdoc IClearingHouse
+    /// @inheritdoc IMarkets
     function setLiquidationParameters(LiquidationParameters calldata parameters) external restricted {
         _setLiquidationParameters(parameters);
     }
 
-    /// @inheritdoc IClearingHouse
+    /// @inheritdoc IMarkets
     function closeMarket(uint16 market, uint128 price) external restricted {
         MarketState storage s = _markets[market];
         if (s.status != MarketStatus.Open) revert MarketNotOpen(market);
@@ -108,9 +112,10 @@ abstract contract Markets is IClearingHouse, AccessManaged {
         emit MarketRefreshed(market, price, s.valueIndex, s.premium);
         emit MarketClosed(market, price);
         _endEpochs(market);
+        _POLICY.observe(market, 0);
     }
 
-    /// @inheritdoc IClearingHouse
+    /// @inheritdoc IMarkets
     function pauseNewRisk(uint32 duration) external restricted {
         if (duration > MAX_PAUSE) revert PauseTooLong(duration, MAX_PAUSE);
         uint256 allowedFrom = _pausedAt == 0 ? 0 : _pausedAt + PAUSE_INTERVAL;
@@ -121,20 +126,21 @@ abstract contract Markets is IClearingHouse, AccessManaged {
 
     // ---------------------------------------------------------------- refresh
 
-    /// @inheritdoc IClearingHouse
+    /// @inheritdoc IMarkets
     function refresh(uint16 market) external {
         _requireKnown(market);
         _refresh(market);
     }
 
-    /// @dev Once a block: the premium's average, then funding, then the price.
+    /// @dev Once a block: the average of trades' premiums, then funding, then the price; and once an hour what open interest owes the fund.
     function _refresh(uint16 market) internal {
         MarketState storage s = _markets[market];
         if (s.status != MarketStatus.Open) return;
         // Both: on some rollups many blocks share a number.
         if (s.updatedBlock == block.number && s.updatedAt == block.timestamp) return;
         MarketParameters storage p = _parameters[market];
-        uint256 elapsed = block.timestamp - s.updatedAt;
+        (uint256 updatedAt, uint256 priceBefore) = (s.updatedAt, s.price);
+        uint256 elapsed = block.timestamp - updatedAt;
         uint256 period = p.fundingPeriod;
         int256 premium = SideMath.premiumAfter(s.premium, s.lastPremium, elapsed, period);
         int256 funding = SideMath.fundingPerUnit(s.price, premium, p.maxFundingRate, elapsed, period);
@@ -146,6 +152,22 @@ abstract contract Markets is IClearingHouse, AccessManaged {
         s.updatedAt = uint40(block.timestamp);
         s.updatedBlock = uint40(block.number);
         emit MarketRefreshed(market, price, s.valueIndex, premium);
+        uint256 hoursOwed = SideMath.hoursBegun(updatedAt, block.timestamp);
+        if (hoursOwed != 0) _chargePremium(market, priceBefore, hoursOwed);
+    }
+
+    /// @dev Both sides owe it by size; it is the fund's profit in this market, paid like any other.
+    function _chargePremium(uint16 market, uint256 price, uint256 hoursOwed) private {
+        MarketState storage s = _markets[market];
+        uint256 openInterest = s.openInterest;
+        uint256 rate = _POLICY.observe(market, SideMath.notionalDown(openInterest, price, _SCALE));
+        uint256 perUnit = SideMath.premiumPerUnitDown(price, rate, hoursOwed);
+        if (perUnit == 0 || openInterest < SideMath.DUST) return;
+        _setSide(market, false, s.long.multiplier, SideMath.paidBase(s.long.base, s.long.multiplier, perUnit));
+        _setSide(market, true, s.short.multiplier, SideMath.paidBase(s.short.base, s.short.multiplier, perUnit));
+        uint256 amount = SideMath.premiumDown(openInterest, perUnit, _SCALE);
+        emit PremiumCharged(market, perUnit, amount);
+        if (amount != 0) _VAULT.settle(address(_FUND), market, int256(amount));
     }
 
     function _movePrice(MarketState storage s, uint128 price) private {
@@ -226,22 +248,42 @@ abstract contract Markets is IClearingHouse, AccessManaged {
 
     // ------------------------------------------------------------------ views
 
-    /// @inheritdoc IClearingHouse
+    /// @inheritdoc IMarkets
+    function vault() external view returns (address) {
+        return address(_VAULT);
+    }
+
+    /// @inheritdoc IMarkets
+    function fund() external view returns (address) {
+        return address(_FUND);
+    }
+
+    /// @inheritdoc IMarkets
+    function policy() external view returns (address) {
+        return address(_POLICY);
+    }
+
+    /// @inheritdoc IMarkets
+    function oracle() external view returns (address) {
+        return address(_ORACLE);
+    }
+
+    /// @inheritdoc IMarkets
     function marketState(uint16 market) external view returns (MarketState memory) {
         return _markets[market];
     }
 
-    /// @inheritdoc IClearingHouse
+    /// @inheritdoc IMarkets
     function marketParameters(uint16 market) external view returns (MarketParameters memory) {
         return _parameters[market];
     }
 
-    /// @inheritdoc IClearingHouse
+    /// @inheritdoc IMarkets
     function liquidationParameters() external view returns (LiquidationParameters memory) {
         return _liquidation;
     }
 
-    /// @inheritdoc IClearingHouse
+    /// @inheritdoc IMarkets
     function openInterestNotional() external view returns (uint256 notional) {
         for (uint16 m; m < marketCount; ++m) {
             notional += SideMath.notionalDown(_markets[m].openInterest, _markets[m].price, _SCALE);

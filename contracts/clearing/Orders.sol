@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {ECDSA} from "solady/utils/ECDSA.sol";
 import {EIP712} from "solady/utils/EIP712.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {SignatureCheckerLib} from "solady/utils/SignatureCheckerLib.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {IFundingPolicy} from "../interfaces/IFundingPolicy.sol";
 import {SideMath} from "../libraries/SideMath.sol";
 import {Solvency} from "./Solvency.sol";
 
@@ -12,7 +14,7 @@ import {Solvency} from "./Solvency.sol";
 /// @notice Signed orders and trades. SPECIFICATION.md section 3.
 /// - The maker signs (EOA or ERC-1271), anyone fills any part as taker, at the order's price, within a band around the mark.
 /// - The difference between price and mark is paid at once, in cash; so are the fees. Positions then start at the mark.
-abstract contract Orders is Solvency, EIP712 {
+abstract contract Orders is IClearingHouse, Solvency, EIP712 {
     using SafeCastLib for uint256;
     using SafeCastLib for int256;
 
@@ -48,9 +50,12 @@ abstract contract Orders is Solvency, EIP712 {
 
         Leg memory maker = Leg(order.maker, 0, 0, 0, 0, order.reduceOnly);
         Leg memory taker = Leg(msg.sender, 0, 0, 0, 0, false);
-        _exchange(order, size, mark, maker, taker, orderHash);
-        _requireMargin(market, maker, mark);
-        _requireMargin(market, taker, mark);
+        bool opens = _exchange(order, size, mark, maker, taker, orderHash);
+        // All that either has is brought to the present first: both pay for the same open interest.
+        Health memory makerHealth = _presentHealth(maker.account, maker.net);
+        Health memory takerHealth = _presentHealth(taker.account, taker.net);
+        _requireMargin(market, maker, mark, opens, makerHealth);
+        _requireMargin(market, taker, mark, opens, takerHealth);
     }
 
     /// @inheritdoc IClearingHouse
@@ -76,13 +81,20 @@ abstract contract Orders is Solvency, EIP712 {
         orderHash = hashOrder(order);
         uint256 before = filled[orderHash];
         if (size > order.size - before) revert OrderOverfilled(size, order.size - before);
-        if (!SignatureCheckerLib.isValidSignatureNowCalldata(order.maker, orderHash, signature)) {
-            revert OrderSignatureInvalid(order.maker);
-        }
+        _requireSigned(order.maker, orderHash, signature);
         filled[orderHash] = before + size;
     }
 
-    /// @dev Settles both, moves cash, then sizes.
+    /// @dev By the maker's key, else by what the maker's code says (ERC-1271).
+    function _requireSigned(address maker, bytes32 orderHash, bytes calldata signature) private view {
+        address signer = ECDSA.tryRecoverCalldata(orderHash, signature);
+        if (signer == maker && signer != address(0)) return;
+        if (!SignatureCheckerLib.isValidERC1271SignatureNowCalldata(maker, orderHash, signature)) {
+            revert OrderSignatureInvalid(maker);
+        }
+    }
+
+    /// @dev Settles both, moves cash, then sizes. opens: open interest grew.
     function _exchange(
         Order calldata order,
         uint256 size,
@@ -90,7 +102,7 @@ abstract contract Orders is Solvency, EIP712 {
         Leg memory maker,
         Leg memory taker,
         bytes32 orderHash
-    ) private {
+    ) private returns (bool opens) {
         uint16 market = order.market;
         (Position memory makerPosition, bool makerLive, ) = _book(maker.account, market);
         (Position memory takerPosition, bool takerLive, ) = _book(taker.account, market);
@@ -100,12 +112,9 @@ abstract contract Orders is Solvency, EIP712 {
         (maker.from, taker.from) = (_signed(makerPosition), _signed(takerPosition));
         maker.to = _change(maker.account, market, makerPosition, makerLive, delta);
         taker.to = _change(taker.account, market, takerPosition, takerLive, -delta);
-        uint256 openInterest = _moveMarket(
-            order,
-            size,
-            mark,
-            _longChange(maker.from, maker.to) + _longChange(taker.from, taker.to)
-        );
+        int256 change = _longChange(maker.from, maker.to) + _longChange(taker.from, taker.to);
+        uint256 openInterest = _moveMarket(order, size, mark, change);
+        opens = change > 0;
         emit Traded(
             orderHash,
             maker.account,
@@ -163,14 +172,14 @@ abstract contract Orders is Solvency, EIP712 {
 
     // ----------------------------------------------------------------- checks
 
-    /// @dev Initial margin after the trade; a trade that only reduces may instead not worsen the ratio of equity to it. Either way no
+    /// @dev New risk pays the fund. Then initial margin after the trade; a trade that only reduces may instead not worsen the ratio of equity to it. Either way no
     /// dust is left.
-    function _requireMargin(uint16 market, Leg memory leg, uint256 mark) private {
-        Health memory h = _presentHealth(leg.account, leg.net);
+    function _requireMargin(uint16 market, Leg memory leg, uint256 mark, bool opens, Health memory h) private {
         bool met = h.equity >= int256(h.initialMargin);
         bool grows = leg.to != 0 && (leg.from > 0 != leg.to > 0 || _abs(leg.to) > _abs(leg.from));
         if (grows) {
             if (leg.reduceOnly) revert OrderReduceOnly(leg.account);
+            h = _contribute(leg.account, h, _POLICY.admit(_newRisk(market, leg, mark, opens, h)));
             _requireInitialMargin(leg.account, h);
             if (block.timestamp < pausedUntil) revert NewRiskIsPaused(pausedUntil);
         } else if (!met) {
@@ -189,6 +198,29 @@ abstract contract Orders is Solvency, EIP712 {
             revert PositionBelowMinimum(leg.account, notional, _liquidation.minNotional);
         }
         if (met && _accounts[leg.account].flaggedAt != 0) _updateFlag(leg.account, h);
+    }
+
+    function _newRisk(
+        uint16 market,
+        Leg memory leg,
+        uint256 mark,
+        bool opens,
+        Health memory h
+    ) private view returns (IFundingPolicy.NewRisk memory) {
+        uint256 size = _abs(leg.to);
+        bool sameSide = leg.from > 0 == leg.to > 0;
+        return
+            IFundingPolicy.NewRisk({
+                account: leg.account,
+                market: market,
+                opens: opens,
+                increase: sameSide ? size - _abs(leg.from) : size,
+                size: size,
+                openInterest: _markets[market].openInterest,
+                price: mark,
+                equity: h.equity,
+                notional: h.notional
+            });
     }
 
     function _abs(int256 x) private pure returns (uint256) {

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
-import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {IMarkets} from "../interfaces/IMarkets.sol";
 import {Bits} from "../libraries/Bits.sol";
 import {SideMath} from "../libraries/SideMath.sol";
 import {Markets} from "./Markets.sol";
@@ -41,37 +41,36 @@ abstract contract Positions is Markets {
     function _settlePosition(address account, uint16 market) internal returns (uint256 size) {
         (Position memory p, bool live, int256 pnl) = _book(account, market);
         size = p.size;
+        Position storage stored = _positions[account][market];
         if (size == 0) {
             _erase(account, market, p, live);
             _turnEpochs(market);
-        } else if (size != _positions[account][market].size) {
-            _store(account, market, p);
-        } else if (pnl != 0) {
-            _positions[account][market] = p;
+        } else if (size != stored.size || pnl != 0) {
+            if (size != stored.size) emit PositionChanged(account, market, _signed(p));
+            (stored.size, stored.multiplier, stored.index) = (p.size, p.multiplier, p.index);
         }
     }
 
     /// @dev Brings the market and the position to the present and books what it earned or lost in the vault. The caller stores
     /// or changes what is returned. live: the record belongs to its side's current epoch.
-    function _book(address account, uint16 market) internal returns (Position memory, bool live, int256 pnl) {
-        _refreshFor(account, market);
-        Position memory p = _positions[account][market];
+    function _book(address account, uint16 market) internal returns (Position memory p, bool live, int256 pnl) {
+        Position storage stored = _positions[account][market];
+        _refreshFor(market, stored);
+        p = stored;
         if (!Bits.has(_accounts[account].positionMarkets, market)) return (p, false, 0);
         (live, pnl) = _present(market, p);
         if (pnl != 0) _VAULT.settle(account, market, pnl);
-        return (p, live, pnl);
     }
 
     /// @dev Only a live record with size needs a price.
-    function _refreshFor(address account, uint16 market) private {
-        Position storage p = _positions[account][market];
+    function _refreshFor(uint16 market, Position storage p) private {
         if (p.size != 0 && p.epoch == _side(market, p.isShort).epoch) _refresh(market);
     }
 
     /// @dev Brings the position in memory to the present; returns its unsettled profit, units of S.
     function _present(uint16 market, Position memory p) internal view returns (bool live, int256 pnl) {
         MarketState storage s = _markets[market];
-        Side memory side = p.isShort ? s.short : s.long;
+        Side storage side = p.isShort ? s.short : s.long;
         live = p.epoch == side.epoch;
         int256 index =
             live
@@ -152,7 +151,7 @@ abstract contract Positions is Markets {
 
     // ----------------------------------------------------------------- health
 
-    /// @inheritdoc IClearingHouse
+    /// @inheritdoc IMarkets
     function health(address account) external view returns (int256, uint256, uint256, uint256) {
         Health memory h = _health(account, _VAULT.net(account));
         return (h.equity, h.initialMargin, h.maintenanceMargin, h.notional);
@@ -164,25 +163,31 @@ abstract contract Positions is Markets {
         uint64 markets = _accounts[account].positionMarkets;
         for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {
             m = Bits.lowest(markets);
-            Position memory p = _positions[account][m];
-            (, int256 pnl) = _present(m, p);
-            h.equity += pnl;
-            if (p.size == 0) continue;
-            uint256 price = _markets[m].price;
-            h.initialMargin += SideMath.partUp(p.size, price, _parameters[m].initialMarginRatio, _SCALE);
-            h.maintenanceMargin += SideMath.partUp(p.size, price, _parameters[m].maintenanceMarginRatio, _SCALE);
-            h.notional += SideMath.notionalDown(p.size, price, _SCALE);
+            _add(h, m, _positions[account][m]);
         }
     }
 
     /// @dev Brings all of the account's markets to the present first.
-    function _presentHealth(address account, int256 net) internal returns (Health memory) {
+    function _presentHealth(address account, int256 net) internal returns (Health memory h) {
+        h.equity = net;
         uint64 markets = _accounts[account].positionMarkets;
         for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {
             m = Bits.lowest(markets);
-            _refreshFor(account, m);
+            Position storage p = _positions[account][m];
+            _refreshFor(m, p);
+            _add(h, m, p);
         }
-        return _health(account, net);
+    }
+
+    function _add(Health memory h, uint16 market, Position memory p) private view {
+        (, int256 pnl) = _present(market, p);
+        h.equity += pnl;
+        if (p.size == 0) return;
+        uint256 price = _markets[market].price;
+        MarketParameters storage ratios = _parameters[market];
+        h.initialMargin += SideMath.partUp(p.size, price, ratios.initialMarginRatio, _SCALE);
+        h.maintenanceMargin += SideMath.partUp(p.size, price, ratios.maintenanceMarginRatio, _SCALE);
+        h.notional += SideMath.notionalDown(p.size, price, _SCALE);
     }
 
     // ----------------------------------------------------------------- checks
@@ -193,12 +198,12 @@ abstract contract Positions is Markets {
 
     // ------------------------------------------------------------------ views
 
-    /// @inheritdoc IClearingHouse
+    /// @inheritdoc IMarkets
     function position(address account, uint16 market) external view returns (Position memory) {
         return _positions[account][market];
     }
 
-    /// @inheritdoc IClearingHouse
+    /// @inheritdoc IMarkets
     function positionMarkets(address account) external view returns (uint64) {
         return _accounts[account].positionMarkets;
     }

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
-import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {IMarkets} from "../interfaces/IMarkets.sol";
 import {Bits} from "../libraries/Bits.sol";
 import {Positions} from "./Positions.sol";
 
@@ -13,12 +13,12 @@ import {Positions} from "./Positions.sol";
 /// - Debt never outlives an account's last position: whoever takes that away, or finds it gone, resolves the debt.
 /// - The tranche gate is shut while any account is marked insolvent; everything that ends the insolvency removes the mark.
 abstract contract Solvency is Positions, ReentrancyGuard {
-    /// @inheritdoc IClearingHouse
+    /// @inheritdoc IMarkets
     uint256 public insolvencies;
 
     // ------------------------------------------------------------- settlement
 
-    /// @inheritdoc IClearingHouse
+    /// @inheritdoc IMarkets
     function settle(address[] calldata accounts) external nonReentrant {
         _settleMany(accounts);
     }
@@ -54,7 +54,7 @@ abstract contract Solvency is Positions, ReentrancyGuard {
 
     // ------------------------------------------------------------------- flag
 
-    /// @inheritdoc IClearingHouse
+    /// @inheritdoc IMarkets
     function flag(address account) external nonReentrant {
         Health memory h = _presentHealth(account, _VAULT.net(account));
         bool below = _accounts[account].flaggedAt == 0 && h.equity < int256(h.maintenanceMargin);
@@ -114,9 +114,19 @@ abstract contract Solvency is Positions, ReentrancyGuard {
         if (!live || !_charge(market, !p.isShort, amount)) _VAULT.addResidual(market, amount);
     }
 
+    // ----------------------------------------------------------- contribution
+
+    /// @dev To the fund, from the account's cash. Returns its health afterwards.
+    function _contribute(address account, Health memory h, uint256 amount) internal returns (Health memory) {
+        if (amount == 0) return h;
+        _VAULT.chargeContribution(account, amount);
+        h.equity -= int256(amount);
+        return h;
+    }
+
     // ------------------------------------------------------------------ views
 
-    /// @inheritdoc IClearingHouse
+    /// @inheritdoc IMarkets
     function flagOf(address account) external view returns (uint256 flaggedAt, bool insolvent) {
         return (_accounts[account].flaggedAt, _accounts[account].insolvent);
     }

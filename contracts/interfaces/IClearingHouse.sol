@@ -1,66 +1,15 @@
 // SPDX-License-Identifier: MIT
 pragma solidity >=0.8.28;
 
+import {ILiquidations} from "./ILiquidations.sol";
+import {IMarkets} from "./IMarkets.sol";
+
 /// @title The clearing house
 /// @notice Stands between traders: markets, positions on side indices, signed orders, funding, liquidation, deleveraging,
 /// and the allocation of what a defaulter can't pay. SPECIFICATION.md sections 3 to 5 fix the arithmetic.
-/// @dev Sizes: 1e-18 of the underlying. Prices: 1e-18 of a dollar. Ratios: ppm. Amounts: units of the settlement token.
-interface IClearingHouse {
+/// @dev In the units of IMarkets.
+interface IClearingHouse is IMarkets, ILiquidations {
     // ------------------------------------------------------------------ types
-
-    enum MarketStatus {
-        None,
-        Open,
-        Closed
-    }
-
-    struct MarketParameters {
-        uint32 initialMarginRatio; // ppm of notional
-        uint32 maintenanceMarginRatio; // ppm of notional
-        uint24 makerFee; // ppm of traded notional
-        uint24 takerFee; // ppm of traded notional
-        uint24 priceBand; // ppm around the mark within which a trade may lie
-        uint24 maxFundingRate; // ppm of the price per funding period
-        uint32 fundingPeriod; // seconds
-        uint112 maxOpenInterest; // size
-    }
-
-    struct LiquidationParameters {
-        uint24 bountyStart; // ppm of notional at the time of the flag
-        uint24 bountyMax; // ppm of notional at the end of the auction
-        uint24 penalty; // ppm of notional, to the fund
-        uint32 auctionDuration; // seconds
-        uint128 minNotional; // units of S; smallest position, and smallest piece a liquidation takes or leaves
-        uint24 closeBand; // ppm around the last good price within which a dead market may be closed
-    }
-
-    struct Side {
-        uint120 multiplier; // A, 1e36 = one
-        uint16 epoch;
-        uint32 positions; // live records
-        int256 base; // K = base + A * V for longs, base - A * V for shorts
-    }
-
-    struct MarketState {
-        MarketStatus status;
-        uint128 price; // the mark at the last refresh
-        uint112 openInterest; // size of each side
-        int128 valueIndex; // V
-        int24 premium; // time-weighted premium of trades over the mark, ppm
-        int24 lastPremium; // standing premium of the last trades, weighted by their size, ppm
-        uint40 updatedAt;
-        uint40 updatedBlock;
-        Side long;
-        Side short;
-    }
-
-    struct Position {
-        uint112 size; // q0
-        uint120 multiplier; // A0
-        uint16 epoch;
-        bool isShort;
-        int256 index; // K0
-    }
 
     struct Order {
         address maker;
@@ -76,19 +25,6 @@ interface IClearingHouse {
 
     // ----------------------------------------------------------------- events
 
-    event MarketAdded(uint16 indexed market, bytes32 symbol);
-    event MarketParametersSet(uint16 indexed market, MarketParameters parameters);
-    event LiquidationParametersSet(LiquidationParameters parameters);
-    event MarketRefreshed(uint16 indexed market, uint256 price, int256 valueIndex, int256 premium);
-    event MarketClosed(uint16 indexed market, uint256 price);
-    event OpenInterestChanged(uint16 indexed market, uint256 openInterest);
-    /// @notice One side started a new epoch; finalIndex is what its stale records settle against.
-    event EpochEnded(uint16 indexed market, bool indexed isShort, uint256 epoch, int256 finalIndex);
-    /// @notice A side's size multiplier or base moved (deleveraging, or a loss charged to open interest).
-    event SideChanged(uint16 indexed market, bool indexed isShort, uint256 multiplier, int256 base);
-    /// @notice A position's size changed (long positive); the record now stands at its side's multiplier, index and epoch. 0: it is gone,
-    /// or kept empty for its debt. A settlement that books something (see the vault's Settled) moves multiplier and index too.
-    event PositionChanged(address indexed account, uint16 indexed market, int256 size);
     /// @notice The standing premium follows from the price, the size, and the market's last MarketRefreshed.
     event Traded(
         bytes32 indexed orderHash,
@@ -104,54 +40,21 @@ interface IClearingHouse {
     );
     event OrderCancelled(bytes32 indexed orderHash, address indexed maker);
     event AllOrdersCancelled(address indexed maker, uint256 generation);
-    event Flagged(address indexed account, int256 equity, uint256 maintenanceMargin);
-    event Unflagged(address indexed account);
-    event InsolvencyMarked(address indexed account);
-    event InsolvencyCleared(address indexed account);
-    event Liquidated(
-        address indexed account,
-        address indexed liquidator,
-        uint256 fraction,
-        uint256 notional,
-        uint256 bountyFromAccount,
-        uint256 bountyFromFund,
-        uint256 penalty
-    );
-    event Deleveraged(address indexed account, uint16 indexed market, bool isShort, uint256 size, uint256 price);
-    /// @notice The remainder of a default, charged to the open interest opposite to the account.
-    event RemainderCharged(uint16 indexed market, bool indexed toShorts, uint256 amount);
-    event NewRiskPaused(uint256 until);
 
     // ----------------------------------------------------------------- errors
 
     error OnlyVault();
-    error UnknownMarket(uint16 market);
-    error MarketNotOpen(uint16 market);
-    error TooManyMarkets(uint256 max);
-    error TooManyPositions(address account, uint256 max);
-    error PriceStillLive(uint16 market);
-    error NewRiskIsPaused(uint256 until);
-    error PauseTooLong(uint256 duration, uint256 max);
-    error PauseTooSoon(uint256 allowedFrom);
-    error ZeroSize();
+    /// @notice The module knows another vault, fund, oracle or policy than the house.
+    error LiquidationsMismatch(address liquidations);
     error OrderExpired(uint256 expiry);
     error OrderGenerationMismatch(uint256 generation, uint256 current);
     error OrderOverfilled(uint256 requested, uint256 remaining);
     error OrderSignatureInvalid(address maker);
     error OrderReduceOnly(address maker);
     error NotMaker(address caller, address maker);
-    error SelfTrade(address account);
-    error PriceOutsideBand(uint256 price, uint256 mark, uint256 band);
-    error AccountInDebt(address account);
-    error AccountFlagged(address account);
-    error AccountNotFlagged(address account);
-    error InitialMarginNotMet(address account, int256 equity, uint256 required);
     error PositionBelowMinimum(address account, uint256 notional, uint256 minNotional);
     error OpenInterestAboveCap(uint16 market, uint256 openInterest, uint256 max);
-    error NothingToFlag(address account, int256 equity, uint256 maintenanceMargin);
-    error NothingToLiquidate(address account);
-    error NotLiquidatable(address account, int256 equity, uint256 required);
-    error AuctionStillRunning(address account, uint256 endsAt);
+    error NewRiskIsPaused(uint256 until);
 
     // ---------------------------------------------------------------- trading
 
@@ -164,72 +67,16 @@ interface IClearingHouse {
     /// @notice Moves the caller to its next generation: every order signed for the current one becomes unfillable.
     function cancelAll() external;
 
-    // ------------------------------------------------------------- settlement
-
-    /// @notice Settles each account in all its markets; an account left with debt and no position is resolved at once.
-    function settle(address[] calldata accounts) external;
-
-    /// @notice Brings a market to the present: funding, then the price (at most once a block).
-    function refresh(uint16 market) external;
-
-    // ------------------------------------------------ below maintenance margin
-
-    /// @notice Sets, clears, or upgrades (insolvent) the account's flag to what its equity says; reverts if nothing changes.
-    function flag(address account) external;
-
-    /// @notice Takes over up to `fraction` (1e18 = all) of the account's positions at the mark, for a bounty.
-    /// @param accounts settled first.
-    function liquidate(address account, uint256 fraction, address[] calldata accounts) external;
-
-    /// @notice Closes the account against the opposing open interest, pro rata, once its auction has run out or the fund may not pay.
-    /// @param accounts settled first.
-    function deleverage(address account, address[] calldata accounts) external;
-
     // -------------------------------------------------------------- the vault
 
     /// @notice Settles `settleFirst` and the account, then reverts unless the account may withdraw `amount`.
     function authorizeWithdrawal(address account, uint256 amount, address[] calldata settleFirst) external;
 
-    // ------------------------------------------------------------- governance
-
-    /// @param symbol short ASCII name, left-aligned. The market's feed must be set and live.
-    function addMarket(bytes32 symbol, MarketParameters calldata parameters) external returns (uint16 market);
-    function setMarketParameters(uint16 market, MarketParameters calldata parameters) external;
-    function setLiquidationParameters(LiquidationParameters calldata parameters) external;
-    /// @notice Closes a market whose feed is not Ok, and which nobody has refreshed for a day, at `price`, within the close band of the
-    /// last good one.
-    function closeMarket(uint16 market, uint128 price) external;
-    /// @notice Guardian: no risk-increasing trades until now + duration (at most 3 days, and not before 7 days after the last pause began).
-    function pauseNewRisk(uint32 duration) external;
-
     // ------------------------------------------------------------------ views
 
-    function vault() external view returns (address);
-    function fund() external view returns (address);
-    function oracle() external view returns (address);
-    function marketCount() external view returns (uint16);
-    function symbolOf(uint16 market) external view returns (bytes32);
-    function marketState(uint16 market) external view returns (MarketState memory);
-    function marketParameters(uint16 market) external view returns (MarketParameters memory);
-    function liquidationParameters() external view returns (LiquidationParameters memory);
-    /// @notice The side's index K at the end of one of its past epochs.
-    function finalIndex(uint16 market, bool isShort, uint16 epoch) external view returns (int256);
-    function position(address account, uint16 market) external view returns (Position memory);
-    /// @notice Bit m is set where the account has a position record in market m.
-    function positionMarkets(address account) external view returns (uint64);
-    /// @notice When the account was flagged (0: it is not), and whether it is marked insolvent.
-    function flagOf(address account) external view returns (uint256 flaggedAt, bool insolvent);
+    /// @notice The code that `liquidate` and `deleverage` run, on the house's own storage.
+    function liquidations() external view returns (address);
     function generation(address maker) external view returns (uint64);
     function filled(bytes32 orderHash) external view returns (uint256);
     function hashOrder(Order calldata order) external view returns (bytes32);
-    function pausedUntil() external view returns (uint256);
-    /// @notice Number of accounts marked insolvent; the tranche gate is open at zero.
-    function insolvencies() external view returns (uint256);
-    /// @notice Sum of open interest at the marks of the last refresh, in units of S, rounded down per market.
-    function openInterestNotional() external view returns (uint256);
-
-    /// @notice Equity and requirements at the marks of the last refresh.
-    function health(
-        address account
-    ) external view returns (int256 equity, uint256 initialMargin, uint256 maintenanceMargin, uint256 notional);
 }

@@ -31,8 +31,6 @@ interface IInsuranceFund {
 
     struct Parameters {
         uint128 skinTarget; // units of S
-        uint32 targetRatio; // ppm of open interest notional
-        uint24 treasuryShare; // ppm of fees
         uint24 juniorShare; // ppm of vested income
         uint32 streamDuration; // seconds
         uint32 budgetWindow; // seconds
@@ -49,7 +47,7 @@ interface IInsuranceFund {
     );
     event BountyPaid(uint16 indexed market, uint256 amount, uint256 skin, uint256 junior, uint256 senior);
     event BudgetOpened(uint16 indexed market, uint256 window, uint256 budget);
-    event IncomeCollected(uint256 fees, uint256 penalties, uint256 treasury, uint256 toSkin);
+    event IncomeCollected(uint256 fees, uint256 levies, uint256 premium, uint256 treasury, uint256 toSkin);
     event Vested(uint256 junior, uint256 senior);
     event Contributed(address indexed from, uint256 amount);
     event Staked(address indexed tranche, uint256 assets);
@@ -97,8 +95,7 @@ interface IInsuranceFund {
     // ------------------------------------------------------------- for anyone
 
     /// @notice Takes all income from the vault: first skin in the game up to its target, the rest streams to tranches.
-    /// @dev The treasury's share of fees is paid only when the gate is open and the assets before this income reach the
-    /// target. Income joins the stream at the average of the time that is left and a full duration, weighted by amount.
+    /// @dev The treasury gets what the funding policy leaves of the fees, and nothing while an insolvency is known. Income joins the stream at the average of the time that is left and a full duration, weighted by amount.
     function collect() external returns (uint256 income);
 
     /// @notice A gift to the skin in the game. Nothing takes it back.
@@ -134,9 +131,6 @@ interface IInsuranceFund {
     function marketCover(
         uint16 market
     ) external view returns (uint32 budgetShare, uint32 coinsurance, uint256 left, uint256 window);
-    function target() external view returns (uint256);
-    /// @notice totalAssets / target, ppm; the largest uint256 when there is no open interest.
-    function coverage() external view returns (uint256);
     /// @notice No insolvency is known: tranches may be entered and left, the treasury paid.
     function gateOpen() external view returns (bool);
     function defaultCount() external view returns (uint256);
@@ -150,4 +144,5 @@ interface IInsuranceFund {
     function junior() external view returns (address);
     function senior() external view returns (address);
     function treasury() external view returns (address);
+    function policy() external view returns (address);
 }

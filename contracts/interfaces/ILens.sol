@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 pragma solidity >=0.8.28;
 
-import {IClearingHouse} from "./IClearingHouse.sol";
+import {IFundingPolicy} from "./IFundingPolicy.sol";
 import {IInsuranceFund} from "./IInsuranceFund.sol";
+import {IMarkets} from "./IMarkets.sol";
 import {IPriceOracle} from "./IPriceOracle.sol";
 import {IVault} from "./IVault.sol";
 
 /// @title The lens
 /// @notice Reads the whole system for bots and pages, and never changes it.
-/// @dev Markets are shown as a refresh in the next transaction would leave them: funding up to now, and the oracle's price of now. Where
+/// @dev Markets are shown as a refresh in the next transaction would leave them: funding and premium up to now, and the oracle's price of now. Where
 /// the oracle's status is not Ok, or the market is closed, what is stored counts instead. Units as in IClearingHouse.
 /// Functions with `offset` and `limit` look at that part of the vault's list of accounts (or of the defaults, from the oldest) and
 /// stop at its end; those that select return only what they found, so a short or an empty page does not mean the end.
@@ -35,12 +36,13 @@ interface ILens {
         bytes32 symbol; // ASCII, left-aligned
         Quote oracle;
         uint256 storedPrice; // the mark at the last refresh
-        IClearingHouse.MarketState state; // now; updatedAt and updatedBlock are those of the last refresh
+        IMarkets.MarketState state; // now; updatedAt and updatedBlock are those of the last refresh
         int256 indexLong; // K now
         int256 indexShort; // K now
         int256 fundingRate; // ppm of the price per funding period, from longs to shorts, clamped
+        uint256 premiumRate; // ppm of the notional a year, each side, to the fund
         uint256 notional; // of one side, units of S
-        IClearingHouse.MarketParameters parameters;
+        IMarkets.MarketParameters parameters;
         IVault.MarketLedger ledger;
         Cover cover;
     }
@@ -106,11 +108,25 @@ interface ILens {
         uint256 noticed; // shares waiting in the batch before it
     }
 
+    /// @notice What the funding policy makes of the fund's state now, all open interest at its last marks.
+    struct Funding {
+        uint256 target;
+        uint256 coverage; // ppm of the target; the largest uint256 where that is 0
+        uint256 stress; // ppm
+        uint256 fundShare; // ppm of fees
+        uint256 premiumRate; // ppm of notional a year, each side
+        uint256 scarcity; // ppm of new notional
+        uint256 openInterestCap; // notional of one market, units of S
+        uint256 postedTarget; // units of S
+        uint256 postedAt;
+        bool fresh; // the posted target counts
+        IFundingPolicy.Parameters parameters;
+    }
+
     struct Fund {
         IInsuranceFund.Layers layers;
         uint256 assets;
-        uint256 target;
-        uint256 coverage; // ppm of the target
+        Funding funding;
         bool gateOpen;
         uint256 insolvencies;
         uint256 defaults;
@@ -134,7 +150,7 @@ interface ILens {
         uint256 held; // S that lies in the vault
         uint256 pools;
         uint256 fees;
-        uint256 penalties;
+        uint256 levies;
         uint256 accounts; // how many there are
     }
 
@@ -144,6 +160,7 @@ interface ILens {
         uint256 residual;
         uint256 totalClaims;
         uint256 openInterest;
+        uint256 accrued; // premium that a refresh would book for the fund: it will be claims
     }
 
     /// @notice P2 and P3 of one market, sums over some accounts.

@@ -53,7 +53,8 @@ interface IVault {
         uint256 fromFund
     );
     event ResidualAdded(uint16 indexed market, uint256 amount);
-    event Collected(uint256 fees, uint256 penalties);
+    event ContributionPaid(address indexed account, uint256 amount);
+    event Collected(uint256 fees, uint256 levies, uint256 premium);
     event MaturitySet(uint16 indexed market, uint256 maturity);
 
     // ----------------------------------------------------------------- errors
@@ -99,6 +100,9 @@ interface IVault {
         uint256 payeeFee
     ) external returns (int256 payerNet, int256 payeeNet);
 
+    /// @notice Takes a contribution to the fund from the account's cash. Reverts if it is in debt, or has less.
+    function chargeContribution(address account, uint256 amount) external;
+
     /// @notice Pays, as far as the account's cash goes, `bounty` to the liquidator, then `penalty` to be collected.
     /// @return bountyPaid and penaltyPaid, and net of the account afterwards.
     function chargeLiquidation(
@@ -122,8 +126,9 @@ interface IVault {
 
     // --------------------------------------------------------------- the fund
 
-    /// @notice Sends all fees and penalties to the fund.
-    function collect() external returns (uint256 fees, uint256 penalties);
+    /// @notice Sends to the fund all fees, all levies (penalties and contributions), and the cash of its own account, which its claims
+    /// on the premium have turned into.
+    function collect() external returns (uint256 fees, uint256 levies, uint256 premium);
 
     // ------------------------------------------------------------- governance
 
@@ -149,9 +154,9 @@ interface IVault {
     function marketLedger(uint16 market) external view returns (MarketLedger memory);
     /// @notice The market's unpaid profit: the value of all claims in it.
     function totalClaims(uint16 market) external view returns (uint256);
-    /// @notice Collected from accounts and not yet handed to the fund.
-    function uncollected() external view returns (uint256 fees, uint256 penalties);
-    /// @notice Every account that ever had cash, in the order of its first.
+    /// @notice Collected from accounts and not yet handed to the fund; levies: penalties and contributions.
+    function uncollected() external view returns (uint256 fees, uint256 levies);
+    /// @notice Every account that ever had cash or a profit, in the order of their first (only the fund has a profit without cash).
     function accountCount() external view returns (uint256);
     function accounts(uint256 offset, uint256 limit) external view returns (address[] memory page);
 }

@@ -10,6 +10,7 @@ library SideMath {
     uint256 internal constant WAD = 1e18;
     uint256 internal constant ONE_A = 1e36; // the size multiplier of a new epoch
     uint256 internal constant FLOOR_A = 1e24; // a multiplier that would fall below it ends the epoch
+    uint256 internal constant HOURS_A_YEAR = 8760;
     uint256 internal constant DUST = 1e9; // open interest (size) too small to go on with, or to charge a loss to
 
     // ------------------------------------------------------------------ index
@@ -112,5 +113,27 @@ library SideMath {
     ) internal pure returns (int256) {
         int256 rate = FixedPointMathLib.clamp(premium, -int256(maxRate), int256(maxRate));
         return (int256(price) * rate * int256(elapsed)) / int256(MILLION * period);
+    }
+
+    // ---------------------------------------------------------------- premium
+
+    /// @notice Clock hours that began in (from, to].
+    function hoursBegun(uint256 from, uint256 to) internal pure returns (uint256) {
+        return to / 1 hours - from / 1 hours;
+    }
+
+    /// @notice What each unit of open interest owes the fund for so many hours, as a price; rate: ppm of the price a year.
+    function premiumPerUnitDown(uint256 price, uint256 rate, uint256 hoursOwed) internal pure returns (uint256) {
+        return (price * rate * hoursOwed) / (MILLION * HOURS_A_YEAR);
+    }
+
+    /// @notice What both sides together owe, in units of S.
+    function premiumDown(uint256 openInterest, uint256 perUnit, uint256 scale) internal pure returns (uint256) {
+        return 2 * ((openInterest * perUnit) / scale);
+    }
+
+    /// @notice The base of a side whose every unit has paid so much: K falls by A * perUnit.
+    function paidBase(int256 base, uint256 multiplier, uint256 perUnit) internal pure returns (int256) {
+        return base - int256(multiplier * perUnit);
     }
 }

@@ -3,7 +3,9 @@ pragma solidity 0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {IFundingPolicy} from "../interfaces/IFundingPolicy.sol";
 import {IInsuranceFund} from "../interfaces/IInsuranceFund.sol";
+import {IMarkets} from "../interfaces/IMarkets.sol";
 import {IVault} from "../interfaces/IVault.sol";
 import {Tranche} from "../Tranche.sol";
 
@@ -15,6 +17,7 @@ contract FuzzProbe {
     IClearingHouse internal immutable _house;
     IVault internal immutable _vault;
     IInsuranceFund internal immutable _fund;
+    IFundingPolicy internal immutable _policy;
     Tranche internal immutable _junior;
     Tranche internal immutable _senior;
     IERC20 internal immutable _token;
@@ -32,6 +35,7 @@ contract FuzzProbe {
         _house = house;
         _vault = IVault(house.vault());
         _fund = IInsuranceFund(house.fund());
+        _policy = IFundingPolicy(_fund.policy());
         _junior = Tranche(_fund.junior());
         _senior = Tranche(_fund.senior());
         _token = IERC20(_fund.asset());
@@ -76,12 +80,12 @@ contract FuzzProbe {
     }
 
     function _readTotals(Words memory w) internal view {
-        (uint256 fees, uint256 penalties) = _vault.uncollected();
+        (uint256 fees, uint256 levies) = _vault.uncollected();
         _add(w, _token.balanceOf(address(_vault)));
         _add(w, _token.balanceOf(address(_fund)));
         _add(w, _token.balanceOf(_fund.treasury()));
         _add(w, fees);
-        _add(w, penalties);
+        _add(w, levies);
         _add(w, _house.insolvencies());
         _add(w, _house.pausedUntil());
         IInsuranceFund.Layers memory layers = _fund.layers();
@@ -93,8 +97,20 @@ contract FuzzProbe {
         _add(w, unvested);
         _add(w, since);
         _add(w, end);
-        _add(w, _fund.target());
         _add(w, _fund.defaultCount());
+        _readPolicy(w);
+    }
+
+    /// @dev Of the policy, and of the fund's own account, all but the claims that its markets' words show in sum.
+    function _readPolicy(Words memory w) internal view {
+        (, uint256 total) = _policy.observed(0);
+        (uint256 posted, uint256 postedAt, bool fresh) = _policy.postedTarget();
+        _add(w, _policy.target());
+        _add(w, total);
+        _add(w, posted);
+        _add(w, postedAt);
+        _add(w, fresh ? 1 : 0);
+        _add(w, _vault.cashOf(address(_fund)));
     }
 
     function _readMarket(Words memory w, uint16 m) internal view {
@@ -105,7 +121,7 @@ contract FuzzProbe {
         _add(w, ledger.residual);
         _add(w, ledger.claimsEpoch);
         _add(w, ledger.maturity);
-        IClearingHouse.MarketState memory s = _house.marketState(m);
+        IMarkets.MarketState memory s = _house.marketState(m);
         _add(w, uint256(s.status));
         _add(w, s.price);
         _add(w, s.openInterest);
@@ -117,9 +133,12 @@ contract FuzzProbe {
         _readSide(w, m, false, s.long);
         _readSide(w, m, true, s.short);
         _add(w, _fund.available(m));
+        (uint256 observed, ) = _policy.observed(m);
+        _add(w, observed);
+        _readClaim(w, address(_fund), m, true);
     }
 
-    function _readSide(Words memory w, uint16 m, bool isShort, IClearingHouse.Side memory side) internal view {
+    function _readSide(Words memory w, uint16 m, bool isShort, IMarkets.Side memory side) internal view {
         _add(w, side.multiplier);
         _add(w, side.epoch);
         _add(w, side.positions);
@@ -139,6 +158,9 @@ contract FuzzProbe {
         _add(w, positions);
         (uint64 claims, uint64 debts) = _vault.ledgerMarkets(account);
         _add(w, debts);
+        (uint256 tier, uint256 postedAt) = _policy.tierOf(account);
+        _add(w, tier);
+        _add(w, postedAt);
         for (uint16 m; m < _markets; ++m) {
             _add(w, (debts >> m) & 1 == 0 ? 0 : _vault.debtOf(account, m));
             _readClaim(w, account, m, (claims >> m) & 1 == 1);
@@ -157,7 +179,7 @@ contract FuzzProbe {
     }
 
     function _readPosition(Words memory w, address account, uint16 m, bool has) internal view {
-        IClearingHouse.Position memory p;
+        IMarkets.Position memory p;
         if (has) p = _house.position(account, m);
         _add(w, p.size);
         _add(w, p.multiplier);

@@ -93,7 +93,7 @@ class Books:
     cash: dict[str, int]
     wallets: dict[str, int]
     fees: int
-    penalties: int
+    levies: int
     insolvencies: int
     markets: tuple[MarketBooks, ...]
     fund_held: int
@@ -106,7 +106,7 @@ class Books:
     def donated(self) -> int:
         """P1: what the vault holds beyond what it has booked."""
         pools = sum(market.pool for market in self.markets)
-        return self.held - sum(self.cash.values()) - pools - self.fees - self.penalties
+        return self.held - sum(self.cash.values()) - pools - self.fees - self.levies
 
     def net(self, account: str) -> int:
         """Cash, and claims less debts, before anything unsettled."""
@@ -133,7 +133,7 @@ class Reader:
 
     def read(self) -> Books:
         at = self.system.deployment.address
-        held, fund_held, treasury, (fees, penalties), insolvencies, layers, defaults, accounts = self._ask(
+        held, fund_held, treasury, (fees, levies), insolvencies, layers, defaults, accounts = self._ask(
             ("Token", "balanceOf", at("Vault")),
             ("Token", "balanceOf", at("InsuranceFund")),
             ("Token", "balanceOf", self.system.actors["treasury"].address),
@@ -164,7 +164,7 @@ class Reader:
             cash=cash,
             wallets=wallets,
             fees=fees,
-            penalties=penalties,
+            levies=levies,
             insolvencies=insolvencies,
             markets=tuple(
                 self._market(market, *(_holders(market, bits) for bits in (positions, claims, debts)))

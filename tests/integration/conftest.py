@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from tests.integration import day
-from tests.integration.stage import FREE, UNTARGETED, plain_market
+from tests.integration.stage import FLAT, FREE, SKINLESS, plain_market
 from tests.system import System
 from weir.deployment import GovernanceParameters, MarketParameters
 
@@ -14,7 +14,10 @@ from weir.deployment import GovernanceParameters, MarketParameters
 def plain(deploy_system) -> System:
     """Two markets without friction, an empty fund, nobody has come yet."""
     return deploy_system(
-        markets=(plain_market("BTC", 10_000), plain_market("ETH", 500)), liquidation=FREE, fund=UNTARGETED
+        markets=(plain_market("BTC", 10_000), plain_market("ETH", 500)),
+        liquidation=FREE,
+        fund=SKINLESS,
+        funding=FLAT,
     )
 
 
@@ -24,7 +27,8 @@ def timelocked(deploy_system) -> System:
     return deploy_system(
         markets=(plain_market("BTC", 10_000), plain_market("ETH", 500)),
         liquidation=FREE,
-        fund=UNTARGETED,
+        fund=SKINLESS,
+        funding=FLAT,
         governance=GovernanceParameters(),
     )
 
@@ -39,7 +43,7 @@ def crowded(deploy_system) -> System:
 @pytest.fixture(scope="session")
 def stormy(deploy_system) -> System:
     """What the day of day.py is played on."""
-    return deploy_system(markets=day.MARKETS, fund=day.FUND)
+    return deploy_system(markets=day.MARKETS, fund=day.FUND, funding=day.FUNDING)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -52,6 +56,7 @@ def stage(
     governor,
     guardian,
     treasury,
+    poster,
     market_maker,
     trader,
     other_trader,

@@ -2,7 +2,8 @@
 is about.
 
 BTC has coinsurance, ETH a maturity, YFI is thin: a small budget and much coinsurance. All have fees, funding,
-bounties and penalties.
+bounties and penalties, and the funding policy takes all it knows: a premium, and contributions for scarcity,
+concentration, leverage and tier.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from tests.integration.books import Books, Reader
 from tests.integration.stage import DAY, begin_budget_window, refresh_all
 from tests.system import System
 from weir.chain import Chain, Event
-from weir.deployment import FundParameters, MarketParameters
+from weir.deployment import FundingParameters, FundParameters, MarketParameters
 from weir.orders import Order
 
 BTC, ETH, YFI = 0, 1, 2
@@ -44,7 +45,23 @@ MARKETS = (
         coinsurance=500_000,
     ),
 )
-FUND = FundParameters(skin_target=Decimal(1_200), target_ratio=10_000, epoch_duration=DAY)
+FUND = FundParameters(skin_target=Decimal(1_200), epoch_duration=DAY)
+FUNDING = FundingParameters(
+    target_ratio=10_000,
+    max_target_ratio=30_000,
+    premium_min=50_000,
+    premium_max=500_000,
+    stress_from=1_000_000,
+    stop_below=20_000,
+    max_scarcity=1_000,
+    concentration_from=100_000,
+    max_concentration=2_000,
+    max_leverage=300,
+    tier_rates=(0, 50, 100, 300, 800),
+    concentration_floor=Decimal(1_000),
+    cap_floor=Decimal(10**7),
+)
+"""The fund should have 1% of open interest; while it has 2% of that, open interest may grow."""
 FAMILY = ("attacker", "accomplice", "stranger")
 """They trade with nobody but each other, and nowhere but in YFI."""
 
@@ -168,6 +185,24 @@ class Day:
     def collect(self) -> None:
         self.do("collect", lambda: self.system.fund.collect(sender=self.system.actors["keeper"]))
 
+    def post_tiers(self, **tiers: int) -> None:
+        accounts = [account.address for account in self.who(*tiers)]
+        self.post("tiers", lambda policy, evidence: (policy.postTiers, accounts, [*tiers.values()], evidence))
+
+    def post_target(self, times: str) -> None:
+        """A multiple of what it is now."""
+
+        def target(policy: Any, evidence: Any) -> tuple[Any, ...]:
+            return policy.postTarget, int(policy.target() * Decimal(times)), evidence
+
+        self.post("target", target)
+
+    def post(self, what: str, call: Callable[[Any, Any], tuple[Any, ...]]) -> None:
+        evidence = b"\1" * 32, b"\2" * 32, ape_chain.blocks.head.number
+        method, *arguments = call(self.system.policy, evidence)
+        poster = self.system.actors["poster"]
+        self.do(f"the poster posts a {what}", lambda: method(*arguments, sender=poster))
+
     def roll(self) -> None:
         def both() -> None:
             for tranche in (self.system.junior, self.system.senior):
@@ -220,6 +255,7 @@ class Day:
         self.do("skin", lambda: self.system.contribute(deployer, 1_000))
         self.stake("junior", "staker", 3_000)
         self.stake("senior", "other_staker", 5_000)
+        self.post_tiers(market_maker=1, trader=3)
 
     def an_ordinary_morning(self) -> None:
         """Trades around the mark, in parts; funding; winners who settle and withdraw first; a position
@@ -228,6 +264,7 @@ class Day:
         self.trade("trader", "market_maker", 10, BTC, off="1.002", parts=("0.25", "0.5", "0.25"))
         self.trade("market_maker", "other_trader", 100, ETH, off="0.999")
         self.trade("keeper", "liquidator", 2, BTC)
+        self.post_target("1.2")
         self.wait(HOUR)
         self.settle("trader", "market_maker")
         self.price(BTC, 10_300)
@@ -326,6 +363,7 @@ class Day:
         self.end_order("OrderGenerationMismatch", lambda _: house.cancelAll(sender=maker))
         self.trade("market_maker", "other_trader", 200, ETH)
         self.trade("other_trader", "trader", 50, YFI)
+        self.wait(HOUR)
 
     def end_order(self, error: str, end: Callable[[Order], Any]) -> None:
         """A quarter of an order is filled, then it comes to its end; notes what more of it is refused
@@ -350,7 +388,7 @@ class Day:
         feed, deployer, governor = self.system.feeds[YFI], *self.who("deployer", "governor")
         self.deposit("keeper", 3_200)
         self.trade("keeper", "market_maker", 100, YFI)
-        self.price(YFI, 120)
+        self.price(YFI, 115)
         feed.setMode(1, sender=deployer)
         self.do("a day of silence", lambda: self.system.wait(DAY))
         price = self.mark(YFI) * 905 // 1_000

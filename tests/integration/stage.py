@@ -11,6 +11,7 @@ from typing import Any
 from ape import chain
 from ape.api import AccountAPI, ReceiptAPI
 
+from tests.system import FREE as ASKING_NOTHING
 from tests.system import System
 from weir.deployment import FundParameters, LiquidationParameters, MarketParameters, from_units
 
@@ -20,8 +21,11 @@ DAY = 86_400
 FREE = LiquidationParameters(bounty_start=0, bounty_max=0, penalty=0)
 """No bounty, no penalty: what an account loses is what the market takes."""
 
-UNTARGETED = FundParameters(skin_target=0, target_ratio=0)
-"""The fund keeps no income back for its skin, and any assets are enough to pay the treasury."""
+SKINLESS = FundParameters(skin_target=0)
+"""The fund keeps no income back for its skin."""
+
+FLAT = ASKING_NOTHING.model_copy(update={"share_min": 800_000, "share_slope": 0})
+"""A funding policy that asks nothing of traders, and leaves the treasury a fifth of fees at any coverage."""
 
 
 def plain_market(symbol: str, price: int, **changes: Any) -> MarketParameters:

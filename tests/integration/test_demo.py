@@ -3,15 +3,20 @@
 import json
 import subprocess
 import sys
+from collections import defaultdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_utils.crypto import keccak
 
-from weir.results import RunResult
+from weir.chain import Event
+from weir.client import Charge
+from weir.node import Node
+from weir.results import FACTORS, RunResult
 from weir.scenarios import available, load
-from weir.simulation.engine import Progress, Settings, simulate
+from weir.simulation.engine import LEAD, Progress, Settings, Simulation, simulate
 
 COARSE = Settings(substeps=1, rounds=1)
 """One jump from each known price to the next: enough to go through everything, in seconds."""
@@ -97,11 +102,113 @@ def test_the_books_of_the_result_add_up(coarse: RunResult) -> None:
     assert ledger.held == ledger.cash + sum(ledger.pools.values()) + ledger.fees
     assert fees.paid == fees.fund + fees.treasury + fees.liquidators + fees.undistributed
     assert fees.paid > 0
+    assert fees.paid == (
+        fees.trading + fees.contributions.total + fees.penalties + fees.premium + fees.liquidators
+    )
     for default in coarse.defaults:
         assert default.difference == 0
     for event in (*coarse.liquidation_events, *coarse.deleverage_events):
         assert event.positions
         assert all(position.size > 0 for position in event.positions)
+
+
+@pytest.fixture(scope="module")
+def short() -> tuple[RunResult, tuple[Charge, ...], list[Event]]:
+    """The first bars of a crash; what the client reads of contributions, and all events of the system."""
+    scenario = load("2020-03-12")
+    bars = {market: bars[:6] for market, bars in scenario.markets.items()}
+    with Node("anvil", timestamp=int(scenario.start.timestamp()) - LEAD) as node:
+        run = Simulation(
+            node, scenario.model_copy(update={"markets": bars}), 2, COARSE, progress=lambda _: None
+        )
+        run.play()
+        weir = run.stage.weir
+        contracts = (weir.vault, weir.clearing_house, weir.fund, weir.policy)
+        last = int(weir.chain.rpc("eth_blockNumber"), 16)
+        events = weir.chain.logs([each.address for each in contracts], weir.deployment.block, last)
+        return run.result(0), weir.contributions(), events
+
+
+def test_contributions_are_those_of_the_events(
+    short: tuple[RunResult, tuple[Charge, ...], list[Event]],
+) -> None:
+    result, charges, events = short
+    by_account: defaultdict[str, int] = defaultdict(int)
+    by_market: defaultdict[int | None, int] = defaultdict(int)
+    for charge in charges:
+        by_account[charge.account] += charge.amount
+        by_market[charge.market] += charge.amount
+    total = sum(charge.amount for charge in charges)
+    assert total == sum(event["amount"] for event in events if event.name == "ContributionPaid") > 0
+    assert result.fees.contributions.total == Decimal(total) / 10**6
+    assert result.income["BTC"].contributions.total == Decimal(by_market[0]) / 10**6
+    assert result.withdrawal_contributions.total == Decimal(by_market[None]) / 10**6
+    for person in result.participants:
+        assert person.contributions.total == Decimal(by_account[person.address]) / 10**6
+    assert result.series[-1].contributions == result.fees.contributions.total
+    # Each factor, to the few units that the splits of single charges round.
+    rates = dict(zip(FACTORS, ("scarcity", "concentration", "leverage", "tier_rate"), strict=True))
+    for factor, amount in result.fees.contributions.factors():
+        exact = sum(
+            Decimal(charge.amount * getattr(charge, rates[factor]))
+            / (charge.scarcity + charge.concentration + charge.leverage + charge.tier_rate)
+            for charge in charges
+        )
+        assert abs(amount * 10**6 - exact) < 4 * len(charges)
+
+
+def test_premium_and_fees_are_those_of_the_events(
+    short: tuple[RunResult, tuple[Charge, ...], list[Event]],
+) -> None:
+    result, _, events = short
+
+    def total(name: str, *arguments: str) -> Decimal:
+        return Decimal(sum(e[a] for e in events if e.name == name for a in arguments)) / 10**6
+
+    fees = result.fees
+    assert fees.premium_charged == total("PremiumCharged", "amount") > 0
+    assert fees.premium_charged == sum(income.premium_charged for income in result.income.values())
+    assert fees.premium_charged == result.series[-1].premium
+    assert fees.premium_collected == total("IncomeCollected", "premium")
+    assert fees.premium_collected <= fees.premium <= fees.premium_charged
+    assert fees.trading == total("Exchanged", "payerFee", "payeeFee")
+    assert fees.trading == sum(person.fees for person in result.participants)
+    assert fees.fund == total("IncomeCollected", "fees", "levies", "premium") - fees.treasury
+    # The wind-up collects everything there is.
+    assert fees.income == fees.fund
+    assert fees.undistributed == 0
+
+
+def test_every_post_is_what_its_hashes_say(
+    short: tuple[RunResult, tuple[Charge, ...], list[Event]],
+) -> None:
+    result, _, events = short
+    posted = [event for event in events if event.name in ("TargetPosted", "TiersPosted")]
+    assert len(posted) == len(result.posts) >= 6
+    for event, post in zip(posted, result.posts, strict=True):
+        assert (event.name == "TargetPosted") == (post.kind == "target")
+        assert event["evidence"]["inputs"] == keccak(text=post.inputs)
+        assert event["evidence"]["outputs"] == keccak(text=post.outputs)
+        assert event["evidence"]["blockNumber"] == post.block < event.block
+        outputs = json.loads(post.outputs)
+        if post.kind == "target":
+            assert event["target"] == outputs["target"]
+        else:
+            assert event["count"] == len(outputs["tiers"])
+
+
+def test_a_fund_too_small_caps_new_risk_and_makes_it_dear() -> None:
+    scenario = load("2020-03-12")
+    bars = {market: bars[:2] for market, bars in scenario.markets.items()}
+    settings = Settings(substeps=1, rounds=1, fund_factor=0.1)
+    result = simulate(scenario.model_copy(update={"markets": bars}), seed=3, settings=settings)
+    first = result.series[0]
+    cap = result.fund.before.assets * int(result.parameters["funding"]["cap_multiple"]) / 10**6
+    assert result.refusals["OpenInterestAboveFundCap"] > 0
+    assert 0 < first.open_interest <= cap
+    assert first.scarcity > 0
+    assert result.fees.contributions.scarcity > 0
+    assert all(identity.holds for identity in result.identities)
 
 
 def test_same_seed_same_result(coarse: RunResult) -> None:

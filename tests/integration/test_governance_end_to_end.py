@@ -2,19 +2,41 @@
 (SPECIFICATION.md sections 7 and 8).
 """
 
+from decimal import Decimal
+
 import pytest
+from ape import chain
 
 from tests.expect import event, reverts
 from tests.integration import books
 from tests.integration.stage import BTC, DAY, ETH, backing, fill_fund, plain_market, withdraw
 from weir.artifacts import artifact
-from weir.deployment import market_struct
-from weir.governance import ADMIN, GOVERNOR, ROLES, selector
+from weir.deployment import FundingParameters, funding_struct, market_struct
+from weir.governance import ADMIN, GOVERNOR, POSTER, ROLES, selector
 
 DELAY = 2 * DAY
 EXPIRY = 7 * DAY
 REVERTING = 1
 CASH = {"market_maker": 100_000, "liquidator": 100_000, "trader": 1_000, "other_trader": 20_000}
+DEAREST = FundingParameters(
+    target_ratio=1_000_000,
+    max_target_ratio=1_000_000,
+    share_min=1_000_000,
+    share_at_target=1_000_000,
+    premium_min=500_000,
+    premium_max=500_000,
+    stress_from=5_000_000,
+    stop_below=1_000_000,
+    max_scarcity=20_000,
+    max_concentration=20_000,
+    max_leverage=20_000,
+    leverage_from=0,
+    leverage_to=1,
+    cap_multiple=0,
+    cap_floor=Decimal(0),
+    tier_rates=(20_000,) * 5,
+)
+"""As much as a funding policy can ask for."""
 DEARER = market_struct(plain_market("BTC", 10_000, initial_margin_ratio=200_000))
 """A change of BTC's parameters: 20% of initial margin instead of 5%."""
 
@@ -147,17 +169,55 @@ def test_the_guardian_stops_new_risk_and_nothing_else(
     slow.clearing_house.pauseNewRisk(1, sender=guardian)
 
 
-def test_the_guardian_announces_nothing(slow, guardian, governor):
-    """It holds one role, and with it one function."""
+@pytest.mark.parametrize("role", ["guardian", "poster"])
+def test_who_acts_at_once_announces_nothing(slow, actors, governor, role):
+    """It holds one role, and with it the functions of that."""
+    holder = actors[role]
     for name, signatures in GOVERNOR.functions.items():
         target = slow.deployment.address(name)
         for signature in signatures:
-            data = selector(signature) + bytes(32 * 12)
-            with reverts("AccessManagerUnauthorizedCall", caller=guardian, target=target):
-                slow.authority.schedule(target, data, 0, sender=guardian)
-    with reverts("AccessManagerUnauthorizedAccount", msgsender=guardian):
-        slow.authority.grantRole(GOVERNOR.id, guardian, 0, sender=guardian)
+            data = selector(signature) + bytes(32 * 30)
+            with reverts("AccessManagerUnauthorizedCall", caller=holder, target=target):
+                slow.authority.schedule(target, data, 0, sender=holder)
+    with reverts("AccessManagerUnauthorizedAccount", msgsender=holder):
+        slow.authority.grantRole(GOVERNOR.id, holder, 0, sender=holder)
     assert slow.authority.hasRole(ADMIN.id, governor)[0]
+
+
+# ---- the poster
+
+
+def test_the_poster_posts_and_moves_nothing(slow, poster, guardian, trader, market_maker):
+    """At once; within its bounds neither a balance nor anybody's margin is other than before."""
+    fill_fund(slow, skin=100)
+    before, equity = books.read(slow), [slow.equity(account) for account in (trader, market_maker)]
+    evidence = b"\1" * 32, b"\2" * 32, chain.blocks.head.number
+    target = slow.policy.target() * 5 // 4
+    slow.policy.postTarget(target, evidence, sender=poster)
+    slow.policy.postTiers([trader, market_maker], [1, 3], evidence, sender=poster)
+    assert slow.policy.target() == target
+    assert [slow.policy.tierOf(account)[0] for account in (trader, market_maker)] == [1, 3]
+    assert books.read(slow) == before
+    assert [slow.equity(account) for account in (trader, market_maker)] == equity
+    with reverts("TargetStepTooLarge"):
+        slow.policy.postTarget(target * 2, evidence, sender=poster)
+    for other in (guardian, slow.actors["governor"], trader):
+        with reverts("AccessManagedUnauthorized", caller=other):
+            slow.policy.postTarget(target, evidence, sender=other)
+
+
+def test_a_poster_is_taken_away_like_any_other(slow, announce, poster):
+    """And nobody misses it: what it said expires."""
+    evidence = b"\1" * 32, b"\2" * 32, chain.blocks.head.number
+    formula = slow.policy.target()
+    slow.policy.postTarget(formula * 5 // 4, evidence, sender=poster)
+    revoke = announce(slow.authority.revokeRole, POSTER.id, poster)
+    wait_for(slow, DELAY)
+    revoke()
+    assert slow.policy.target() == formula
+    with reverts("AccessManagedUnauthorized", caller=poster):
+        slow.policy.postTarget(formula, evidence, sender=poster)
+    slow.trade(slow.actors["market_maker"], slow.actors["trader"], "0.5", 10_000)
 
 
 # ---- what nobody can do
@@ -168,11 +228,13 @@ FOR_THE_HOUSE = {
         "convert",
         "creditCash",
         "exchange",
+        "chargeContribution",
         "chargeLiquidation",
         "resolveDebt",
         "addResidual",
     },
     "InsuranceFund": {"payBounty", "resolve"},
+    "FundingPolicy": {"admit", "admitWithdrawal", "observe"},
 }
 FOR_ANOTHER = {
     "Vault": {"collect"},
@@ -182,6 +244,9 @@ FOR_ANOTHER = {
 FOR_ANYONE = {
     "Vault": {"deposit", "withdraw"},
     "InsuranceFund": {"collect", "contribute"},
+    "FundingPolicy": set(),
+    # Run by the house on its storage; on its own there is nothing that they could move.
+    "Liquidations": {"settle", "refresh", "flag", "liquidate", "deleverage"},
     "ClearingHouse": {"trade", "cancel", "cancelAll", "settle", "refresh", "flag", "liquidate", "deleverage"},
     "Tranche": {
         *("deposit", "mint", "redeem", "withdraw", "requestRedeem", "roll", "setOperator"),
@@ -196,7 +261,7 @@ def test_every_function_is_for_anyone_for_governance_or_for_a_contract(contract)
     """So the tests below have seen them all."""
     functions = (entry for entry in artifact(contract).abi if entry["type"] == "function")
     methods = {entry["name"] for entry in functions if entry["stateMutability"] == "nonpayable"}
-    in_table = "JuniorTranche" if contract == "Tranche" else contract
+    in_table = {"Tranche": "JuniorTranche", "Liquidations": "ClearingHouse"}.get(contract, contract)
     signatures = (signature for role in ROLES for signature in role.functions.get(in_table, ()))
     governed = {signature.split("(")[0] for signature in signatures}
     internal = FOR_THE_HOUSE.get(contract, set()) | FOR_ANOTHER.get(contract, set())
@@ -205,11 +270,17 @@ def test_every_function_is_for_anyone_for_governance_or_for_a_contract(contract)
 
 @pytest.mark.parametrize("contract", FOR_THE_HOUSE)
 def test_nobody_plays_the_clearing_house(slow, actors, contract):
-    target = {"Vault": slow.vault, "InsuranceFund": slow.fund}[contract]
+    target = {"Vault": slow.vault, "InsuranceFund": slow.fund, "FundingPolicy": slow.policy}[contract]
+
+    def value(field):
+        if field["type"] == "tuple":
+            return tuple(map(value, field["components"]))
+        return {"address": actors["trader"], "bool": True}.get(field["type"], 1)
+
     for name in FOR_THE_HOUSE[contract]:
         inputs = next(entry for entry in artifact(contract).abi if entry.get("name") == name)["inputs"]
-        arguments = [actors["trader"] if field["type"] == "address" else 1 for field in inputs]
-        for role in ("deployer", "governor", "guardian", "treasury", "attacker"):
+        arguments = [value(field) for field in inputs]
+        for role in ("deployer", "governor", "guardian", "poster", "treasury", "attacker"):
             with reverts("OnlyClearingHouse"):
                 getattr(target, name)(*arguments, sender=actors[role])
 
@@ -273,9 +344,10 @@ def test_what_the_governor_may_set_moves_no_balance(
         plain.oracle.setSequencerFeed: ("0x" + "00" * 20, 60),
         plain.vault.setMaturity: (BTC, 7 * DAY),
         fund.setMarketCover: (BTC, 0, 1_000_000),
-        fund.setParameters: ((1, 2, 3, 4, DAY, 3_600),),
+        fund.setParameters: ((1, 4, DAY, 3_600),),
         plain.junior.setEpochDuration: (DAY,),
         plain.senior.setEpochDuration: (DAY,),
+        plain.policy.setParameters: (funding_struct(DEAREST, plain.deployment.decimals),),
     }
     plain.oracle.setFeed(2, plain.feeds[BTC], 3_600, 1, 10**30, sender=governor)
     for call, arguments in set_ones.items():

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from eth_account.signers.local import LocalAccount
 
+from tests.system import FREE
 from weir.accounts import development_account
 from weir.chain import connect
 from weir.client import Weir
@@ -42,7 +43,7 @@ class Exchange:
             budget_share=1_000_000,
         )
         auction = LiquidationParameters(auction_duration=AUCTION)
-        deployment = deploy(web3, DEPLOYER, Parameters(markets=(market,), liquidation=auction))
+        deployment = deploy(web3, DEPLOYER, Parameters(markets=(market,), liquidation=auction, funding=FREE))
         self.file = folder / "deployment.json"
         deployment.save(self.file)
         self.weir = Weir(web3, deployment)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.expect import reverts
 from tests.integration.books import Books, Record, read
-from tests.integration.day import BTC, ETH, FAMILY, MARKETS, YFI, Day, Step
+from tests.integration.day import BTC, ETH, FAMILY, FUNDING, MARKETS, YFI, Day, Step
 from tests.integration.stage import cover, resolve_everyone, withdraw
 
 MILLION = 10**6
@@ -60,6 +60,15 @@ def test_the_day_has_seen_everything(day):
         ),
         *("TrancheWiped", "Staked", "Unstaked", "BatchPriced", "Vested", "IncomeCollected", "OrderCancelled"),
         *(
+            "ContributionPaid",
+            "ContributionCharged",
+            "LeverageCharged",
+            "PremiumCharged",
+            "MarketObserved",
+            "TargetPosted",
+            "TierPosted",
+        ),
+        *(
             "ResidualAdded",
             "DebtRepaid",
             "MarketClosed",
@@ -74,6 +83,14 @@ def test_the_day_has_seen_everything(day):
     assert {record["market"] for record in defaults} == {BTC, ETH, YFI}
     assert any(step.after.insolvencies for step in day.steps)
     assert any(event["absorbed"] for step in day.steps for event in step.named("Settled"))
+    contributions = [event for step in day.steps for event in step.named("ContributionCharged")]
+    for factor in ("scarcity", "concentration", "leverage", "tierRate"):
+        assert len({event[factor] for event in contributions}) > 1, factor
+    premiums = [event for step in day.steps for event in step.named("PremiumCharged")]
+    assert {event["market"] for event in premiums} == {BTC, ETH, YFI}
+    rates = {event["premiumRate"] for step in day.steps for event in step.named("MarketObserved")}
+    assert min(rates) == FUNDING.premium_min < max(rates)
+    assert any(event["premium"] for step in day.steps for event in step.named("IncomeCollected"))
 
 
 # ---- P1
@@ -121,6 +138,10 @@ class Trail:
                     self.drift += Fraction(event["amount"] * self.dropped, max(1, before.open_interest))
                 case "PositionChanged" | "SideChanged":
                     self.dropped += 1
+                case "PremiumCharged":
+                    self.dropped -= 2  # the two sides have just changed, and no size did
+                    self.kept += 2
+                    self.drift += Fraction(event["perUnit"] * self.dropped, before.scale)
                 case "EpochEnded":
                     self.dropped = 0
                 case "MarketRefreshed":
@@ -221,12 +242,15 @@ def test_p4_layers_pay_in_order_and_the_sum_is_exact(day):
 
 
 def test_p5_outsiders_pay_nothing_and_claims_come_before_open_interest(day):
+    fund = day.system.fund.address
     for step in day.steps:
         before, after = step.before, step.after
         defaults = {event["market"] for event in step.named("Defaulted")}
         if not defaults:
             continue
         for account, cash in before.cash.items():
+            if account == fund:
+                continue  # which is what pays
             inside = {m for m, market in enumerate(before.markets) if account in market.records}
             if not inside:
                 assert after.cash[account] + after.wallets[account] >= cash + before.wallets[account]
@@ -319,9 +343,13 @@ def test_p8_a_family_gains_what_the_fund_pays_and_takes_nothing_from_others(day,
     )
     paid += sum(step.total("BountyPaid", "amount") for step in steps)
     cost = sum(
-        step.total("Exchanged", "payerFee", "payeeFee") + step.total("LiquidationCharged", "penalty")
+        step.total("Exchanged", "payerFee", "payeeFee")
+        + step.total("LiquidationCharged", "penalty")
+        + step.total("ContributionPaid", "amount")
         for step in steps
     )
+    assert sum(step.total("ContributionPaid", "amount") for step in steps) > 0
+    assert not any(step.named("PremiumCharged") for step in steps), "all of it happens within an hour"
     assert 0 <= paid - cost - gain <= sum(len(step.named("Settled")) for step in steps)
     assert 0 < paid <= first.markets[YFI].available + 1
 
@@ -376,29 +404,45 @@ def test_p9_other_terms_are_another_order(day, stormy, market_maker, trader, cha
 
 
 def test_p10_what_accounts_pay_arrives(day):
-    """Fees and penalties: with the fund, the treasury, or not yet collected. Bounties: with the
-    liquidators. Nothing else moves the fund.
+    """Fees, penalties and contributions: with the fund, the treasury, or not yet collected. The premium: cash
+    of the fund's account, then the fund's, and never the treasury's. Bounties: with the liquidators. Nothing
+    else moves the fund.
     """
-    fees = penalties = collected = to_treasury = 0
+    fund = day.system.fund.address
+    fees = penalties = contributions = collected = to_treasury = 0
+    premium = premium_collected = 0
     for step in day.steps:
         before, after = step.before, step.after
         fees += step.total("Exchanged", "payerFee", "payeeFee")
         penalties += step.total("LiquidationCharged", "penalty")
-        collected += step.total("IncomeCollected", "fees", "penalties")
+        charged = step.total("ContributionPaid", "amount")
+        assert charged == step.total("ContributionCharged", "amount") + step.total(
+            "LeverageCharged", "amount"
+        )
+        contributions += charged
+        collected += step.total("IncomeCollected", "fees", "levies")
         to_treasury += step.total("IncomeCollected", "treasury")
-        assert fees + penalties == collected + after.fees + after.penalties, step.name
-        assert after.treasury == to_treasury, step.name
+        assert fees + penalties + contributions == collected + after.fees + after.levies, step.name
+        assert after.treasury == to_treasury <= fees, step.name
+
+        settled = [event for event in step.named("Settled") if event["account"] == fund]
+        assert sum(event["pnl"] for event in settled) == step.total("PremiumCharged", "amount"), step.name
+        premium += sum(event["cash"] for event in settled)
+        premium += sum(e["amount"] for e in step.named("ClaimsConverted") if e["account"] == fund)
+        premium_collected += step.total("IncomeCollected", "premium")
+        assert premium == premium_collected + after.cash.get(fund, 0), step.name
 
         assert step.total("Liquidated", "bountyFromAccount") == step.total("LiquidationCharged", "bounty")
         bounties = step.total("BountyPaid", "amount")
         assert bounties == step.total("Liquidated", "bountyFromFund") == step.total("CashCredited", "amount")
 
         came = step.total("Contributed", "amount") + step.total("Staked", "assets")
-        came += step.total("IncomeCollected", "fees", "penalties") - step.total("IncomeCollected", "treasury")
+        came += step.total("IncomeCollected", "fees", "levies", "premium")
+        came -= step.total("IncomeCollected", "treasury")
         went = bounties + step.total("Unstaked", "assets")
         went += sum(event["record"][layer] for event in step.named("Defaulted") for layer in FUND_LAYERS)
         assert sum(after.layers.values()) - sum(before.layers.values()) == came - went, step.name
-    assert to_treasury > 0 < penalties
+    assert min(to_treasury, penalties, contributions, premium_collected) > 0
 
 
 # ---- the checks themselves

@@ -7,6 +7,7 @@ from random import Random
 
 from weir.model import (
     WAD,
+    FundingParameters,
     FundParameters,
     LiquidationParameters,
     MarketParameters,
@@ -40,6 +41,7 @@ class Setting:
     feed_failures: float = 0.01
     settling: int = 10  # how often accounts are settled without need, relative to other calls
     governance: bool = False  # pauses, and closes markets whose feed has died
+    funding: FundingParameters | None = None  # and a poster of targets and tiers
 
 
 @dataclass
@@ -67,6 +69,7 @@ class Campaign:
             decimals=setting.decimals,
             liquidation=LiquidationParameters(min_notional=setting.min_notional_dollars * self.dollar),
             fund=FundParameters(skin_target=setting.fund_dollars * self.dollar // 5),
+            funding=setting.funding,
             epoch_duration=86_400,
         )
         for number, price in enumerate(setting.prices):
@@ -146,8 +149,12 @@ class Campaign:
             seen["record kept for its debt"] += any(record.size == 0 for record in kept)
         for name in TRANCHES:
             seen["wipe-out"] += world.tranche(name).share_epoch > before.tranche(name).share_epoch
+        tally, past = world.house.tally, before.house.tally
+        seen["contribution"] += tally.contributions > past.contributions
+        seen["premium"] += tally.premiums > past.premiums
+        seen["premium collected"] += tally.from_own_account > past.from_own_account
         seen["insolvency"] += world.house.insolvencies > before.house.insolvencies
-        seen["fund bounty"] += world.house.tally.fund_bounties > before.house.tally.fund_bounties
+        seen["fund bounty"] += tally.fund_bounties > past.fund_bounties
 
     # ---- what can happen
 
@@ -170,6 +177,8 @@ class Campaign:
             (self.wait_for_auction, 3),
             (self.pause, int(self.setting.governance)),
             (self.close_dead_market, int(self.setting.governance)),
+            (self.post_target, 2 * bool(self.setting.funding)),
+            (self.post_tiers, 4 * bool(self.setting.funding)),
         ]
 
     def _market(self) -> int:
@@ -297,6 +306,15 @@ class Campaign:
             self.world.advance(86_400)
         price = self.world.house.markets[market].price * self.random.randint(85, 115) // 100
         self._call("close_market", market, price)
+
+    def post_target(self) -> None:
+        target = self.world.target() * self.random.randint(70, 130) // 100
+        self._call("post_target", target, self.world.clock.block)
+
+    def post_tiers(self) -> None:
+        accounts = self._some()
+        tiers = [self.world.tier(account) + self.random.choice((-1, 0, 1)) for account in accounts]
+        self._call("post_tiers", accounts, tiers, self.world.clock.block)
 
     # ---- the end
 

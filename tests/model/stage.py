@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from weir.model import LiquidationParameters, MarketParameters, Order, World, properties
+from weir.model import FundingParameters, LiquidationParameters, MarketParameters, Order, World, properties
 
 UNIT = 10**18  # of size and price
 DOLLAR = 10**6
@@ -21,9 +21,10 @@ class Stage:
         *prices: float,
         parameters: MarketParameters = FREE,
         liquidation: LiquidationParameters = UNPAID,
+        funding: FundingParameters | None = None,
         **market: int,
     ) -> None:
-        self.world = World(liquidation=liquidation)
+        self.world = World(liquidation=liquidation, funding=funding)
         self.salt = 0
         for number, price in enumerate(prices):
             self.world.set_price(number, wei(price))

@@ -1,12 +1,30 @@
 """Seeded random campaigns: P1 to P5, P7, P9 and P10 after every step, P6 at the end."""
 
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 
 import pytest
 
 from tests.model.driver import Campaign, Setting
+from weir.model import FundingParameters
 
+POLICY = FundingParameters(
+    target_ratio=200_000,
+    max_target_ratio=500_000,
+    premium_min=20_000,
+    premium_max=500_000,
+    stop_below=200_000,
+    max_scarcity=5_000,
+    concentration_from=100_000,
+    max_concentration=10_000,
+    max_leverage=10_000,
+    leverage_from=2_000_000,
+    cap_multiple=15_000_000,
+    cap_floor=0,
+    concentration_floor=1,
+    tier_rates=(0, 100, 500, 2_000, 10_000),
+)
 STEPS = 400
 SEEDS = (20, 22)
 SETTINGS = {
@@ -25,6 +43,16 @@ SETTINGS = {
     "many markets": Setting(prices=(20_000, 1_500, 100, 1), traders=12, gap=0.4, gaps=0.2, governance=True),
     "two traders": Setting(prices=(100, 7), traders=2, gap=0.5, gaps=0.3, fund_dollars=100),
     "seldom settled": Setting(traders=3, gap=0.5, gaps=0.4, settling=1, maturity=3_600, fund_dollars=100),
+    "funding policy": Setting(funding=POLICY, fund_dollars=1_000, governance=True),
+    "funding policy, crashes": Setting(
+        decimals=18,
+        funding=replace(POLICY, stop_below=0, cap_floor=10**30),
+        fund_dollars=100,
+        maturity=3_600,
+        coinsurance=500_000,
+        gap=0.5,
+        gaps=0.3,
+    ),
     "nothing but crashes": Setting(gap=0.7, gaps=0.8, maturity=600, feed_failures=0.05, governance=True),
 }
 PATHS = {
@@ -43,6 +71,16 @@ PATHS = {
     "insolvency",
     "fund bounty",
     "market closed",
+    "contribution",
+    "premium",
+    "premium collected",
+}
+REFUSALS = {
+    "trade: NewRiskStopped",
+    "trade: OpenInterestAboveFundCap",
+    "post_target: TargetStepTooLarge",
+    "post_tiers: TierOutOfBounds",
+    "post_tiers: TierTooSoon",
 }
 
 
@@ -66,5 +104,7 @@ def test_campaigns_reach_every_path() -> None:
     runs = [campaign(name, seed) for name in SETTINGS for seed in SEEDS]
     seen = sum((run.seen for run in runs), start=Counter[str]())
     done = sum((run.done for run in runs), start=Counter[str]())
+    refused = sum((run.refused for run in runs), start=Counter[str]())
     assert {path for path in PATHS if not seen[path]} == set()
+    assert REFUSALS - set(refused) == set()
     assert {action.__name__ for action, _ in runs[0].actions()} - set(done) == set()

@@ -321,7 +321,7 @@ def test_the_bounty_grows_with_the_auction_and_the_account_pays() -> None:
     stage.call("liquidate", "liquidator", "trader", WAD // 10)
     # a tenth of 19500 at (2000 + 13000 / 2) ppm; penalty at 5000 ppm
     assert stage.cash("liquidator") == pytest.approx(5_000 + 1_950 * 0.0085)
-    assert stage.world.ledger.penalties == units(1_950 * 0.005)
+    assert stage.world.ledger.levies == units(1_950 * 0.005)
     assert (stage.size("trader"), stage.size("liquidator")) == (180, 20)
     assert "trader" in stage.world.house.flags
 

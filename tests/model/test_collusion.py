@@ -7,6 +7,7 @@ import pytest
 from tests.model.stage import DOLLAR, NEVER, UNIT
 from weir.model import (
     WAD,
+    FundingParameters,
     FundParameters,
     LiquidationParameters,
     MarketParameters,
@@ -24,10 +25,19 @@ DUST = 1_000  # wei of size that deleveraging may leave without a counterpart
 class Club:
     """Colluders who make the price, trade among themselves, sell each other, and pick who settles when."""
 
-    def __init__(self, seed: int, coinsurance: int, maturity: int, budget_share: int) -> None:
+    def __init__(
+        self,
+        seed: int,
+        coinsurance: int,
+        maturity: int,
+        budget_share: int,
+        funding: FundingParameters | None = None,
+    ) -> None:
         self.random = Random(seed)
         world = self.world = World(
-            fund=FundParameters(skin_target=50 * DOLLAR), liquidation=LiquidationParameters(bounty_max=30_000)
+            fund=FundParameters(skin_target=50 * DOLLAR),
+            liquidation=LiquidationParameters(bounty_max=30_000),
+            funding=funding,
         )
         for market, price in ((HONEST, 20_000), (THIN, 10)):
             world.set_price(market, price * UNIT)
@@ -121,14 +131,28 @@ class Club:
         raise AssertionError(f"never flat: {sizes}")
 
 
+CHARGED = FundingParameters(
+    premium_min=500_000, max_scarcity=2_000, max_leverage=5_000, tier_rates=(0, 100, 500, 2_000, 9_000)
+)
+
+
 @pytest.mark.parametrize("budget_share", [0, 20_000, 1_000_000])
-@pytest.mark.parametrize(("coinsurance", "maturity"), [(0, 0), (500_000, 3_600), (1_000_000, 86_400)])
+@pytest.mark.parametrize(
+    ("coinsurance", "maturity", "funding"),
+    [
+        (0, 0, None),
+        (500_000, 3_600, None),
+        (1_000_000, 86_400, None),
+        (0, 0, CHARGED),
+        (500_000, 3_600, CHARGED),
+    ],
+)
 def test_colluders_gain_at_most_what_the_fund_owes(
-    coinsurance: int, maturity: int, budget_share: int
+    coinsurance: int, maturity: int, funding: FundingParameters | None, budget_share: int
 ) -> None:
     paid = 0
     for seed in range(6):
-        club = Club(seed, coinsurance, maturity, budget_share)
+        club = Club(seed, coinsurance, maturity, budget_share, funding)
         for _ in range(150):
             club.step()
         club.go_flat()

@@ -82,7 +82,7 @@ def test_layers_pay_in_order(shortfall: int, unpaid: int, paid: tuple[int, ...])
 
 def test_unvested_income_is_lost_after_skin() -> None:
     fund = new_fund(skin=10, junior=100)
-    fund.take_income(0, 40, target=0, gate_open=True)
+    fund.take_income(0, 40, fund_share=10**6, gate_open=True)
     record = fund.resolve("trader", 0, 30, unpaid_profit=0)
     assert (record.skin, fund.skin, fund.unvested, fund.junior.assets) == (30, 0, 20, 100)
 
@@ -105,10 +105,8 @@ def test_the_waterfall_is_exact(
 
 
 def test_income_restores_skin_then_streams_by_share() -> None:
-    fund = new_fund(
-        skin=70, junior=10**6, senior=10**6, skin_target=100, stream_duration=100, treasury_share=0
-    )
-    assert fund.take_income(500, 530, target=0, gate_open=True) == 0
+    fund = new_fund(skin=70, junior=10**6, senior=10**6, skin_target=100, stream_duration=100)
+    assert fund.take_income(500, 530, fund_share=10**6, gate_open=True) == 0
     assert (fund.skin, fund.unvested) == (100, 1_000)
     fund.clock.time += 25
     fund.vest()
@@ -119,27 +117,27 @@ def test_income_restores_skin_then_streams_by_share() -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "gate_open", "treasury"), [(0, True, 20), (10**9, True, 0), (0, False, 0)]
+    ("fund_share", "gate_open", "treasury"),
+    [(800_000, True, 20), (800_001, True, 19), (0, True, 100), (10**6, True, 0), (800_000, False, 0)],
 )
-def test_the_treasury_is_paid_from_fees_of_a_healthy_fund(
-    target: int, gate_open: bool, treasury: int
-) -> None:
-    fund = new_fund(skin=100, treasury_share=200_000)
-    assert fund.take_income(100, 1_000, target, gate_open) == treasury
+def test_the_treasury_is_paid_from_fees_alone(fund_share: int, gate_open: bool, treasury: int) -> None:
+    fund = new_fund(skin=100)
+    assert fund.take_income(100, 1_000, fund_share, gate_open) == treasury
+    assert fund.assets == 100 + 1_100 - treasury
 
 
 def test_dust_does_not_put_off_what_is_due() -> None:
     fund = new_fund(junior=10**6, stream_duration=7 * DAY)
-    fund.take_income(0, 7_000_000, target=0, gate_open=True)
+    fund.take_income(0, 7_000_000, fund_share=10**6, gate_open=True)
     for _ in range(7 * 24):
         fund.clock.time += 3_600
-        fund.take_income(0, 1, target=0, gate_open=True)
+        fund.take_income(0, 1, fund_share=10**6, gate_open=True)
     assert fund.junior.assets - 10**6 > 6_900_000
 
 
 def test_a_stream_waits_while_nobody_has_shares() -> None:
     fund = new_fund(stream_duration=100)
-    fund.take_income(0, 1_000, target=0, gate_open=True)
+    fund.take_income(0, 1_000, fund_share=10**6, gate_open=True)
     fund.clock.time += 10_000
     fund.vest()
     fund.junior.deposit(10, "staker")
@@ -233,7 +231,7 @@ def test_the_share_price_never_falls_without_a_loss(operations: list[tuple[str, 
         if name == "stake":
             _try(world, "stake", "junior", "staker", amount)
         elif name == "income":
-            world.ledger.penalties += amount
+            world.ledger.levies += amount
             world.token.move("trader", "vault", amount)
             world.collect()
         elif shares:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weir.model.markets import Market
-from weir.model.numbers import DUST, FLOOR_A, ONE_A, size_scale
+from weir.model.numbers import DUST, FLOOR_A, ONE_A, ceil_div, size_scale
 from weir.model.parameters import MarketParameters
 
 UNIT = 10**18
@@ -87,7 +87,8 @@ def test_deleveraging_closes_pro_rata(sizes: list[int], data: st.DataObject) -> 
     market = new_market()
     records = [market.record(-size) for size in sizes]
     market.open_interest = sum(sizes)
-    closed = data.draw(st.integers(0, max(0, sum(sizes) - DUST)))
+    least = max(DUST, ceil_div(sum(sizes) * FLOOR_A, ONE_A))  # less would close the whole market
+    closed = data.draw(st.integers(0, sum(sizes) - least))
     market.deleverage(-1, closed)
     left = [market.size(record) for record in records]
     assert market.open_interest == sum(sizes) - closed

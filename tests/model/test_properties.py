@@ -60,6 +60,10 @@ def _keep_a_fee(world: World) -> None:
     world.ledger.cash["liquidator"] -= 1
 
 
+def _invent_a_premium(world: World) -> None:
+    world.ledger.cash["fund"] += DOLLAR
+
+
 @pytest.mark.parametrize(
     ("damage", "name"),
     [
@@ -70,7 +74,8 @@ def _keep_a_fee(world: World) -> None:
         (_favour_senior, "P4 order"),
         (_lose_a_unit, "P4 signs"),
         (_overfill, "P9"),
-        (_keep_a_fee, "P10 fees and penalties"),
+        (_keep_a_fee, "P10 fees and levies"),
+        (_invent_a_premium, "P10 premiums"),
     ],
 )
 def test_damage_is_seen(crashed: World, damage: Callable[[World], None], name: str) -> None:

@@ -1,4 +1,4 @@
-"""The insurance fund and its tranches, wired to a stub that plays the clearing house and the vault."""
+"""The insurance fund and its tranches, wired to a stub that plays the clearing house, vault and policy."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ BTC, ETH = 0, 1
 
 PARAMETERS: dict[str, int] = {
     "skinTarget": 0,
-    "targetRatio": 100_000,
-    "treasuryShare": 200_000,
     "juniorShare": 600_000,
     "streamDuration": 7 * DAY,
     "budgetWindow": DAY,
@@ -27,6 +25,8 @@ PARAMETERS: dict[str, int] = {
 """Without a skin target all income streams, which most tests want."""
 
 EPOCH = 7 * DAY
+FUND_SHARE = 800_000
+"""Of fees, ppm: what the stub answers until it is told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ class FundSystem:
     def contribute(self, giver: AccountAPI, tokens: float) -> ReceiptAPI:
         return self.fund.contribute(self.fill(giver, self.fund, tokens), sender=giver)
 
-    def collect(self, caller: AccountAPI, fees: float, penalties: float = 0) -> ReceiptAPI:
+    def collect(self, caller: AccountAPI, fees: float, levies: float = 0, premium: float = 0) -> ReceiptAPI:
         """Gives the vault this income and lets the caller collect it."""
-        income = self.units(fees), self.units(penalties)
+        income = self.units(fees), self.units(levies), self.units(premium)
         self.token.mint(self.house, sum(income), sender=caller)
         self.house.setIncome(*income, 0, sender=caller)
         return self.fund.collect(sender=caller)
@@ -108,9 +108,8 @@ def deploy_fund(
         for name in ("JUN", "SEN")
     ]
     values = PARAMETERS | (parameters or {})
-    fund = governor.deploy(
-        project.InsuranceFund, authority, token, house, house, *tranches, treasury, tuple(values.values())
-    )
+    wiring = (authority, token, house, house, *tranches, treasury, house)
+    fund = governor.deploy(project.InsuranceFund, *wiring, tuple(values.values()))
     assert fund.address == fund_address
     house.setFund(fund, sender=governor)
     return FundSystem(

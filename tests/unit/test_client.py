@@ -17,6 +17,7 @@ from eth_utils.crypto import keccak
 from rich.console import Console
 from web3 import Web3
 
+from tests.system import FREE
 from weir import chain as chain_module
 from weir import client as client_module
 from weir.accounts import development_account
@@ -32,7 +33,7 @@ from weir.chain import (
     pages,
 )
 from weir.client import Weir
-from weir.deployment import DeploymentError, Parameters, deploy
+from weir.deployment import DeploymentError, FundingParameters, Parameters, deploy
 from weir.node import Node
 from weir.orders import Order, sign_order
 from weir.status import collect, render, to_json
@@ -41,11 +42,12 @@ WAD = 10**18
 GAS = 2_000_000
 
 deployer = development_account(0)
-market_maker = development_account(4)
-trader = development_account(5)
-liquidator = development_account(6)
-staker = development_account(7)
-stranger = development_account(8)
+poster = development_account(4)
+market_maker = development_account(5)
+trader = development_account(6)
+liquidator = development_account(7)
+staker = development_account(8)
+stranger = development_account(9)
 
 
 @pytest.fixture(scope="module")
@@ -57,15 +59,28 @@ def node() -> Iterator[Node]:
 @pytest.fixture
 def weir(node: Node) -> Iterator[Weir]:
     """A deployment with money in it; what a test does is undone after it."""
-    w3 = connect(node.url)
     snapshot = node.rpc("evm_snapshot")
-    system = Weir(w3, deploy(w3, deployer, Parameters()))
+    yield _deployed(node, FREE)
+    node.rpc("evm_revert", snapshot)
+
+
+@pytest.fixture
+def charging(node: Node) -> Iterator[Weir]:
+    """The same, under a policy that charges; feeds answer for a day."""
+    snapshot = node.rpc("evm_snapshot")
+    yield _deployed(node, FundingParameters())
+    node.rpc("evm_revert", snapshot)
+
+
+def _deployed(node: Node, funding: FundingParameters) -> Weir:
+    w3 = connect(node.url)
+    markets = tuple(market.model_copy(update={"heartbeat": 86_400}) for market in Parameters().markets)
+    system = Weir(w3, deploy(w3, deployer, Parameters(markets=markets, funding=funding)))
     for account, amount in ((market_maker, 1_000_000), (trader, 10_000), (liquidator, 500_000)):
         _deposit(system, account, Decimal(amount))
     _stake(system, system.junior, Decimal(1_000))
     _stake(system, system.senior, Decimal(1_000))
-    yield system
-    node.rpc("evm_revert", snapshot)
+    return system
 
 
 def _give(weir: Weir, account: Any, spender: Any, amount: Decimal) -> int:
@@ -448,6 +463,120 @@ def test_nothing_at_risk_means_no_coverage(weir: Weir) -> None:
     _trade(weir)
     fund = weir.fund_state()
     assert fund.coverage == fund.assets * 10**6 // fund.target
+
+
+def test_the_funding_policy_as_the_client_tells_it(charging: Weir) -> None:
+    """The fund has 2,000; 180,000 of open interest asks for 9,000, so it has 22.2% of its target."""
+    weir, read = charging, charging.policy.functions
+    _trade(weir)
+    fund = weir.fund_state()
+    assert weir.usd(fund.target) == 9_000
+    assert fund.coverage == 222_222
+    for name, view in (
+        ("stress", read.stressAt(222_222)),
+        ("fund_share", read.fundShare()),
+        ("premium_rate", read.premiumRateAt(222_222)),
+        ("scarcity", read.scarcityAt(222_222)),
+        ("open_interest_cap", read.openInterestCap()),
+    ):
+        assert getattr(fund, name) == weir.chain.call(view) > 0, name
+    assert (fund.posted_target, fund.posted_at, fund.fresh) == (0, 0, False)
+    at = _post(weir, 9_500)
+    fund = weir.fund_state()
+    assert (weir.usd(fund.posted_target), fund.posted_at, fund.fresh) == (9_500, at, True)
+    assert weir.usd(fund.target) == 9_500
+
+
+def _post(weir: Weir, usd: int) -> int:
+    """Posts a target; returns when."""
+    evidence = (b"\1" * 32, b"\2" * 32, weir.chain.w3.eth.block_number)
+    weir.chain.send(poster, weir.policy.functions.postTarget(weir.units(Decimal(usd)), evidence))
+    return weir.chain.timestamp()
+
+
+def test_what_a_trade_costs_is_known_before_and_after(charging: Weir) -> None:
+    weir = charging
+    foreseen = weir.preview_contribution(
+        trader.address, 0, 3 * WAD, 60_000 * WAD, counterparty=market_maker.address
+    )
+    block = _trade(weir).block
+    made, taken = weir.contributions()
+    assert [(charge.account, charge.market, charge.block) for charge in (made, taken)] == [
+        (market_maker.address, 0, block),
+        (trader.address, 0, block),
+    ]
+    assert (taken.amount, taken.scarcity, taken.concentration, taken.leverage, taken.tier_rate) == (
+        foreseen.amount,
+        foreseen.scarcity,
+        foreseen.concentration,
+        foreseen.leverage,
+        foreseen.tier_rate,
+    )
+    assert taken.amount * 10**6 == weir.units(Decimal(180_000)) * foreseen.rate
+    assert (foreseen.tier, foreseen.tier_rate, foreseen.coverage) == (2, 100, 222_222)
+    assert weir.contributions(trader.address) == (taken,)
+    assert weir.contributions(first=block + 1) == ()
+    levies = weir.chain.call(weir.vault.functions.uncollected())[1]
+    assert levies == made.amount + taken.amount
+
+    # At such leverage a withdrawal costs, too.
+    weir.chain.send(trader, weir.vault.functions.withdraw(weir.units(Decimal(100)), trader.address, []))
+    (charge,) = weir.contributions(trader.address, block + 1)
+    assert (charge.market, charge.scarcity, charge.concentration, charge.tier_rate) == (None, 0, 0, 0)
+    assert charge.amount == weir.chain.call(weir.vault.functions.uncollected())[1] - levies > 0
+
+
+def test_a_trade_that_the_policy_stops_is_named(charging: Weir) -> None:
+    with pytest.raises(ContractError) as refused:
+        charging.preview_contribution(trader.address, 0, 4 * WAD)
+    assert refused.value.name == "NewRiskStopped"
+
+
+def test_the_books_hold_while_a_premium_accrues(charging: Weir, node: Node) -> None:
+    weir = charging
+    _trade(weir)
+    node.increase_time(5 * 3_600)
+    node.mine()
+    found = weir.identities()
+    bitcoin = found.markets[0]
+    assert bitcoin.accrued > 0 == found.donations
+    assert 0 <= bitcoin.surplus <= 4
+    assert weir.markets()[0].premium_rate > 0
+    weir.chain.send(stranger, weir.clearing_house.functions.refresh(0))
+    after = weir.identities().markets[0]
+    assert (after.accrued, 0 <= after.surplus <= 4) == (0, True)
+    assert after.claims >= bitcoin.accrued
+
+
+def test_status_shows_the_funding_policy(charging: Weir, node: Node) -> None:
+    weir = charging
+    _trade(weir)
+    fund = json.loads(to_json(collect(weir)))["fund"]
+    assert Decimal(fund["target"]) == 9_000
+    assert (fund["coverage"], fund["fund_share"]) == (0.222222, 1.0)
+    assert (fund["premium_rate"], fund["scarcity"]) == (0.096482, 0.000963)
+    assert Decimal(fund["open_interest_cap"]) == 1_000_000
+    assert fund["posted_target"] is None
+    shown = _printed(collect(weir))
+    for text in ("Share of fees", "100.0%", "9.65%", "0.096%", "$1,000,000.00", "none"):
+        assert text in shown
+
+    _post(weir, 9_500)
+    node.increase_time(7_200)
+    node.mine()
+    posted = json.loads(to_json(collect(weir)))["fund"]["posted_target"]
+    assert (Decimal(posted["amount"]), posted["fresh"]) == (9_500, True)
+    assert 7_200 <= posted["age"] < 7_300
+    assert "$9,500.00, 2.0 h ago" in _printed(collect(weir))
+    node.increase_time(2 * 86_400)
+    node.mine()
+    assert collect(weir)["fund"]["posted_target"]["fresh"] is False
+    assert "h ago, expired" in _printed(collect(weir))
+
+
+def test_without_a_target_status_has_no_coverage(weir: Weir) -> None:
+    assert collect(weir)["fund"]["coverage"] is None
+    assert "Funding policy" in _printed(collect(weir))
 
 
 def test_markets_are_found_by_symbol(weir: Weir) -> None:

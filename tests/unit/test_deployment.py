@@ -21,6 +21,7 @@ from weir.client import Weir
 from weir.deployment import (
     Deployment,
     DeploymentError,
+    FundingParameters,
     GovernanceParameters,
     LiquidationParameters,
     MarketParameters,
@@ -29,14 +30,14 @@ from weir.deployment import (
     from_units,
     to_units,
 )
-from weir.governance import ADMIN, GOVERNOR, GUARDIAN, ROLES
+from weir.governance import ADMIN, GOVERNOR, GUARDIAN, POSTER, ROLES
 from weir.node import Node
 
 PUBLIC_CHAIN = 777
 """A chain id that no local node uses."""
 
 deployer = development_account(0)
-governor, guardian, treasury = (development_account(i).address for i in (1, 2, 3))
+governor, guardian, treasury, poster = (development_account(i).address for i in (1, 2, 3, 4))
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +78,23 @@ def test_contracts_know_each_other(weir: Weir) -> None:
     assert read(weir.clearing_house.functions.vault()) == at("Vault")
     assert read(weir.clearing_house.functions.fund()) == at("InsuranceFund")
     assert read(weir.clearing_house.functions.oracle()) == at("PriceOracle")
+    assert read(weir.clearing_house.functions.policy()) == at("FundingPolicy")
+    assert read(weir.clearing_house.functions.liquidations()) == at("Liquidations")
     assert read(weir.fund.functions.vault()) == at("Vault")
     assert read(weir.fund.functions.clearingHouse()) == at("ClearingHouse")
     assert read(weir.fund.functions.junior()) == at("JuniorTranche")
     assert read(weir.fund.functions.senior()) == at("SeniorTranche")
     assert read(weir.fund.functions.treasury()) == treasury
-    for name in ("PriceOracle", "Vault", "ClearingHouse", "InsuranceFund", "JuniorTranche", "SeniorTranche"):
+    assert read(weir.fund.functions.policy()) == at("FundingPolicy")
+    assert read(weir.policy.functions.clearingHouse()) == at("ClearingHouse")
+    assert read(weir.policy.functions.fund()) == at("InsuranceFund")
+    module = weir.chain.contract("Liquidations", at("Liquidations"))
+    for name in ("vault", "fund", "oracle", "policy"):
+        assert read(module.get_function_by_name(name)()) == read(
+            weir.clearing_house.get_function_by_name(name)()
+        )
+    restricted = ("PriceOracle", "Vault", "FundingPolicy", "Liquidations", "ClearingHouse", "InsuranceFund")
+    for name in (*restricted, "JuniorTranche", "SeniorTranche"):
         contract = weir.chain.contract(weir.deployment.contracts[name].artifact, at(name))
         assert read(contract.functions.authority()) == at("Authority")
 
@@ -114,8 +126,6 @@ def test_fund_and_liquidations_have_their_parameters(weir: Weir) -> None:
     wanted = weir.deployment.parameters
     fund = weir.chain.call(weir.fund.functions.parameters())
     assert fund["skinTarget"] == weir.units(wanted.fund.skin_target)
-    assert fund["targetRatio"] == wanted.fund.target_ratio
-    assert fund["treasuryShare"] == wanted.fund.treasury_share
     assert fund["juniorShare"] == wanted.fund.junior_share
     assert fund["streamDuration"] == wanted.fund.stream_duration
     assert fund["budgetWindow"] == wanted.fund.budget_window
@@ -130,12 +140,25 @@ def test_fund_and_liquidations_have_their_parameters(weir: Weir) -> None:
         assert weir.chain.call(tranche.functions.epochDuration()) == wanted.fund.epoch_duration
 
 
+def test_the_funding_policy_has_its_parameters(weir: Weir) -> None:
+    wanted = weir.deployment.parameters.funding
+    found = weir.chain.call(weir.policy.functions.parameters())
+    amounts = {"capFloor": wanted.cap_floor, "concentrationFloor": wanted.concentration_floor}
+    assert list(found) == list(module.funding_struct(wanted, 6))  # each, and in the order of the struct
+    for name, value in dict(wanted).items():
+        head, *rest = name.split("_")
+        field = head + "".join(part.capitalize() for part in rest)
+        assert found[field] == (weir.units(amounts[field]) if field in amounts else value), name
+
+
 def test_roles_lie_with_their_holders_and_nothing_with_the_deployer(weir: Weir) -> None:
     has = weir.authority.functions.hasRole
     delay = GOVERNOR.delay
     assert weir.chain.call(has(ADMIN.id, governor)) == (True, delay)
     assert weir.chain.call(has(GOVERNOR.id, governor)) == (True, delay)
     assert weir.chain.call(has(GUARDIAN.id, guardian)) == (True, 0)
+    assert weir.chain.call(has(POSTER.id, poster)) == (True, 0)
+    assert weir.chain.call(has(POSTER.id, governor)) == (False, 0)
     for role in ROLES:
         assert weir.chain.call(has(role.id, deployer.address)) == (False, 0)
         for contract in role.functions:
@@ -247,7 +270,7 @@ def test_development_keys_are_refused_off_local_chains(public_node: Node) -> Non
         deploy(connect(public_node.url), deployer, parameters)
 
 
-@pytest.mark.parametrize("role", ["governor", "guardian", "treasury"])
+@pytest.mark.parametrize("role", ["governor", "guardian", "treasury", "poster"])
 def test_development_addresses_hold_no_role_off_local_chains(
     public_node: Node, owner: Any, role: str
 ) -> None:
@@ -259,7 +282,7 @@ def test_development_addresses_hold_no_role_off_local_chains(
 
 def test_nothing_is_left_to_chance_off_local_chains(public_node: Node, owner: Any) -> None:
     w3 = connect(public_node.url)
-    with pytest.raises(DeploymentError, match="must name governor, guardian, treasury"):
+    with pytest.raises(DeploymentError, match="must name governor, guardian, treasury, poster"):
         deploy(w3, owner, Parameters())
     with pytest.raises(DeploymentError, match="must name the token, the feed of BTC, the feed of ETH"):
         deploy(w3, owner, Parameters(governance=_named()))
@@ -297,8 +320,8 @@ def test_a_development_feed_needs_a_price(node: Node) -> None:
 
 
 def _named() -> GovernanceParameters:
-    holders = (Account.create().address for _ in range(3))
-    return GovernanceParameters(**dict(zip(("governor", "guardian", "treasury"), holders, strict=True)))
+    roles = ("governor", "guardian", "treasury", "poster")
+    return GovernanceParameters(**{role: Account.create().address for role in roles})
 
 
 def _create(chain: Chain, account: Any, name: str, *arguments: Any) -> str:
@@ -340,6 +363,61 @@ def test_a_bounty_does_not_fall() -> None:
         LiquidationParameters(bounty_start=20_000, bounty_max=10_000)
 
 
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("share_min", 500_000, 1_000_000),
+        ("share_max", 500_000, 1_000_000),
+        ("share_slope", 0, 10_000_000),
+        ("premium_max", 0, 500_000),
+        ("stress_from", 0, 5_000_000),
+        ("max_scarcity", 0, 20_000),
+        ("concentration_from", 0, 999_999),
+        ("max_concentration", 0, 20_000),
+        ("max_leverage", 0, 20_000),
+        ("leverage_to", 1, 1_000_000_000),
+        ("target_lifetime", 3_600, 30 * 86_400),
+        ("tier_lifetime", 86_400, 365 * 86_400),
+        ("max_step", 10_000, 1_000_000),
+        ("cap_multiple", 0, 2**32 - 1),
+        ("cap_floor", 0, 10**9),
+        ("concentration_floor", 0, 10**9),
+    ],
+)
+def test_a_funding_parameter_out_of_bounds_is_named(name: str, low: int, high: int) -> None:
+    # So that order among them does not matter.
+    loose = {"share_min": 500_000, "share_max": 1_000_000, "stop_below": 0, "premium_min": 0}
+    loose |= {"leverage_from": 0, "share_at_target": 500_000 if name != "share_min" else 1_000_000}
+    for value in (low, high):
+        assert getattr(FundingParameters(**(loose | {name: value})), name) == value
+    for value in (low - 1, high + 1):
+        with pytest.raises(ValidationError, match=name):
+            FundingParameters(**(loose | {name: value}))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"target_ratio": 200_001}, "target_ratio must not be above max_target_ratio"),
+        ({"share_min": 800_001}, "share_min must not be above share_at_target"),
+        ({"share_max": 799_999}, "share_at_target must not be above share_max"),
+        ({"premium_min": 100_001}, "premium_min must not be above premium_max"),
+        ({"stop_below": 800_001}, "stop_below must not be above stress_from"),
+        ({"leverage_from": 20_000_000}, "leverage_from must be below leverage_to"),
+        ({"tier_rates": (0, 50, 49, 300, 800)}, "tier_rates must not fall"),
+    ],
+)
+def test_funding_parameters_out_of_order_are_named(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        FundingParameters(**fields)
+
+
+@pytest.mark.parametrize("rates", [(0, 1, 2, 3), (0, 1, 2, 3, 4, 5), (0, 1, 2, 3, 20_001), (-1, 0, 0, 0, 0)])
+def test_there_are_five_tiers_each_within_its_bounds(rates: tuple[int, ...]) -> None:
+    with pytest.raises(ValidationError, match="tier_rates"):
+        FundingParameters(tier_rates=rates)  # type: ignore[arg-type]
+
+
 def test_two_markets_with_one_symbol_are_refused() -> None:
     with pytest.raises(ValidationError, match="different symbols"):
         Parameters(markets=(MarketParameters(symbol="BTC"), MarketParameters(symbol="BTC")))
@@ -370,11 +448,62 @@ def test_the_contracts_accept_the_bounds_themselves(node: Node) -> None:
         min_notional=Decimal("0.000001"),
         close_band=500_000,
     )
-    fund = module.FundParameters(
-        treasury_share=500_000, stream_duration=86_400, budget_window=3_600, epoch_duration=86_400
-    )
-    wanted = Parameters(markets=(widest,), liquidation=liquidation, fund=fund)
-    assert deploy(connect(node.url), deployer, wanted).parameters == wanted
+    fund = module.FundParameters(stream_duration=86_400, budget_window=3_600, epoch_duration=86_400)
+    for funding in (DEAREST, CHEAPEST):
+        wanted = Parameters(markets=(widest,), liquidation=liquidation, fund=fund, funding=funding)
+        assert deploy(connect(node.url), deployer, wanted).parameters == wanted
+
+
+DEAREST = FundingParameters(
+    target_ratio=1_000_000,
+    max_target_ratio=1_000_000,
+    share_at_target=1_000_000,
+    share_slope=10_000_000,
+    share_min=1_000_000,
+    share_max=1_000_000,
+    premium_min=500_000,
+    premium_max=500_000,
+    stress_from=5_000_000,
+    stop_below=1_000_000,
+    max_scarcity=20_000,
+    concentration_from=999_999,
+    max_concentration=20_000,
+    max_leverage=20_000,
+    leverage_from=999_999_999,
+    leverage_to=1_000_000_000,
+    cap_multiple=2**32 - 1,
+    target_lifetime=30 * 86_400,
+    tier_lifetime=365 * 86_400,
+    tier_rates=(20_000, 20_000, 20_000, 20_000, 20_000),
+    cap_floor=Decimal(10**9),
+    concentration_floor=Decimal(10**9),
+    max_step=1_000_000,
+)
+CHEAPEST = FundingParameters(
+    target_ratio=0,
+    max_target_ratio=0,
+    share_at_target=500_000,
+    share_slope=0,
+    share_min=500_000,
+    share_max=500_000,
+    premium_min=0,
+    premium_max=0,
+    stress_from=0,
+    stop_below=0,
+    max_scarcity=0,
+    concentration_from=0,
+    max_concentration=0,
+    max_leverage=0,
+    leverage_from=0,
+    leverage_to=1,
+    cap_multiple=0,
+    target_lifetime=3_600,
+    tier_lifetime=86_400,
+    tier_rates=(0, 0, 0, 0, 0),
+    cap_floor=Decimal(0),
+    concentration_floor=Decimal(0),
+    max_step=10_000,
+)
 
 
 def test_parameters_come_from_a_file(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""InsuranceFund: SPECIFICATION.md sections 5 and 6, with a stub for the clearing house and the vault."""
+"""InsuranceFund: SPECIFICATION.md sections 5 and 6, with a stub for clearing house, vault and policy."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tests.unit.fund_helpers import (
     BTC,
     DAY,
     ETH,
+    FUND_SHARE,
     MILLION,
     PARAMETERS,
     FundSystem,
@@ -61,7 +62,7 @@ def full(deploy: Any, deployer: Any, staker: Any, other_staker: Any) -> FundSyst
 
 def start_stream(system: FundSystem, caller: Any, tokens: float) -> int:
     """Lets income stream to the tranches; returns when it began."""
-    system.collect(caller, 0, penalties=tokens)
+    system.collect(caller, 0, levies=tokens)
     unvested, since, end = system.fund.stream()
     assert (unvested, end - since) == (system.units(tokens), STREAM)
     return int(since)
@@ -76,14 +77,15 @@ def test_wiring(system: FundSystem) -> None:
     assert fund.vault() == fund.clearingHouse() == system.house.address
     assert (fund.junior(), fund.senior()) == (system.junior.address, system.senior.address)
     assert fund.treasury() == system.treasury.address
+    assert fund.policy() == system.house.address
     assert tuple(fund.parameters()) == tuple(PARAMETERS.values())
     assert fund.defaultCount() == fund.totalAssets() == 0
     assert fund.capacity() == UINT96
 
 
-@pytest.mark.parametrize("missing", range(1, 7))
+@pytest.mark.parametrize("missing", range(1, 8))
 def test_wiring_has_no_zero_address(project: Any, system: FundSystem, deployer: Any, missing: int) -> None:
-    arguments: list[Any] = [system.authority, *[system.house] * 6, tuple(PARAMETERS.values())]
+    arguments: list[Any] = [system.authority, *[system.house] * 7, tuple(PARAMETERS.values())]
     arguments[missing] = ZERO_ADDRESS
     with reverts("ZeroAddress"):
         deployer.deploy(project.InsuranceFund, *arguments)
@@ -129,8 +131,6 @@ def test_tranche_views_know_two_tranches(system: FundSystem, stranger: Any) -> N
     ("name", "low", "high"),
     [
         ("skinTarget", 0, UINT96),
-        ("targetRatio", 0, MILLION),
-        ("treasuryShare", 0, MILLION // 2),
         ("juniorShare", 0, MILLION),
         ("streamDuration", DAY, 90 * DAY),
         ("budgetWindow", HOUR, 30 * DAY),
@@ -153,7 +153,7 @@ def test_parameters_have_bounds(system: FundSystem, deployer: Any, name: str, lo
 def test_parameters_are_checked_at_birth(project: Any, system: FundSystem, deployer: Any) -> None:
     wrong = tuple((PARAMETERS | {"budgetWindow": 0}).values())
     with reverts("ParameterOutOfBounds"):
-        deployer.deploy(project.InsuranceFund, system.authority, *[system.house] * 6, wrong)
+        deployer.deploy(project.InsuranceFund, system.authority, *[system.house] * 7, wrong)
 
 
 def test_setting_parameters_keeps_the_default_count(full: FundSystem, deployer: Any, stranger: Any) -> None:
@@ -247,11 +247,13 @@ def test_stake_and_unstake_move_the_layer(full: FundSystem, staker: Any) -> None
 
 
 def test_income_restores_skin_then_streams(deploy: Any, keeper: Any) -> None:
-    system = deploy(parameters={"skinTarget": 80 * 10**6, "treasuryShare": 0})
-    receipt = system.collect(keeper, fees=40, penalties=20)
+    system = deploy(parameters={"skinTarget": 80 * 10**6})
+    system.house.setFundShare(MILLION, sender=keeper)
+    receipt = system.collect(keeper, fees=40, levies=15, premium=5)
     assert event(receipt, "IncomeCollected") == {
         "fees": system.units(40),
-        "penalties": system.units(20),
+        "levies": system.units(15),
+        "premium": system.units(5),
         "treasury": 0,
         "toSkin": system.units(60),
     }
@@ -267,14 +269,14 @@ def test_income_restores_skin_then_streams(deploy: Any, keeper: Any) -> None:
 
 
 def test_a_skin_target_below_the_skin_takes_nothing_out(full: FundSystem, keeper: Any) -> None:
-    full.collect(keeper, 0, penalties=10)
+    full.collect(keeper, 0, levies=10)
     assert full.layers()[0] == full.units(100)
 
 
 def test_collect_returns_the_income_of_the_fund(full: FundSystem, keeper: Any) -> None:
-    full.token.mint(full.house, full.units(15), sender=keeper)
-    full.house.setIncome(full.units(10), full.units(5), 0, sender=keeper)
-    assert full.fund.collect.call(sender=keeper) == full.units(10) * 8 // 10 + full.units(5)
+    full.token.mint(full.house, full.units(18), sender=keeper)
+    full.house.setIncome(full.units(10), full.units(5), full.units(3), 0, sender=keeper)
+    assert full.fund.collect.call(sender=keeper) == full.units(10) * 8 // 10 + full.units(8)
 
 
 def test_collect_of_nothing_changes_nothing(full: FundSystem, keeper: Any) -> None:
@@ -289,16 +291,17 @@ def test_collect_of_nothing_changes_nothing(full: FundSystem, keeper: Any) -> No
 
 def test_collect_checks_what_arrives(full: FundSystem, keeper: Any) -> None:
     full.token.mint(full.house, full.units(10), sender=keeper)
-    full.house.setIncome(full.units(10), 0, 1, sender=keeper)
-    with reverts("InexactTransfer", expected=full.units(10), received=full.units(10) - 1):
-        full.fund.collect(sender=keeper)
+    for income in ((full.units(10), 0, 0), (0, full.units(10), 0), (0, 0, full.units(10))):
+        full.house.setIncome(*income, 1, sender=keeper)
+        with reverts("InexactTransfer", expected=full.units(10), received=full.units(10) - 1):
+            full.fund.collect(sender=keeper)
 
 
 def test_income_joins_the_stream_at_the_average_duration(full: FundSystem, keeper: Any) -> None:
     """After 2 of 7 days 50 of 70 are left for 5 days; 10 more for 7 days make 60 for 16/3 days."""
     since = start_stream(full, keeper, 70)
     full.token.mint(full.house, full.units(10), sender=keeper)
-    full.house.setIncome(0, full.units(10), 0, sender=keeper)
+    full.house.setIncome(0, full.units(10), 0, 0, sender=keeper)
     now = since + 2 * DAY
     next_block_at(now)
     full.fund.collect(sender=keeper)
@@ -310,7 +313,7 @@ def test_dust_does_not_put_off_what_is_due(full: FundSystem, keeper: Any, attack
     since = start_stream(full, keeper, 70)
     full.token.mint(full.house, 24, sender=attacker)
     for hour in range(1, 25):
-        full.house.setIncome(0, 1, 0, sender=attacker)
+        full.house.setIncome(0, 1, 0, 0, sender=attacker)
         next_block_at(since + hour * HOUR)
         full.fund.collect(sender=attacker)
     assert since + STREAM <= full.fund.stream()[2] <= since + STREAM + 60
@@ -318,10 +321,10 @@ def test_dust_does_not_put_off_what_is_due(full: FundSystem, keeper: Any, attack
 
 def test_the_average_duration_rounds_up(full: FundSystem, keeper: Any) -> None:
     full.token.mint(full.house, 2, sender=keeper)
-    full.house.setIncome(0, 1, 0, sender=keeper)
+    full.house.setIncome(0, 1, 0, 0, sender=keeper)
     full.fund.collect(sender=keeper)
     since = full.fund.stream()[1]
-    full.house.setIncome(0, 1, 0, sender=keeper)
+    full.house.setIncome(0, 1, 0, 0, sender=keeper)
     next_block_at(since + 3)
     full.fund.collect(sender=keeper)
     unvested, since, end = full.fund.stream()
@@ -332,32 +335,59 @@ def test_the_average_duration_rounds_up(full: FundSystem, keeper: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("open_interest", "insolvencies", "paid"),
+    ("share", "insolvencies", "paid"),
     [
-        pytest.param(0, 0, True, id="nothing open"),
-        pytest.param(6000, 0, True, id="assets equal the target"),
-        pytest.param(6001, 0, False, id="assets below the target"),
-        pytest.param(0, 1, False, id="an insolvency is known"),
+        pytest.param(FUND_SHARE, 0, 20, id="a fifth"),
+        pytest.param(500_000, 0, 50, id="half"),
+        pytest.param(0, 0, 100, id="all that the policy leaves"),
+        pytest.param(MILLION, 0, 0, id="nothing left"),
+        pytest.param(FUND_SHARE, 1, 0, id="an insolvency is known"),
+        pytest.param(0, 1, 0, id="an insolvency is known, whatever the policy says"),
     ],
 )
-def test_treasury_is_paid_by_a_whole_fund_only(
-    full: FundSystem, keeper: Any, open_interest: int, insolvencies: int, paid: bool
+def test_the_treasury_gets_of_fees_what_the_policy_leaves(
+    full: FundSystem, keeper: Any, share: int, insolvencies: int, paid: int
 ) -> None:
-    full.house.setOpenInterestNotional(full.units(open_interest), sender=keeper)
+    """Of levies and of the premium it never gets anything."""
+    full.house.setFundShare(share, sender=keeper)
     full.house.setInsolvencies(insolvencies, sender=keeper)
     before = full.token.balanceOf(full.treasury)
-    receipt = full.collect(keeper, fees=100, penalties=200)
-    treasury = full.units(20) if paid else 0  # of fees only
-    assert event(receipt, "IncomeCollected")["treasury"] == treasury
-    assert full.token.balanceOf(full.treasury) - before == treasury
-    assert full.fund.totalAssets() == full.units(900) - treasury
+    receipt = full.collect(keeper, fees=100, levies=200, premium=50)
+    assert event(receipt, "IncomeCollected")["treasury"] == full.units(paid)
+    assert full.token.balanceOf(full.treasury) - before == full.units(paid)
+    assert full.fund.totalAssets() == full.units(950 - paid)
+    assert full.token.balanceOf(full.fund) == full.fund.totalAssets()
 
 
-def test_the_treasury_share_rounds_down(full: FundSystem, keeper: Any) -> None:
-    full.token.mint(full.house, 9, sender=keeper)
-    full.house.setIncome(9, 0, 0, sender=keeper)
+def test_the_premium_is_wholly_the_funds(full: FundSystem, keeper: Any) -> None:
+    full.house.setFundShare(0, sender=keeper)
+    receipt = full.collect(keeper, fees=0, premium=30)
+    assert event(receipt, "IncomeCollected") == {
+        "fees": 0,
+        "levies": 0,
+        "premium": full.units(30),
+        "treasury": 0,
+        "toSkin": 0,
+    }
+    assert full.layers()[1] == full.units(30)
+
+
+@pytest.mark.parametrize(("fees", "rest"), [(9, 1), (10, 2), (1, 0), (4, 0), (5, 1)])
+def test_the_fund_s_share_rounds_up(full: FundSystem, keeper: Any, fees: int, rest: int) -> None:
+    full.token.mint(full.house, fees, sender=keeper)
+    full.house.setIncome(fees, 0, 0, 0, sender=keeper)
     receipt = full.fund.collect(sender=keeper)
-    assert event(receipt, "IncomeCollected")["treasury"] == 1
+    assert event(receipt, "IncomeCollected")["treasury"] == rest
+
+
+def test_what_the_gate_kept_from_the_treasury_stays_the_funds(full: FundSystem, keeper: Any) -> None:
+    full.close_gate()
+    full.collect(keeper, fees=100)
+    full.open_gate()
+    before = full.token.balanceOf(full.treasury)
+    full.collect(keeper, fees=0)
+    assert full.token.balanceOf(full.treasury) == before
+    assert full.fund.totalAssets() == full.units(700)
 
 
 # -------------------------------------------------------------------- vesting
@@ -755,15 +785,7 @@ def test_a_new_window_length_opens_budgets_anew(full: FundSystem, deployer: Any,
     assert full.fund.available(BTC) == full.units(450) // 4
 
 
-# --------------------------------------------------------- target and coverage
-
-
-def test_target_and_coverage(full: FundSystem, keeper: Any) -> None:
-    assert full.fund.target() == 0
-    assert full.fund.coverage() == UINT256
-    full.house.setOpenInterestNotional(full.units(8000) + 9, sender=keeper)
-    assert full.fund.target() == full.units(800), "rounded down"
-    assert full.fund.coverage() == 750_000
+# ------------------------------------------------------------------------ gate
 
 
 def test_gate(full: FundSystem) -> None:
@@ -816,7 +838,7 @@ def test_a_token_that_calls_back_cannot_be_counted_twice(deploy: Any, deployer: 
     """While a contribution arrives, the token hands over income: the arrival is not what was stated."""
     system: FundSystem = deploy("ReentrantToken", 6)
     system.token.mint(system.house, 7, sender=deployer)
-    system.house.setIncome(0, 7, 0, sender=deployer)
+    system.house.setIncome(0, 7, 0, 0, sender=deployer)
     system.fill(deployer, system.fund, 1)
     system.token.arm(system.fund, system.fund.collect.encode_input(), sender=deployer)
     with reverts("InexactTransfer", expected=system.units(1), received=system.units(1) + 7):

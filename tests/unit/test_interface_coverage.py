@@ -1,4 +1,4 @@
-"""Every error and event of the vault and of the clearing house is expected, by name, in a test of theirs."""
+"""Every error and event of vault, clearing house and policy is expected, by name, in a test of theirs."""
 
 import re
 from pathlib import Path
@@ -8,13 +8,17 @@ import pytest
 from weir.artifacts import artifact
 
 HERE = Path(__file__).parent
-FOLDERS = {"IVault": "vault", "IClearingHouse": "clearing_house"}
+TESTS = {
+    "IVault": "vault/test_*.py",
+    "IClearingHouse": "clearing_house/test_*.py",
+    "IFundingPolicy": "test_funding_policy.py",
+}
 EXPECTED = {"error": r'reverts\(\s*"{}"', "event": r'events?\([^"]*"{}"'}
 """How a test says that it expects one (tests/expect.py)."""
 
 DECLARED = [
     (interface, entry["type"], entry["name"])
-    for interface in FOLDERS
+    for interface in TESTS
     for entry in artifact(interface).abi
     if entry["type"] in EXPECTED
 ]
@@ -22,7 +26,5 @@ DECLARED = [
 
 @pytest.mark.parametrize(("interface", "kind", "name"), DECLARED)
 def test_a_test_expects_it(interface, kind, name):
-    sources = "".join(
-        path.read_text(encoding="utf-8") for path in (HERE / FOLDERS[interface]).glob("test_*.py")
-    )
+    sources = "".join(path.read_text(encoding="utf-8") for path in HERE.glob(TESTS[interface]))
     assert re.search(EXPECTED[kind].format(name), sources)

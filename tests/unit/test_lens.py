@@ -6,7 +6,11 @@ from enum import IntEnum
 from typing import Any
 
 import pytest
+from ape import chain
 
+from tests.conftest import MARKETS
+from tests.expect import event
+from tests.system import FREE
 from weir.deployment import MarketParameters
 
 DAY = 86_400
@@ -48,6 +52,25 @@ def book(system, market_maker, trader, other_trader):
     return system
 
 
+@pytest.fixture
+def charging(deploy_system, deployer, market_maker, trader, other_trader, keeper):
+    """180,000 of open interest, of which the fund has half of what it should: a premium of 27.5% a year.
+
+    Prices are good for a day; both markets are refreshed in the first minutes of an hour.
+    """
+    funding = {"premium_min": 50_000, "premium_max": 500_000, "stress_from": 1_000_000}
+    markets = tuple(market.model_copy(update={"heartbeat": DAY}) for market in MARKETS)
+    system = deploy_system(markets=markets, funding=FREE.model_copy(update=funding))
+    for account, amount in ((market_maker, 100_000), (trader, 20_000), (other_trader, 20_000)):
+        system.deposit(account, amount)
+    system.contribute(deployer, 4_500)
+    system.trade(trader, market_maker, 15, 10_000, market=BTC)
+    system.trade(other_trader, market_maker, 60, 500, market=ETH)
+    chain.mine(timestamp=(chain.blocks.head.timestamp // HOUR + 1) * HOUR)
+    refresh_all(system, keeper)
+    return system
+
+
 def refresh_all(system, keeper) -> None:
     for market in range(system.clearing_house.marketCount()):
         system.clearing_house.refresh(market, sender=keeper)
@@ -66,15 +89,15 @@ def totals(system, market: int) -> tuple[Any, Any]:
     return system.lens.poolTotals(market), system.lens.poolIdentity(market, 0, EVERYTHING)
 
 
-def assert_identities(system) -> None:
+def assert_identities(system, slack: int = SLACK) -> None:
     """P1 exactly; P2 and P3 within the slack."""
     backing = system.lens.backing()
     cash = system.lens.cashSum(0, EVERYTHING)
-    assert backing.held == cash + backing.pools + backing.fees + backing.penalties
+    assert backing.held == cash + backing.pools + backing.fees + backing.levies
     for market in range(system.clearing_house.marketCount()):
         own, sums = totals(system, market)
-        excess = own.pool + own.residual - (own.totalClaims + sums.unsettled - sums.debts)
-        assert 0 <= excess <= SLACK
+        excess = own.pool + own.residual - (own.totalClaims + own.accrued + sums.unsettled - sums.debts)
+        assert 0 <= excess <= slack
         assert own.totalClaims - SLACK <= sums.claims <= own.totalClaims
         for size in (sums.longSize, sums.shortSize):
             assert own.openInterest - SLACK <= size <= own.openInterest
@@ -389,16 +412,111 @@ def test_nothing_can_be_done_without_a_price(book, trader, stranger):
     assert actions(system, trader) == set()
 
 
+# ---- the premium
+
+
+def test_the_premium_is_foreseen(charging, foresee, keeper):
+    """Rate, indices and the fund's claims are those that a refresh leaves, at the price before it."""
+    system, house = charging, charging.clearing_house
+    system.set_price(BTC, 9_876.54321)
+
+    def look():
+        return system.lens.markets()[BTC], system.lens.poolTotals(BTC)
+
+    assert look()[0].premiumRate == 275_000
+    seen, books = foresee(3 * HOUR, look)
+    before = system.vault.totalClaims(BTC)
+    receipt = house.refresh(BTC, sender=keeper)
+    after, log = house.marketState(BTC), event(receipt, "PremiumCharged")
+
+    assert seen.premiumRate == event(receipt, "MarketObserved")["premiumRate"] == 275_000
+    per_unit = 10_000 * 10**18 * 275_000 * 3 // (10**6 * 8_760)
+    assert (log["perUnit"], log["amount"]) == (per_unit, 2 * (15 * 10**18 * per_unit // 10**30))
+    assert books.accrued == log["amount"] == system.vault.totalClaims(BTC) - before
+    for name in ("price", "valueIndex", "long", "short"):
+        assert seen.state[name] == after[name]
+    assert seen.state.long.base == seen.state.short.base < 0
+    assert seen.indexLong == after.long.base + after.long.multiplier * after.valueIndex
+    assert seen.indexShort == after.short.base - after.short.multiplier * after.valueIndex
+    assert system.lens.poolTotals(BTC).accrued == 0
+
+
+def test_within_an_hour_nothing_accrues(charging):
+    system = charging
+    system.wait(HOUR // 2)
+    assert system.lens.poolTotals(BTC).accrued == 0
+    system.wait(HOUR // 2)
+    assert system.lens.poolTotals(BTC).accrued > 0
+
+
+def test_accounts_are_seen_as_the_premium_leaves_them(charging, foresee, trader, market_maker):
+    system, accounts = charging, (trader, market_maker)
+    before = [system.lens.accountHealth(account).equity for account in accounts]
+    seen = foresee(5 * HOUR, lambda: [system.lens.accountHealth(account).equity for account in accounts])
+    system.settle(*accounts)
+    assert [system.equity(account) for account in accounts] == seen
+    # The market maker pays for both markets.
+    for paid, notional in zip(map(int.__sub__, before, seen), (150_000, 180_000), strict=True):
+        assert paid == pytest.approx(system.usd(notional) * 0.275 * 5 / 8_760, abs=2)
+
+
+def test_a_market_without_a_price_accrues_nothing(charging, stranger):
+    charging.feeds[BTC].setMode(1, sender=stranger)
+    charging.wait(2 * HOUR)
+    assert charging.lens.poolTotals(BTC).accrued == 0
+    assert charging.lens.markets()[BTC].premiumRate == 275_000
+
+
+def test_identities_hold_while_a_premium_accrues(charging, keeper, trader, market_maker):
+    system, slack = charging, 2 * SLACK  # what both sides owe is rounded down each time, too
+    system.wait(7 * HOUR)
+    system.renew_prices()
+    assert all(system.lens.poolTotals(market).accrued for market in (BTC, ETH))
+    assert_identities(system, slack)
+    refresh_all(system, keeper)
+    assert_identities(system, slack)
+    assert system.lens.accountHealth(system.fund).claims == system.vault.net(system.fund) > 0
+    system.settle(trader, market_maker)
+    assert_identities(system, slack)
+    system.fund.collect(sender=keeper)
+    assert_identities(system, slack)
+    system.wait(7 * HOUR)
+    system.set_price(BTC, 9_900)
+    system.set_price(ETH, 505)
+    assert_identities(system, slack)
+
+
 # ---- the fund
+
+
+def test_the_funding_policy_is_described(charging, chain, poster):
+    system, policy = charging, charging.policy
+    seen = system.lens.fundState().funding
+    assert (
+        (seen.target, seen.coverage) == (policy.target(), policy.coverage()) == (system.usd(9_000), 500_000)
+    )
+    assert (seen.stress, seen.premiumRate, seen.scarcity) == (500_000, 275_000, 0)
+    assert seen.fundShare == policy.fundShare() == 1_000_000
+    assert seen.openInterestCap == policy.openInterestCap() == system.usd(10**9)
+    assert (seen.postedTarget, seen.postedAt, seen.fresh) == (0, 0, False)
+    assert seen.parameters == policy.parameters()
+
+    evidence = (b"\1" * 32, b"\2" * 32, chain.blocks.head.number)
+    at = policy.postTarget(system.usd(10_000), evidence, sender=poster).timestamp
+    seen = system.lens.fundState().funding
+    assert (seen.postedTarget, seen.postedAt, seen.fresh) == (system.usd(10_000), at, True)
+    assert (seen.target, seen.coverage) == (system.usd(10_000), 450_000)
+    assert seen.stress == policy.stressAt(450_000)
+    chain.mine(timestamp=at + policy.parameters().targetLifetime)
+    seen = system.lens.fundState().funding
+    assert (seen.postedTarget, seen.fresh, seen.target) == (system.usd(10_000), False, system.usd(9_000))
 
 
 def test_fund_state_is_the_funds(book):
     system = book
     seen = system.lens.fundState()
     assert seen.layers == system.fund.layers()
-    assert (seen.assets, seen.target) == (system.fund.totalAssets(), system.fund.target())
-    assert seen.assets == system.usd(70_000)
-    assert seen.coverage == system.fund.coverage()
+    assert seen.assets == system.fund.totalAssets() == system.usd(70_000)
     assert (seen.gateOpen, seen.insolvencies, seen.defaults) == (True, 0, 0)
     assert (seen.streamSince, seen.streamEnd) == system.fund.stream()[1:]
     assert seen.parameters == system.fund.parameters()
@@ -476,7 +594,7 @@ def test_identities_can_fail(book, trader):
     system.token.transfer(system.vault, system.usd(5), sender=trader)
     backing = system.lens.backing()
     cash = system.lens.cashSum(0, EVERYTHING)
-    assert backing.held - cash - backing.pools - backing.fees - backing.penalties == system.usd(5)
+    assert backing.held - cash - backing.pools - backing.fees - backing.levies == system.usd(5)
 
 
 def test_pages_add_up(book):

@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 from rich.console import Console
 
 from weir import formatting, report, report_console
 from weir.results import (
+    FACTORS,
     FUND_LAYERS,
     LAYERS,
     Chain,
     Closed,
     CloseOut,
+    Contributions,
     Default,
     Fees,
     Fund,
@@ -28,8 +32,10 @@ from weir.results import (
     Gas,
     Identity,
     Ledger,
+    MarketIncome,
     Paid,
     Participant,
+    Post,
     RunResult,
     SeriesPoint,
     Slack,
@@ -66,9 +72,16 @@ def make_result(
             deposited=Decimal(500_000 if i < 3 else rng.randrange(2_000, 90_000)),
             equity=Decimal(rng.randrange(0, 9_000_000)) / 100,
             liquidations=rng.randrange(0, 2),
+            fees=Decimal(rng.randrange(0, 90_000)) / 100,
+            contributions=Contributions(
+                concentration=Decimal(rng.randrange(0, 9_000)) / 100 if i < 20 else Decimal(0),
+                tier=Decimal(rng.randrange(1, 9_000)) / 100 if i < 20 else Decimal(0),
+            ),
         )
         for i in range(46)
     ]
+    contributed = Contributions.sum(one.contributions for one in people)
+    withdrawn = Contributions(leverage=Decimal("3.25"))
     lows = sorted((p for p in points if p.kind == "low"), key=lambda p: p.prices["BTC"])[: defaults // 2 + 1]
     default_times = {low.timestamp: low for low in lows}
     series: list[SeriesPoint] = []
@@ -117,6 +130,11 @@ def make_result(
                 liquidations=len(liquidations),
                 deleverages=len(deleverages),
                 margin_used=0.3 + max(0.0, drop),
+                premium_rate=5_000 + int(40_000 * max(0.0, drop)),
+                scarcity=int(900 * max(0.0, drop)),
+                fund_share=800_000,
+                contributions=contributed.total,
+                premium=Decimal("12.5"),
             )
         )
     pools = {market: Decimal("12345.67") for market in scenario.markets}
@@ -145,7 +163,21 @@ def make_result(
             treasury=Decimal("10120.24"),
             liquidators=Decimal("20500.00"),
             undistributed=fees,
+            trading=Decimal("24310.06"),
+            contributions=Contributions.sum([contributed, withdrawn]),
+            penalties=Decimal("6310.5"),
+            premium_charged=Decimal("130.25"),
+            premium=Decimal("114.75"),
+            premium_collected=Decimal("100.75"),
         ),
+        "income": {
+            market: MarketIncome(
+                contributions=contributed if i == 0 else Contributions(), premium_charged=Decimal("65.125")
+            )
+            for i, market in enumerate(scenario.markets)
+        },
+        "refusals": {"InitialMarginNotMet": 3, "NewRiskStopped": 17},
+        "posts": [Post(kind="target", time=points[0].timestamp, block=9, inputs="{}", outputs="{}")],
         "ledger": Ledger(
             held=cash + sum(pools.values()) + fees,
             cash=cash,
@@ -285,6 +317,39 @@ class TestResult:
         assert result.paid.fund == sum(EXHAUSTED.values())
         assert all(default.difference == 0 for default in result.defaults)
 
+    def test_sources_add_up_to_the_income(self) -> None:
+        result = make_result()
+        assert sum(amount for _, amount in result.sources) == result.fees.income > 0
+        assert result.withdrawal_contributions == Contributions(leverage=Decimal("3.25"))
+
+    def test_contributors_are_those_who_paid_most(self) -> None:
+        result = make_result()
+        paid = [one.contributions.total for one in result.participants]
+        assert [one.contributions.total for one in result.contributors(7)] == sorted(paid)[:-8:-1]
+        assert all(one.contributions.total for one in result.contributors(99))
+        assert len(result.contributors(99)) == 20
+
+    @given(
+        st.integers(1, 10**15),
+        st.lists(st.integers(0, 20_000), min_size=4, max_size=4).filter(any),
+        st.integers(6, 18),
+    )
+    def test_a_charge_is_split_in_proportion_and_to_the_unit(
+        self, units: int, rates: list[int], decimals: int
+    ) -> None:
+        named = dict(zip(FACTORS, rates, strict=True))
+        parts = Contributions.split(units, named, decimals)
+        assert parts.total == Decimal(units).scaleb(-decimals)
+        for factor, amount in parts.factors():
+            exact = Decimal(units * named[factor]) / sum(rates)
+            assert abs(amount.scaleb(decimals) - exact) < len(FACTORS)
+            assert amount == 0 or named[factor]
+
+    def test_a_charge_of_nothing_and_a_charge_for_nothing(self) -> None:
+        assert Contributions.split(0, {"leverage": 0}, 6) == Contributions()
+        with pytest.raises(ValueError, match="needs a rate"):
+            Contributions.split(5, {"leverage": 0}, 6)
+
     @pytest.mark.parametrize("name", ["accounts", "liquidations", "deleverages"])
     def test_a_wrong_count_is_refused(self, name: str) -> None:
         fields = make_result().model_dump() | {name: 999_999}
@@ -367,6 +432,36 @@ class TestPage:
         charts = [attrs["data-figure"] for _, attrs in page.tags if "data-figure" in attrs]
         assert sorted(filter(None, charts)) == sorted(page.figures)
 
+    def test_who_funded_the_fund(self) -> None:
+        result = make_result()
+        page = Page(report.render(result))
+        titles = {attrs.get("title") for tag, attrs in page.tags if tag == "td"}
+        assert {f"{amount} USD" for _, amount in result.sources} <= titles
+        assert f"{result.fees.income} USD" in titles
+        for one in result.contributors(10):
+            assert formatting.address(one.address) in page.text
+            assert {f"{amount} USD" for _, amount in one.contributions.factors()} <= titles
+        for income in result.income.values():
+            assert f"{income.premium_charged} USD" in titles
+        assert "NewRiskStopped 17" in page.text
+
+    def test_rates_of_the_policy_have_an_axis_of_their_own(self) -> None:
+        result = make_result()
+        coverage, premium, scarcity = Page(report.render(result)).figures["coverage"]["data"]
+        assert "yaxis" not in coverage
+        assert premium["yaxis"] == scarcity["yaxis"] == "y2"
+        assert premium["y"] == [point.premium_rate / 10**4 for point in result.series]
+        assert scarcity["y"] == [point.scarcity / 100 for point in result.series]
+
+    def test_without_contributions_nobody_is_named(self) -> None:
+        result = make_result(income={}, refusals={}, posts=[])
+        people = tuple(
+            one.model_copy(update={"contributions": Contributions()}) for one in result.participants
+        )
+        quiet = result.model_copy(update={"participants": people})
+        assert "contributed most" not in Page(report.render(quiet)).text
+        assert "No account paid a contribution" in rendered(quiet)
+
     def test_without_defaults_it_says_so(self) -> None:
         page = Page(report.render(make_result(defaults=0)))
         assert "No account defaulted in this run" in page.text
@@ -432,6 +527,16 @@ class TestConsole:
         assert formatting.usd(result.fund.before.assets, 0) in text
         assert "P2:BTC" in text
         assert result.outcome in text
+
+    def test_who_funded_the_fund(self) -> None:
+        result = make_result()
+        text = rendered(result)
+        for name, amount in result.sources:
+            assert name in text
+            assert not amount or formatting.usd(amount, 0) in text
+        for one in result.contributors(5):
+            assert formatting.address(one.address) in text
+        assert "NewRiskStopped 17" in text
 
     def test_without_defaults_it_says_so(self) -> None:
         assert "No account defaulted" in rendered(make_result(defaults=0))

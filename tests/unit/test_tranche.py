@@ -372,7 +372,7 @@ def test_priced_claims_bear_no_later_loss(system: FundSystem, junior: Any, stake
 def test_waiting_shares_earn_like_others(system: FundSystem, junior: Any, staker: Any, keeper: Any) -> None:
     request(junior, staker, 10**14)
     system.roll(junior)
-    system.collect(keeper, 0, penalties=100)
+    system.collect(keeper, 0, levies=100)
     wait(7 * DAY)
     system.roll(junior)
     assert junior.maxWithdraw(staker) == pytest.approx(system.units(115), abs=1)
@@ -666,7 +666,7 @@ def test_two_wipe_outs(system: FundSystem, junior: Any, staker: Any, other_stake
 def test_an_empty_tranche_is_not_wiped_again(system: FundSystem, junior: Any, keeper: Any) -> None:
     """Nobody deposits after the wipe-out: no income arrives either, so there is nothing to wipe."""
     lose(system, 400)
-    system.collect(keeper, 0, penalties=10)
+    system.collect(keeper, 0, levies=10)
     wait(7 * DAY)
     assert junior.totalAssets() == 0
     lose(system, 1)
@@ -693,7 +693,7 @@ def test_income_cannot_inflate_a_first_share(empty: FundSystem, attacker: Any, s
     tranche = empty.junior
     empty.fill(attacker, tranche, 1)
     tranche.deposit(1, attacker, sender=attacker)
-    empty.collect(attacker, 0, penalties=1000)
+    empty.collect(attacker, 0, levies=1000)
     wait(7 * DAY)
     empty.stake(tranche, staker, 100)
     worth = tranche.convertToAssets(tranche.balanceOf(staker))
@@ -704,7 +704,7 @@ def test_income_cannot_inflate_a_first_share(empty: FundSystem, attacker: Any, s
 def test_no_income_just_in_time(system: FundSystem, junior: Any, attacker: Any, keeper: Any) -> None:
     """Who stakes right before income arrives has nothing of it in that block, and leaves an epoch later."""
     system.stake(junior, attacker, 400)
-    system.collect(keeper, 0, penalties=100)
+    system.collect(keeper, 0, levies=100)
     assert junior.convertToAssets(junior.balanceOf(attacker)) <= system.units(400.01)
 
 

@@ -22,8 +22,8 @@ class Rules(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One reading. `time` is the next block's at the earliest; `uncollected` fees and penalties in units of
-    S.
+    """One reading. `time` is the next block's at the earliest; `uncollected`: what the fund would take out of
+    the vault now, units of S.
 
     `accounts` has the keeper's own, all for which something may be done, and, where a loss is about to be
     shared, everybody.
@@ -73,8 +73,13 @@ class Reader:
             findings=findings,
             accounts={each.address: each for each in weir.accounts(wanted, block="pending")},
             fund=weir.fund_state(block="pending"),
-            uncollected=sum(weir.chain.call(weir.vault.functions.uncollected())),
+            uncollected=self._uncollected(),
         )
+
+    def _uncollected(self) -> int:
+        """Fees, levies, and the premium as far as the fund's claims on it would turn into cash."""
+        weir = self.weir
+        return sum(weir.chain.call(weir.vault.functions.collect(), sender=weir.fund.address))
 
     def _read_rules(self) -> Rules:
         raw = self.weir.chain.call(self.weir.clearing_house.functions.liquidationParameters())

@@ -2,14 +2,22 @@
 
 from weir.model.dump import dump
 from weir.model.errors import Revert
+from weir.model.funding import Contribution
 from weir.model.numbers import WAD
-from weir.model.parameters import FundParameters, LiquidationParameters, MarketParameters
+from weir.model.parameters import (
+    FundingParameters,
+    FundParameters,
+    LiquidationParameters,
+    MarketParameters,
+)
 from weir.model.trading import Order
 from weir.model.world import World
 
 __all__ = [
     "WAD",
+    "Contribution",
     "FundParameters",
+    "FundingParameters",
     "LiquidationParameters",
     "MarketParameters",
     "Order",

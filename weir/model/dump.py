@@ -9,7 +9,7 @@ def dump(world: World) -> dict[str, int]:
     An absent key means 0. Amounts in units of S, sizes and prices 1e-18, times in seconds. Values of claims,
     layers and available budgets are as the views would return them now.
     """
-    everything = {**_vault(world), **_house(world), **_fund(world), **_tranches(world)}
+    everything = {**_vault(world), **_house(world), **_fund(world), **_policy(world), **_tranches(world)}
     return {key: int(value) for key, value in everything.items() if value}
 
 
@@ -18,7 +18,7 @@ def _vault(world: World) -> dict[str, int]:
     state = {
         "vault.held": world.token.balances["vault"],
         "vault.fees": ledger.fees,
-        "vault.penalties": ledger.penalties,
+        "vault.levies": ledger.levies,
     }
     for account in world.accounts():
         state[f"vault.cash[{account}]"] = ledger.cash[account]
@@ -97,7 +97,6 @@ def _fund(world: World) -> dict[str, int]:
         "fund.stream.unvested": fund.unvested,
         "fund.stream.since": fund.since,
         "fund.stream.end": fund.since + fund.remaining,
-        "fund.target": world.house.target(),
         "fund.defaultCount": len(fund.defaults),
         "treasury.held": world.token.balances["treasury"],
     }
@@ -119,6 +118,30 @@ def _fund(world: World) -> dict[str, int]:
             f"{at}.unpaidProfit": record.unpaid_profit,
             f"{at}.remainder": record.remainder,
         }
+    return state
+
+
+def _policy(world: World) -> dict[str, int]:
+    """An infinite coverage is absent; so is a tier of which nothing has been posted."""
+    policy = world.funding
+    state = {
+        "policy.target": world.target(),
+        "policy.coverage": world.coverage() or 0,
+        "policy.fundShare": world.fund_share(),
+        "policy.observed": sum(policy.observed.values()),
+        "policy.posted": policy.posted,
+        "policy.postedAt": policy.posted_at or 0,
+        "policy.anchor": policy.anchor,
+        "policy.anchoredAt": policy.anchored_at,
+        "policy.targetEvidence": policy.target_evidence,
+        "policy.tierEvidence": policy.tier_evidence,
+    }
+    state |= {f"policy.observed[{market}]": notional for market, notional in policy.observed.items()}
+    for account, record in policy.tiers.items():
+        state[f"policy.tier[{account}].tier"] = record.tier
+        state[f"policy.tier[{account}].time"] = record.time
+        state[f"policy.tier[{account}].movedAt"] = record.moved_at or 0
+        state[f"policy.tier[{account}].now"] = policy.tier(account)
     return state
 
 

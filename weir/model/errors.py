@@ -133,6 +133,33 @@ class AuctionStillRunning(Revert):
     """(account, endsAt)"""
 
 
+# ---- funding policy
+
+
+class NewRiskStopped(Revert):
+    """(coverage, stopBelow)"""
+
+
+class OpenInterestAboveFundCap(Revert):
+    """(market, notional, cap)"""
+
+
+class TargetStepTooLarge(Revert):
+    """(target, min, max)"""
+
+
+class TierOutOfBounds(Revert):
+    """(account, tier, min, max)"""
+
+
+class TierTooSoon(Revert):
+    """(account, allowedFrom)"""
+
+
+class EvidenceOutOfOrder(Revert):
+    """(block, min, max)"""
+
+
 # ---- oracle
 
 

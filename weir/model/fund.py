@@ -107,13 +107,11 @@ class Fund:
         self.junior.assets += junior
         self.senior.assets += senior
 
-    def take_income(self, fees: int, penalties: int, target: int, gate_open: bool) -> int:
-        """Shares out what came from the vault; returns the treasury's part."""
+    def take_income(self, fees: int, others: int, fund_share: int, gate_open: bool) -> int:
+        """Shares out what came from the vault; returns the treasury's part, which is of fees alone."""
         self.vest()
-        treasury = 0
-        if gate_open and self.assets >= target:
-            treasury = fees * self.parameters.treasury_share // MILLION
-        income = fees - treasury + penalties
+        treasury = fees - ceil_div(fees * fund_share, MILLION) if gate_open else 0
+        income = fees - treasury + others
         to_skin = min(income, max(0, self.parameters.skin_target - self.skin))
         self.skin += to_skin
         if income > to_skin:

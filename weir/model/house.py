@@ -8,6 +8,7 @@ from fractions import Fraction
 from weir.model import errors
 from weir.model.environment import Clock, Feeds, Token
 from weir.model.fund import Fund
+from weir.model.funding import FundingPolicy
 from weir.model.ledger import Ledger, MarketLedger
 from weir.model.markets import Market, Position, Status
 from weir.model.numbers import (
@@ -23,7 +24,7 @@ from weir.model.numbers import (
 )
 from weir.model.parameters import LiquidationParameters, MarketParameters
 
-VAULT, FUND = "vault", "fund"
+VAULT, FUND = "vault", "fund"  # the fund is an account in the ledger too, for the premiums it earns
 
 
 @dataclass
@@ -56,6 +57,16 @@ class Change:
         """Same side or flat, and smaller."""
         return abs(self.after) < abs(self.before) and self.before * self.after >= 0
 
+    @property
+    def new_risk(self) -> int:
+        """The size after, less the size before when that was on the same side; negative when it reduces."""
+        return abs(self.after) - (abs(self.before) if self.before * self.after > 0 else 0)
+
+    @property
+    def longs(self) -> int:
+        """By how much the long side grows."""
+        return max(self.after, 0) - max(self.before, 0)
+
 
 @dataclass
 class Tally:
@@ -63,11 +74,15 @@ class Tally:
 
     fees: int = 0
     penalties: int = 0
+    contributions: int = 0
     bounties: int = 0  # that accounts paid
     to_liquidators: int = 0  # bounties that accounts paid, as received
     fund_bounties: int = 0  # that the fund paid, by whatever market's budget
     to_treasury: int = 0
-    to_fund: int = 0
+    to_fund: int = 0  # of fees and levies
+    premiums: int = 0  # settled as a profit of the fund's own account
+    gifts: int = 0  # deposited for the fund's own account
+    from_own_account: int = 0  # what the fund has collected of it
 
 
 @dataclass
@@ -79,6 +94,7 @@ class House:
     token: Token
     ledger: Ledger
     fund: Fund
+    funding: FundingPolicy
     liquidation: LiquidationParameters
     decimals: int
     markets: list[Market] = field(default_factory=list)
@@ -111,6 +127,7 @@ class House:
         market.move_price(price)
         market.end_both()
         market.status = Status.CLOSED
+        self.funding.observe(number, 0)
 
     def pause(self, duration: int) -> None:
         if duration > MAX_PAUSE:
@@ -167,10 +184,6 @@ class House:
     def open_interest_notional(self) -> int:
         return sum(market.notional(market.open_interest) for market in self.markets)
 
-    def target(self) -> int:
-        """What the fund should hold, units of S, rounded down."""
-        return self.open_interest_notional() * self.fund.parameters.target_ratio // MILLION
-
     # ---- refresh
 
     def refresh(self, number: int) -> None:
@@ -178,13 +191,28 @@ class House:
         market = self.market(number)
         now = (self.clock.time, self.clock.block)
         if market.status is Status.OPEN and (market.updated_at, market.updated_block) != now:
-            market.refresh(self.clock.time, self.clock.block, self.feeds.price(number))
+            price, rate = self.feeds.price(number), self._premium_rate(number)
+            if earned := market.refresh(*now, price, rate):
+                self.ledger.settle(FUND, number, earned)
+                self.tally.premiums += earned
+
+    def _premium_rate(self, number: int) -> int:
+        """What the policy asks of open interest; when an hour has begun, it observes the market first."""
+        market = self.markets[number]
+        if market.hours(self.clock.time) == 0:
+            return 0
+        self.funding.observe(number, market.notional(market.open_interest))
+        return self.funding.premium_rate()
 
     def _refresh_all(self, account: str) -> None:
         """Every market in which the account has a live record of a size."""
-        for number, record in sorted(self.positions[account].items()):
-            if record.size and self.markets[number].is_live(record):
-                self.refresh(number)
+        for number in sorted(self.positions[account]):
+            self._refresh_for(account, number)
+
+    def _refresh_for(self, account: str, number: int) -> None:
+        record = self.positions[account].get(number)
+        if record and record.size and self.markets[number].is_live(record):
+            self.refresh(number)
 
     # ---- settlement
 
@@ -199,8 +227,9 @@ class House:
                 self.flags.pop(account, None)  # its equity is now at least the initial margin of nothing
 
     def _settle_all(self, account: str) -> None:
-        self._refresh_all(account)
+        """Market by market: the refresh of one, which may pay the fund, comes after the settlement before."""
         for number in sorted(self.positions[account]):
+            self._refresh_for(account, number)
             self._settle_one(account, number)
         self.ledger.convert(account)
 
@@ -280,6 +309,6 @@ class House:
         """Moves `size` from the seller to the buyer; returns the change of each."""
         market = self.markets[number]
         bought, sold = self._change(buyer, number, size), self._change(seller, number, -size)
-        market.open_interest += sum(max(c.after, 0) - max(c.before, 0) for c in (bought, sold))
+        market.open_interest += bought.longs + sold.longs
         market.after_change()
         return bought, sold

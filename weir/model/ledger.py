@@ -19,6 +19,7 @@ class MarketLedger:
     residual: int = 0
     maturity: int = 0  # seconds
     dust: int = 0  # for the properties only: what full write-offs took beyond what was asked
+    burns: int = 0  # for the properties only: each may leave less than one unit of S to the other claims
 
 
 @dataclass
@@ -40,7 +41,7 @@ class Ledger:
     claims: dict[tuple[str, int], Claim] = field(default_factory=dict)
     debts: dict[tuple[str, int], int] = field(default_factory=dict)
     fees: int = 0
-    penalties: int = 0
+    levies: int = 0  # penalties and contributions
 
     # ---- what an account has
 
@@ -90,6 +91,7 @@ class Ledger:
 
     def _burn(self, account: str, market: int, amount: int) -> None:
         ledger, claim = self.markets[market], self.claims[account, market]
+        ledger.burns += 1
         if amount == self.value(account, market):
             units = claim.units
         else:
@@ -205,9 +207,12 @@ class Ledger:
     def charge_penalty(self, account: str, amount: int) -> int:
         """Takes the penalty as far as the account's cash goes; returns what was paid."""
         paid = min(amount, self.cash[account])
-        self.debit(account, paid)
-        self.penalties += paid
+        self.charge_contribution(account, paid)
         return paid
+
+    def charge_contribution(self, account: str, amount: int) -> None:
+        self.debit(account, amount)
+        self.levies += amount
 
     # ---- loss
 
@@ -219,8 +224,9 @@ class Ledger:
         self.write_off(market, from_profit)
         self.markets[market].pool += from_fund
 
-    def collect(self) -> tuple[int, int]:
-        """Hands over fees and penalties."""
-        taken = self.fees, self.penalties
-        self.fees = self.penalties = 0
+    def collect(self, own: str) -> tuple[int, int, int]:
+        """Hands over fees, levies, and the cash of the fund's own account, whose claims convert first."""
+        self.convert(own)
+        taken = self.fees, self.levies, self.cash[own]
+        self.fees = self.levies = self.cash[own] = 0
         return taken

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
 
-from weir.model.numbers import DUST, FLOOR_A, MILLION, ONE_A, ceil_div, clamp, trunc_div
+from weir.model.numbers import DUST, FLOOR_A, HOUR, MILLION, ONE_A, YEAR, ceil_div, clamp, trunc_div
 from weir.model.parameters import MarketParameters
 
 
@@ -61,7 +61,7 @@ class Trail:
     """What rounding may have moved in a market's ledger, units of S; only the properties know it."""
 
     kept: int = 0  # roundings in the pool's favour, each at most one unit
-    drift: Fraction = Fraction(0)  # dropped size times the moves of the value index, either way
+    drift: Fraction = Fraction(0)  # dropped size times the moves of the indices, either way
 
 
 @dataclass
@@ -87,14 +87,33 @@ class Market:
 
     # ---- time and price
 
-    def refresh(self, now: int, block: int, price: int) -> None:
-        """Funding for the time since the last refresh, then the price. At most once a block."""
+    def hours(self, now: int) -> int:
+        """Clock hours that began since the last refresh."""
+        return now // HOUR - self.updated_at // HOUR
+
+    def refresh(self, now: int, block: int, price: int, premium_rate: int = 0) -> int:
+        """Funding and the fund's premium since the last refresh, then the price. At most once a block.
+
+        `premium_rate` is ppm a year, for each side. Returns what the fund has earned, units of S.
+        """
         elapsed, period = now - self.updated_at, self.parameters.funding_period
         self.premium += trunc_div((self.last_premium - self.premium) * min(elapsed, period), period)
         rate = clamp(self.premium, self.parameters.max_funding_rate)
         funding = trunc_div(self.price * rate * elapsed, MILLION * period)
+        earned = self._charge_premium(self.price * premium_rate * self.hours(now) // (MILLION * YEAR))
         self.move_price(price, funding)
         self.updated_at, self.updated_block = now, block
+        return earned
+
+    def _charge_premium(self, owed: int) -> int:
+        """Charges both sides `owed` (a price) for each unit of size; returns the sum, units of S."""
+        if self.open_interest < DUST or owed == 0:
+            return 0
+        for side in (self.long, self.short):
+            side.base -= side.multiplier * owed
+            self.trail.drift += side.dropped * owed / self.scale  # earned on it, owed by nobody
+            self.trail.kept += 1
+        return 2 * (self.open_interest * owed // self.scale)
 
     def move_price(self, price: int, funding: int = 0) -> None:
         """V moves by the price change less funding (longs pay shorts when it is positive)."""

@@ -15,6 +15,11 @@ CLOSE_AFTER = 86_400  # seconds without a refresh before a market may be closed
 MAX_PAUSE = 3 * 86_400  # seconds
 PAUSE_INTERVAL = 7 * 86_400  # seconds between the starts of two pauses
 
+HOUR = 3_600  # seconds
+DAY = 86_400  # seconds
+YEAR = 8_760  # hours
+NEW_TIER, WORST_TIER = 2, 4  # risk tiers: of an account without a fresh one, the last
+
 
 def size_scale(decimals: int) -> int:
     """SCALE: size x price / SCALE is an amount of a token with `decimals`."""

@@ -31,11 +31,42 @@ class LiquidationParameters:
 
 @dataclass(frozen=True)
 class FundParameters:
-    """skinTarget: units of S. targetRatio: ppm of open interest. Shares: ppm. Durations: seconds."""
+    """skinTarget: units of S. juniorShare: ppm. Durations: seconds."""
 
     skin_target: int = 0
-    target_ratio: int = 50_000
-    treasury_share: int = 200_000
     junior_share: int = 700_000
     stream_duration: int = 7 * 86_400
     budget_window: int = 86_400
+
+
+@dataclass(frozen=True)
+class FundingParameters:
+    """Ratios, shares, rates, coverages, steps: ppm (leverage too). Floors: units of S. Lifetimes: seconds.
+
+    Premium rates are a year's, of notional; the other rates are of the notional of new risk. By default
+    traders are charged nothing and nothing is stopped.
+    """
+
+    target_ratio: int = 50_000
+    max_target_ratio: int = 200_000
+    share_at_target: int = 800_000
+    share_slope: int = 400_000
+    share_min: int = 500_000
+    share_max: int = 1_000_000
+    premium_min: int = 0
+    premium_max: int = 0
+    stress_from: int = 1_000_000
+    stop_below: int = 0
+    max_scarcity: int = 0
+    concentration_from: int = 200_000
+    max_concentration: int = 0
+    max_leverage: int = 0
+    leverage_from: int = 5_000_000
+    leverage_to: int = 20_000_000
+    cap_multiple: int = 0
+    target_lifetime: int = 86_400
+    tier_lifetime: int = 30 * 86_400
+    tier_rates: tuple[int, ...] = (0, 0, 0, 0, 0)  # of tiers 0 to 4
+    cap_floor: int = 2**96 - 1
+    concentration_floor: int = 0
+    max_step: int = 200_000

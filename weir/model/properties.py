@@ -66,7 +66,7 @@ def backing(world: World) -> list[Check]:
     """P1: the S that each contract holds is what its books say (a tranche keeps what claims round off)."""
     ledger, fund = world.ledger, world.fund
     held = {name: world.token.balances[name] - world.token.donated[name] for name in (VAULT, FUND, *TRANCHES)}
-    booked = sum(ledger.cash.values()) + sum(m.pool for m in ledger.markets) + ledger.fees + ledger.penalties
+    booked = sum(ledger.cash.values()) + sum(m.pool for m in ledger.markets) + ledger.fees + ledger.levies
     checks = [Check("P1 vault", held[VAULT] - booked), Check("P1 fund", held[FUND] - fund.assets)]
     for tranche in (fund.junior, fund.senior):
         owed = sum(_claimable(tranche, batch, shares) for (batch, _), shares in tranche.requests.items())
@@ -160,8 +160,8 @@ def seniority(before: Moment, after: World) -> list[Check]:
 
 
 def _money(world: World, account: str) -> int:
-    """Cash and wallet, so that its own deposits and withdrawals don't count."""
-    return world.ledger.cash[account] + world.token.balances[account]
+    """Cash and wallet, so that its own deposits and withdrawals don't count; the fund's wallet does pay."""
+    return world.ledger.cash[account] + (world.token.balances[account] if account != FUND else 0)
 
 
 # ---- P6
@@ -260,12 +260,25 @@ def orders(world: World) -> Check:
 def fees(world: World) -> list[Check]:
     """P10: what accounts paid = what fund, treasury and liquidators received, or is not yet collected."""
     tally, ledger = world.house.tally, world.ledger
-    received = tally.to_fund + tally.to_treasury + ledger.fees + ledger.penalties
+    received = tally.to_fund + tally.to_treasury + ledger.fees + ledger.levies
     return [
-        Check("P10 fees and penalties", tally.fees + tally.penalties - received),
+        Check("P10 fees and levies", tally.fees + tally.penalties + tally.contributions - received),
         Check("P10 bounties", tally.bounties - tally.to_liquidators),
         Check("P10 treasury", world.token.balances[TREASURY] - tally.to_treasury),
+        _premiums(world),
     ]
+
+
+def _premiums(world: World) -> Check:
+    """P10 for the fund's own account: what it has had or has left is no more than what was put there.
+
+    It may be less, since its claims bear losses like all others. Slack: the excess, up to what the rounding
+    of others' burns has left to its claims.
+    """
+    tally, ledger = world.house.tally, world.ledger
+    claims = sum(ledger.value(FUND, market) for market in range(len(ledger.markets)))
+    excess = tally.from_own_account + ledger.cash[FUND] + claims - tally.premiums - tally.gifts
+    return Check("P10 premiums", max(0, excess), 0, sum(market.burns for market in ledger.markets))
 
 
 # ---- all

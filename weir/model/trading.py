@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from weir.model import errors
-from weir.model.house import Health, House
+from weir.model.funding import Contribution, Exposure
+from weir.model.house import Change, Health, House
 from weir.model.markets import Market
 from weir.model.numbers import MAX_POSITIONS, MILLION, ceil_div
 
@@ -47,12 +48,12 @@ class Trading(House):
         market = self._open_market(order.market)
         self._accept(taker, order, size)
         pair = (order.maker, taker)
-        for account in pair:
-            self._refresh_all(account)
         self.refresh(order.market)
         self._check_band(market, order.price)
         for account in pair:
             self._settle_one(account, order.market)
+        for account in pair:
+            self._refresh_all(account)
         for account in pair:
             if self.ledger.in_debt(account):
                 raise errors.AccountInDebt(account)
@@ -69,7 +70,12 @@ class Trading(House):
             if changes[account].reduces:
                 _check_eased(account, before[account], health)
             else:
-                self._check_new_risk(account, health, order.reduce_only and account == order.maker)
+                if order.reduce_only and account == order.maker:
+                    raise errors.OrderReduceOnly(account)
+                if market.open_interest > oi_before:
+                    self.funding.check_growth(order.market, market)
+                health = self._contribute(account, order.market, changes[account], health)
+                self._check_new_risk(account, health)
             self._check_size(account, order.market, oi_before)
             if health.equity >= health.initial:
                 self.flags.pop(account, None)
@@ -95,25 +101,33 @@ class Trading(House):
 
     def _pay_for(self, market: Market, buyer: str, seller: str, order: Order, taker: str, size: int) -> None:
         """The price difference between the two, then each one's fee."""
-        difference = abs(order.price - market.price) * size // market.scale
         payer, payee = (buyer, seller) if order.price > market.price else (seller, buyer)
-        self.ledger.transfer(payer, payee, difference)
-        rates = {order.maker: market.parameters.maker_fee, taker: market.parameters.taker_fee}
-        for account, rate in rates.items():
-            fee = ceil_div(size * order.price * rate, market.scale * MILLION)
+        self.ledger.transfer(payer, payee, _difference(market, size, order.price))
+        for account in (order.maker, taker):
+            fee = _fee(market, size, order.price, is_maker=account == order.maker)
             self.ledger.charge_fee(account, fee)
             self.tally.fees += fee
 
-    def _check_new_risk(self, account: str, health: Health, reduce_only: bool) -> None:
-        """What a trade that doesn't merely reduce must meet."""
-        if reduce_only:
-            raise errors.OrderReduceOnly(account)
+    def _contribute(self, account: str, number: int, change: Change, health: Health) -> Health:
+        """The account pays for its new risk in cash; returns its health afterwards."""
+        market = self.markets[number]
+        size, open_interest = abs(change.after), market.open_interest
+        after = Exposure(account, change.new_risk, size, open_interest, health.equity, health.notional)
+        self._charge_contribution(account, self.funding.contribution(number, market, after).amount)
+        return self.health(account)
+
+    def _charge_contribution(self, account: str, amount: int) -> None:
+        self.ledger.charge_contribution(account, amount)
+        self.tally.contributions += amount
+
+    def _check_new_risk(self, account: str, health: Health) -> None:
+        """What an account must meet that has not merely reduced, its contribution paid."""
+        if health.equity < health.initial:
+            raise errors.InitialMarginNotMet(account, health.equity, health.initial)
         if self.clock.time < self.paused_until:
             raise errors.NewRiskIsPaused(self.paused_until)
         if len(self.positions[account]) > MAX_POSITIONS:
             raise errors.TooManyPositions(account, MAX_POSITIONS)
-        if health.equity < health.initial:
-            raise errors.InitialMarginNotMet(account, health.equity, health.initial)
 
     def _check_size(self, account: str, number: int, oi_before: int) -> None:
         """No dust, no more open interest than the market may have."""
@@ -125,10 +139,35 @@ class Trading(House):
         if market.open_interest > oi_before and market.open_interest > cap:
             raise errors.OpenInterestAboveCap(number, market.open_interest, cap)
 
+    # ---- preview
+
+    def preview_contribution(
+        self, account: str, counterparty: str | None, number: int, is_maker: bool, size: int, price: int
+    ) -> Contribution:
+        """What `account` would pay for a trade of a signed size, at the marks of the last refresh."""
+        market, health = self.market(number), self.health(account)
+        mine = self._change_by(account, number, size)
+        theirs = self._change_by(counterparty, number, -size) if counterparty else Change(0, -size)
+        difference = _difference(market, abs(size), price)
+        gain = -difference if (size > 0) == (price > market.price) else difference
+        after = Exposure(
+            account=account,
+            new_risk=mine.new_risk,
+            size=abs(mine.after),
+            open_interest=market.open_interest + mine.longs + theirs.longs,
+            equity=health.equity + gain - _fee(market, abs(size), price, is_maker),
+            notional=health.notional - market.notional(abs(mine.before)) + market.notional(abs(mine.after)),
+        )
+        return self.funding.contribution(number, market, after)
+
+    def _change_by(self, account: str, number: int, delta: int) -> Change:
+        before = self.signed_size(account, number)
+        return Change(before, before + delta)
+
     # ---- withdrawal
 
     def authorize_withdrawal(self, account: str, amount: int, accounts: Sequence[str]) -> None:
-        """Settles the accounts and the account, then refuses a withdrawal that its state forbids."""
+        """Settles the accounts and the account, refuses what its state forbids, charges added leverage."""
         self.settle([*accounts, account])
         if account in self.flags:
             raise errors.AccountFlagged(account)
@@ -136,9 +175,30 @@ class Trading(House):
             raise errors.AccountInDebt(account)
         if amount > self.ledger.cash[account]:
             raise errors.InsufficientCash(account, self.ledger.cash[account], amount)
-        health = self.health(account)
-        if self.open_markets(account) and health.equity - amount < health.initial:
-            raise errors.InitialMarginNotMet(account, health.equity - amount, health.initial)
+        if self.open_markets(account):
+            self._keep_margin(account, amount)
+
+    def _keep_margin(self, account: str, amount: int) -> None:
+        """Charges what a withdrawal of `amount` adds to leverage; equity after both must be enough."""
+        health, cash = self.health(account), self.ledger.cash[account]
+        contribution = self.funding.withdrawal(health.notional, health.equity, health.equity - amount)
+        if amount + contribution > cash:
+            raise errors.InsufficientCash(account, cash, amount + contribution)
+        equity = health.equity - amount - contribution
+        if equity < health.initial:
+            raise errors.InitialMarginNotMet(account, equity, health.initial)
+        self._charge_contribution(account, contribution)
+
+
+def _difference(market: Market, size: int, price: int) -> int:
+    """What moves between the two of a trade off the mark, units of S, rounded down."""
+    return abs(price - market.price) * size // market.scale
+
+
+def _fee(market: Market, size: int, price: int, is_maker: bool) -> int:
+    """A fill's fee, units of S, rounded up."""
+    rate = market.parameters.maker_fee if is_maker else market.parameters.taker_fee
+    return ceil_div(size * price * rate, market.scale * MILLION)
 
 
 def _check_eased(account: str, before: Health, after: Health) -> None:

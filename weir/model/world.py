@@ -9,10 +9,16 @@ from weir.model.clearing import ClearingHouse
 from weir.model.copying import copied
 from weir.model.environment import Clock, Feeds, Token
 from weir.model.fund import Cover, Fund
+from weir.model.funding import Contribution, FundingPolicy
 from weir.model.house import FUND, VAULT
 from weir.model.ledger import Ledger
-from weir.model.numbers import MAX_MATURITY, MILLION
-from weir.model.parameters import FundParameters, LiquidationParameters, MarketParameters
+from weir.model.numbers import MAX_MATURITY
+from weir.model.parameters import (
+    FundingParameters,
+    FundParameters,
+    LiquidationParameters,
+    MarketParameters,
+)
 from weir.model.trading import Order
 from weir.model.tranche import Tranche
 
@@ -40,6 +46,8 @@ def _atomic(call: Callable[Concatenate["World", P], R]) -> Callable[Concatenate[
 class World:
     """Accounts are strings; `vault`, `fund`, `junior`, `senior` and `treasury` are the protocol's own.
 
+    `fund` is also the fund's own account in the ledger.
+
     Amounts are units of a settlement token with `decimals`; sizes and prices 1e-18. A call either returns, or
     raises a `Revert` named as the contracts' error and changes nothing. After a revert the parts (`house`,
     `ledger`, `fund`) are new objects: reach them through the world each time.
@@ -50,6 +58,7 @@ class World:
         *,
         decimals: int = 6,
         fund: FundParameters | None = None,
+        funding: FundingParameters | None = None,
         liquidation: LiquidationParameters | None = None,
         epoch_duration: int = 7 * 86_400,
         time: int = 1_600_000_000,
@@ -61,12 +70,14 @@ class World:
         self.ledger = Ledger(self.clock)
         junior, senior = (Tranche(name, epoch_duration, time) for name in (JUNIOR, SENIOR))
         self.fund = Fund(self.clock, fund or FundParameters(), junior, senior)
+        self.funding = FundingPolicy(self.clock, self.fund, funding or FundingParameters())
         self.house = ClearingHouse(
             clock=self.clock,
             feeds=self.feeds,
             token=self.token,
             ledger=self.ledger,
             fund=self.fund,
+            funding=self.funding,
             liquidation=liquidation or LiquidationParameters(),
             decimals=decimals,
         )
@@ -132,12 +143,29 @@ class World:
         self.fund.parameters = parameters
 
     @_atomic
+    def set_funding_parameters(self, parameters: FundingParameters) -> None:
+        """The next refresh of each market charges the hours up to it at the new premium rate."""
+        self.funding.parameters = parameters
+
+    @_atomic
     def close_market(self, market: int, price: int) -> None:
         self.house.close_market(market, price)
 
     @_atomic
     def pause(self, duration: int) -> None:
         self.house.pause(duration)
+
+    # ---- the poster
+
+    @_atomic
+    def post_target(self, target: int, evidence_block: int) -> None:
+        """What the fund should hold, units of S; the block is that of the model's inputs and outputs."""
+        self.funding.post_target(target, self.house.open_interest_notional(), evidence_block)
+
+    @_atomic
+    def post_tiers(self, accounts: Sequence[str], tiers: Sequence[int], evidence_block: int) -> None:
+        """Risk tiers, 0 (best) to 4, one for each account, applied in order."""
+        self.funding.post_tiers(accounts, tiers, evidence_block)
 
     # ---- the token
 
@@ -154,6 +182,8 @@ class World:
             raise errors.ZeroAmount
         self.token.move(payer, VAULT, amount)
         self.ledger.credit(account, amount)
+        if account == FUND:
+            self.house.tally.gifts += amount
 
     @_atomic
     def withdraw(self, account: str, amount: int, to: str, accounts: Sequence[str] = ()) -> None:
@@ -202,24 +232,20 @@ class World:
     @_atomic
     def collect(self) -> int:
         """Takes all income from the vault; returns what stays with the fund."""
-        house = self.house
-        income = self.ledger.collect()
-        self.token.move(VAULT, FUND, sum(income))
-        treasury = self.fund.take_income(*income, target=house.target(), gate_open=house.gate_open)
+        tally, share = self.house.tally, self.fund_share()
+        fees, levies, own = self.ledger.collect(FUND)
+        self.token.move(VAULT, FUND, fees + levies + own)
+        treasury = self.fund.take_income(fees, levies + own, share, self.house.gate_open)
         self.token.move(FUND, TREASURY, treasury)
-        house.tally.to_treasury += treasury
-        house.tally.to_fund += sum(income) - treasury
-        return sum(income) - treasury
+        tally.to_treasury += treasury
+        tally.to_fund += fees + levies - treasury
+        tally.from_own_account += own
+        return fees + levies + own - treasury
 
     @_atomic
     def contribute(self, payer: str, amount: int) -> None:
         self.fund.contribute(amount)
         self.token.move(payer, FUND, amount)
-
-    def coverage(self) -> int | None:
-        """assets / target, ppm; None when there is no open interest."""
-        target = self.house.target()
-        return self.fund.assets * MILLION // target if target else None
 
     # ---- tranches
 
@@ -311,6 +337,35 @@ class World:
         self.fund.vest()
 
     # ---- views
+
+    def target(self) -> int:
+        """What the fund should hold at the present open interest, units of S."""
+        return self.funding.target(self.house.open_interest_notional())
+
+    def coverage(self) -> int | None:
+        """assets / target, ppm; None (infinite) when the target is 0."""
+        return self.funding.coverage(self.house.open_interest_notional())
+
+    def fund_share(self) -> int:
+        """The fund's part of fees at the present coverage, ppm."""
+        return self.funding.fund_share(self.house.open_interest_notional())
+
+    def observed(self, market: int) -> int:
+        """The market's notional as the funding policy last observed it, units of S."""
+        return self.funding.observed.get(market, 0)
+
+    def tier(self, account: str) -> int:
+        """The account's risk tier now."""
+        return self.funding.tier(account)
+
+    def preview_contribution(
+        self, account: str, counterparty: str | None, market: int, is_maker: bool, size: int, price: int
+    ) -> Contribution:
+        """What a trade would cost `account`: a signed size (1e-18) at a price, at the marks last refreshed.
+
+        Open interest after it is as if against `counterparty`, or against someone without a position there.
+        """
+        return self.house.preview_contribution(account, counterparty, market, is_maker, size, price)
 
     def accounts(self) -> list[str]:
         """Everyone with an entry in the ledger or the house, sorted."""

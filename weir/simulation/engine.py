@@ -26,6 +26,7 @@ from weir.scenarios import PricePoint, Scenario
 from weir.simulation import agents
 from weir.simulation.agents import Deposit, Memory, Seen, Trade, Withdraw
 from weir.simulation.population import Liquidator, Maker, Population, Trader, draw
+from weir.simulation.poster import Poster
 from weir.simulation.record import Recorder
 from weir.simulation.stage import GAS, Stage, parameters
 from weir.simulation.venue import Venue
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 LEAD = 2 * 3_600
 """Seconds before the scenario's start in which everybody arrives."""
 COLLECT_FROM = 50_000
-"""USD of fees and penalties from which on a keeper takes the trouble to collect them."""
+"""USD of fees, levies and premium from which on a keeper takes the trouble to collect them."""
 MEMORY = 3_600
 """Seconds that recent moves are measured over."""
 _CENT = Decimal("0.01")
@@ -126,6 +127,7 @@ class Simulation:
             for trader in self.population.traders
         }
         self.keepers = self._keepers()
+        self.poster = Poster(self.stage, scenario.bar_seconds)
         self.recorder = Recorder(self.stage, self.population)
         self._loaded: set[str] = set()
         self._past: deque[tuple[int, dict[str, float]]] = deque()
@@ -138,6 +140,8 @@ class Simulation:
         self._arrive()
         self._tell(0, "opening positions", opening)
         self._open(opening)
+        self.poster.close(opening.prices)
+        self.poster.post(opening.timestamp, self.stage.look())
         self.recorder.begin(opening.timestamp, opening.prices)
         last = opening
         done = 1
@@ -148,6 +152,8 @@ class Simulation:
                 done += 1
                 self._tell(done, f"bar {point.bar + 1} of {self.scenario.bars}", point)
             self.recorder.check()
+            if point.kind == "close":
+                self.poster.close(point.prices)
             last = point
         self._tell(done, "settling", last)
         self._wind_up(last)
@@ -155,7 +161,9 @@ class Simulation:
 
     def result(self, seconds: float) -> RunResult:
         """What happened, read back from the chain."""
-        return self.recorder.result(self.scenario, self.seed, seconds, self.settings)
+        return self.recorder.result(
+            self.scenario, self.seed, seconds, self.settings, tuple(self.poster.posts)
+        )
 
     def _tell(self, done: int, what: str, point: PricePoint | None = None) -> None:
         prices = point.prices if point else {}
@@ -222,6 +230,7 @@ class Simulation:
         moves = self._moves(time, prices)
         stage.report(exact)
         states = stage.look()
+        self.poster.post(time, states)
         self._quote(states, prices, moves, time + seconds)
         quick = [trader for trader in self.population.traders if trader.skill >= 0.5]
         slow = [trader for trader in self.population.traders if trader.skill < 0.5]
@@ -335,7 +344,9 @@ class Simulation:
         left = 0.0
         for position in state.positions:
             size = position.size / 10**18
-            left += abs(size + self.venue.fill(liquidator.name, self.stage.symbols[position.market], -size))
+            # Not counted: what is too small to sell would be refused at every round.
+            symbol = self.stage.symbols[position.market]
+            left += abs(size + self.venue.fill(liquidator.name, symbol, -size, count=False))
         if not left:
             self._loaded.discard(liquidator.name)
 

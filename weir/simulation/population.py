@@ -13,7 +13,7 @@ from statistics import NormalDist
 
 from weir.scenarios import FundPreset
 
-__all__ = ["Fund", "Liquidator", "Maker", "Population", "Trader", "draw"]
+__all__ = ["OPEN_INTEREST", "Fund", "Liquidator", "Maker", "Population", "Trader", "draw", "layers"]
 
 MIN_LEVERAGE, MAX_LEVERAGE = 2.0, 25.0
 
@@ -105,6 +105,8 @@ LIQUIDATORS = (
     Liquidator("liquidator-3", 10_000, 2_500, 900_000, 0),
 )
 FUND = Fund(skin=100_000, junior=200_000, senior=500_000)
+OPEN_INTEREST = 7_500_000
+"""USD, one side: about what makers and traders come to together, whoever they are."""
 
 
 def draw(
@@ -122,18 +124,21 @@ def draw(
     scales them.
     """
     rng = Random(f"population:{seed}")
-    preset = fund or FundPreset()
-    layers = {
-        layer: float(given if (given := getattr(preset, layer)) is not None else getattr(FUND, layer))
-        * fund_factor
-        for layer in ("skin", "junior", "senior")
-    }
     return Population(
         traders=tuple(_traders(rng, traders, markets, leverage)),
         makers=MAKERS,
         liquidators=LIQUIDATORS,
-        fund=Fund(**layers),
+        fund=Fund(**{layer: money * fund_factor for layer, money in layers(fund).items()}),
     )
+
+
+def layers(fund: FundPreset | None) -> dict[str, float]:
+    """The fund's layers, USD: those of the preset, and the usual ones for what it leaves out."""
+    preset = fund or FundPreset()
+    return {
+        layer: float(given if (given := getattr(preset, layer)) is not None else getattr(FUND, layer))
+        for layer in ("skin", "junior", "senior")
+    }
 
 
 def _traders(rng: Random, count: int, markets: tuple[str, ...], factor: float) -> Iterator[Trader]:

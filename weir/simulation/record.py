@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, cast
 
 from eth_utils.abi import function_abi_to_4byte_selector
@@ -18,14 +19,17 @@ from weir.results import (
     Chain,
     Closed,
     CloseOut,
+    Contributions,
     Default,
     Fees,
     Fund,
     Gas,
     Identity,
     Ledger,
+    MarketIncome,
     Paid,
     Participant,
+    Post,
     RunResult,
     SeriesPoint,
     Slack,
@@ -60,13 +64,15 @@ class _Sample:
 
 
 class History:
-    """The events of the vault, the clearing house and the fund, in order, from one block to another."""
+    """The events of the vault, the clearing house, the fund and its policy, in order, from one block to
+    another.
+    """
 
     def __init__(self, weir: Weir, first: int, last: int) -> None:
         self.weir = weir
         self.first = first
         self.last = last
-        contracts = (weir.vault, weir.clearing_house, weir.fund)
+        contracts = (weir.vault, weir.clearing_house, weir.fund, weir.policy)
         self.events = weir.chain.logs([contract.address for contract in contracts], first, last)
         self._by_transaction: defaultdict[str, list[Event]] = defaultdict(list)
         for event in self.events:
@@ -122,7 +128,7 @@ class History:
 
     def gas(self) -> dict[str, list[int]]:
         """Gas of the transactions that succeeded, by the name of the function."""
-        contracts = (self.weir.vault, self.weir.clearing_house, self.weir.fund)
+        contracts = (self.weir.vault, self.weir.clearing_house, self.weir.fund, self.weir.policy)
         names = {
             (contract.address.lower(), _selector(function)): function.fn_name
             for contract in contracts
@@ -168,7 +174,7 @@ class Recorder:
         """The system as it is at the end of a step that began at `time`."""
         weir = self.stage.weir
         fund = weir.fund_state(block="pending")
-        accounts = weir.accounts(block="pending")
+        accounts = [each for each in weir.accounts(block="pending") if each.address != weir.fund.address]
         equity = sum(max(account.equity, 0) for account in accounts)
         margin = sum(account.initial_margin for account in accounts)
         self._samples.append(
@@ -190,7 +196,9 @@ class Recorder:
 
     # ---- afterwards
 
-    def result(self, scenario: Scenario, seed: int, seconds: float, settings: Settings) -> RunResult:
+    def result(
+        self, scenario: Scenario, seed: int, seconds: float, settings: Settings, posts: tuple[Post, ...] = ()
+    ) -> RunResult:
         """The whole run, from the chain."""
         stage, weir = self.stage, self.stage.weir
         last = int(weir.chain.rpc("eth_blockNumber"), 16)
@@ -236,6 +244,9 @@ class Recorder:
                 name: Gas(count=len(used), mean=round(sum(used) / len(used), 1), max=max(used))
                 for name, used in history.gas().items()
             },
+            income=self._income(history),
+            refusals=dict(sorted(stage.refused.items())),
+            posts=posts,
             parameters=self._parameters(settings),
         )
 
@@ -251,6 +262,11 @@ class Recorder:
             withdrawn[event["account"]] += event["amount"]
         closed = Counter(closing.account for closing in closings)
         equity = {account.address: account.equity for account in stage.weir.accounts()}
+        fees: Counter[str] = Counter()
+        for event in history.named("Exchanged"):
+            fees[event["payer"]] += event["payerFee"]
+            fees[event["payee"]] += event["payeeFee"]
+        contributions = self._contributions(history, lambda event: str(event["account"]))
         people = [
             *(("trader", trader.name, trader.leverage, trader.skill) for trader in population.traders),
             *(("market maker", maker.name, None, None) for maker in population.makers),
@@ -265,6 +281,8 @@ class Recorder:
                 deposited=self._usd(deposited[address]),
                 equity=self._usd(equity.get(address, 0) + withdrawn[address]),
                 liquidations=closed[address],
+                fees=self._usd(fees[address]),
+                contributions=contributions.get(address, Contributions()),
             )
             for role, name, leverage, skill in people
         ]
@@ -314,20 +332,60 @@ class Recorder:
     def _fees(self, history: History) -> Fees:
         fees = history.total("Exchanged", "payerFee", "payeeFee")
         penalties = history.total("LiquidationCharged", "penalty")
+        levies = penalties + history.total("ContributionPaid", "amount")
+        premium = self._premium(history)
         bounties = history.total("LiquidationCharged", "bounty")
         treasury = history.total("IncomeCollected", "treasury")
-        income = history.total("IncomeCollected", "fees", "penalties")
+        income = history.total("IncomeCollected", "fees", "levies", "premium")
         return Fees(
-            paid=self._usd(fees + penalties + bounties),
+            paid=self._usd(fees + levies + bounties + premium),
             fund=self._usd(income - treasury),
             treasury=self._usd(treasury),
             liquidators=self._usd(bounties),
-            undistributed=self._usd(sum(self._uncollected())),
+            undistributed=self._usd(self._uncollected()),
+            trading=self._usd(fees),
+            contributions=self._contributions(history, lambda _: "").get("", Contributions()),
+            penalties=self._usd(penalties),
+            premium_charged=self._usd(history.total("PremiumCharged", "amount")),
+            premium=self._usd(premium),
+            premium_collected=self._usd(history.total("IncomeCollected", "premium")),
         )
 
-    def _uncollected(self) -> tuple[int, int]:
-        fees, penalties = self.stage.weir.chain.call(self.stage.weir.vault.functions.uncollected())
-        return fees, penalties
+    def _contributions(self, history: History, key: Callable[[Event], str]) -> dict[str, Contributions]:
+        """What the policy charged, split by factor, added up by whatever `key` makes of the event."""
+        found: defaultdict[str, list[Contributions]] = defaultdict(list)
+        for event in history.named("ContributionCharged", "LeverageCharged"):
+            found[key(event)].append(_split(event, history.weir.deployment.decimals))
+        return {name: Contributions.sum(charges) for name, charges in found.items()}
+
+    def _income(self, history: History) -> dict[str, MarketIncome]:
+        def market(event: Event) -> str:
+            return self.symbol(event["market"]) if event.name == "ContributionCharged" else ""
+
+        contributions = self._contributions(history, market)
+        premium: Counter[str] = Counter()
+        for event in history.named("PremiumCharged"):
+            premium[self.symbol(event["market"])] += event["amount"]
+        return {
+            symbol: MarketIncome(
+                contributions=contributions.get(symbol, Contributions()),
+                premium_charged=self._usd(premium[symbol]),
+            )
+            for symbol in self.stage.symbols
+        }
+
+    def _premium(self, history: History) -> int:
+        """What the fund's own account got in cash; claims of it that wait are not yet paid."""
+        fund = history.weir.fund.address
+        at_once = sum(event["cash"] for event in history.named("Settled") if event["account"] == fund)
+        later = sum(event["amount"] for event in history.named("ClaimsConverted") if event["account"] == fund)
+        return int(at_once + later)
+
+    def _uncollected(self) -> int:
+        """Fees and levies, and premium in the fund's account."""
+        weir = self.stage.weir
+        fees, levies = weir.chain.call(weir.vault.functions.uncollected())
+        return int(fees + levies + weir.chain.call(weir.vault.functions.cashOf(weir.fund.address)))
 
     def _ledger(self, books: Identities) -> Ledger:
         def by_market(name: str) -> dict[str, Decimal]:
@@ -336,7 +394,7 @@ class Recorder:
         return Ledger(
             held=self._usd(books.held),
             cash=self._usd(books.cash),
-            fees=self._usd(books.fees + books.penalties),
+            fees=self._usd(books.fees + books.levies),
             pools=by_market("pool"),
             claims=by_market("claims"),
             debt=by_market("debt"),
@@ -358,6 +416,7 @@ class Recorder:
     def _series(self, history: History) -> tuple[SeriesPoint, ...]:
         liquidated = [event.block for event in history.named("Liquidated")]
         closed = {event.transaction: event.block for event in history.named("Deleveraged")}.values()
+        contributions, premium = _Running(history, "ContributionPaid"), _Running(history, "PremiumCharged")
         return tuple(
             SeriesPoint(
                 time=sample.time,
@@ -370,6 +429,11 @@ class Recorder:
                 liquidations=sum(block <= sample.block for block in liquidated),
                 deleverages=sum(block <= sample.block for block in closed),
                 margin_used=sample.margin_used,
+                premium_rate=sample.fund.premium_rate,
+                scarcity=sample.fund.scarcity,
+                fund_share=sample.fund.fund_share,
+                contributions=self._usd(contributions.until(sample.block)),
+                premium=self._usd(premium.until(sample.block)),
             )
             for sample in self._samples
         )
@@ -383,7 +447,7 @@ class Recorder:
         found = [
             Identity(
                 id="P1",
-                statement="S held by the vault = cash + pools + fees + penalties",
+                statement="S held by the vault = cash + pools + fees + levies",
                 slack=self._usd(books.donations),
                 bound=Decimal(0),
                 holds=books.donations == 0,
@@ -428,11 +492,15 @@ class Recorder:
             )
         )
         fees = self._fees(history)
+        # What accounts paid is the vault's word, what for the policy's: they must agree to the unit.
+        unexplained = self._usd(history.total("ContributionPaid", "amount")) - fees.contributions.total
         difference = fees.paid - fees.fund - fees.treasury - fees.liquidators - fees.undistributed
+        difference += abs(unexplained)
         found.append(
             Identity(
                 id="P10",
-                statement="fees, penalties, bounties paid = fund + treasury + liquidators + uncollected",
+                statement="fees, levies, premium, bounties = fund + treasury + liquidators + uncollected, "
+                "levies = contributions charged + penalties",
                 slack=difference,
                 bound=Decimal(0),
                 holds=difference == 0,
@@ -459,6 +527,7 @@ class Recorder:
             **{f"market {m.symbol}": m.model_dump(mode="json") for m in deployed.markets},
             "liquidation": deployed.liquidation.model_dump(mode="json"),
             "fund": deployed.fund.model_dump(mode="json"),
+            "funding": deployed.funding.model_dump(mode="json"),
             "simulation": asdict(settings),
         }
         return {
@@ -468,6 +537,32 @@ class Recorder:
 
 
 # ------------------------------------------------------------------ from events
+
+
+class _Running:
+    """Amounts of the events of a name, added up to any block."""
+
+    def __init__(self, history: History, name: str) -> None:
+        events = history.named(name)
+        self._blocks = [event.block for event in events]
+        self._sums = list(accumulate((event["amount"] for event in events), initial=0))
+
+    def until(self, block: int) -> int:
+        """The sum up to this block, it included."""
+        return int(self._sums[bisect_right(self._blocks, block)])
+
+
+def _split(event: Event, decimals: int) -> Contributions:
+    """A contribution by factor; a withdrawal pays for nothing but leverage."""
+    rates = {"leverage": event["leverage"]}
+    if event.name == "ContributionCharged":
+        rates = {
+            "scarcity": event["scarcity"],
+            "concentration": event["concentration"],
+            "leverage": event["leverage"],
+            "tier": event["tierRate"],
+        }
+    return Contributions.split(event["amount"], rates, decimals)
 
 
 def _liquidations(recorder: Recorder, history: History) -> tuple[CloseOut, ...]:

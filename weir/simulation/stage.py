@@ -14,11 +14,18 @@ from eth_account.signers.local import LocalAccount
 from weir.accounts import development_account
 from weir.chain import Call, ContractError, Receipt, connect
 from weir.client import AccountState, Weir
-from weir.deployment import FundParameters, LiquidationParameters, MarketParameters, Parameters, deploy
+from weir.deployment import (
+    FundingParameters,
+    FundParameters,
+    LiquidationParameters,
+    MarketParameters,
+    Parameters,
+    deploy,
+)
 from weir.node import Node
 from weir.scenarios import Scenario
 from weir.simulation.agents import Seen
-from weir.simulation.population import Population
+from weir.simulation.population import OPEN_INTEREST, Population, layers
 
 __all__ = ["DEPLOYER", "REPORTER", "Stage", "parameters"]
 
@@ -30,7 +37,10 @@ FEED_DECIMALS = 8
 
 DEPLOYER, REPORTER = "deployer", "reporter"
 _NAMED = 5
-"""Development accounts 0 to 4: deployer, governor, guardian, treasury, and the reporter of prices."""
+"""Development accounts 0 to 4: deployer, governor, guardian, treasury, and the reporter of prices.
+
+The last is also the poster of targets and tiers, whom a local deployment takes to be account 4.
+"""
 
 
 def parameters(scenario: Scenario, coinsurance: int) -> Parameters:
@@ -56,7 +66,21 @@ def parameters(scenario: Scenario, coinsurance: int) -> Parameters:
         ),
         liquidation=LiquidationParameters(),
         fund=FundParameters(),
+        funding=funding(scenario),
     )
+
+
+def funding(scenario: Scenario) -> FundingParameters:
+    """A policy under which the scenario's fund is about what the crowd's open interest asks for.
+
+    The target is what that fund can fill, so a venue with a token fund has a token target: that such a fund
+    fails is what those scenarios show. Less money than the scenario's (`weir demo --fund`) is less coverage.
+    Charges are the defaults.
+    """
+    money = Decimal(sum(layers(scenario.fund).values()))
+    ratio = max(1_000, min(200_000, int(money * 1_000_000 / OPEN_INTEREST)))
+    # One market may use all of a fund that covers half of its target.
+    return FundingParameters(target_ratio=ratio, cap_multiple=2 * 10**12 // ratio)
 
 
 class Stage:
@@ -116,12 +140,13 @@ class Stage:
         """Sends as `name`; raises `ContractError`."""
         return self.weir.chain.send(self.accounts[name], call, gas=GAS)
 
-    def attempt(self, name: str, call: Call) -> Receipt | ContractError:
-        """Sends as `name` what a simulation accepts; what the contracts refuse is counted and returned."""
+    def attempt(self, name: str, call: Call, *, count: bool = True) -> Receipt | ContractError:
+        """Sends as `name` what a simulation accepts; what the contracts refuse is returned, and counted."""
         try:
             self.weir.chain.call(call, sender=self.accounts[name].address, block="pending")
         except ContractError as error:
-            self.refused[error.name] += 1
+            if count:
+                self.refused[error.name] += 1
             log.debug("%s: %s refused: %s", name, call.fn_name, error)
             return error
         return self.send(name, call)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from weir.chain import ContractError
+from weir.chain import ContractError, Receipt
 from weir.orders import Order
 from weir.simulation.agents import Quote
 from weir.simulation.stage import Stage
@@ -16,6 +16,12 @@ LOT = 10**12
 """Smallest step of a size: a millionth of the underlying."""
 PRICE_STEP = 10**14
 """Smallest step of a price: a hundredth of a cent."""
+OF_THE_FUND = frozenset({"NewRiskStopped", "OpenInterestAboveFundCap"})
+"""Refusals because open interest would outgrow the fund: neither side's fault, and the quote stays good."""
+TOO_LARGE = frozenset({"InitialMarginNotMet", "InsufficientCash"})
+"""Refusals that a smaller order may escape, fee and contribution with it."""
+HALVINGS = 2
+"""How often a taker halves an order that was too large before it gives up."""
 
 
 @dataclass(slots=True)
@@ -58,10 +64,14 @@ class Venue:
             )
             self._offers.append(_Offer(maker, order, size))
 
-    def fill(self, taker: str, market: str, size: float) -> float:
+    def fill(self, taker: str, market: str, size: float, *, count: bool = True) -> float:
         """Buys (size > 0) or sells at the best quotes as much as there is; the signed size that was
         traded.
+
+        A taker who may not take that much on tries half, then a quarter, and then gives up. An order that
+        was refused, or made smaller, is counted once for every reason.
         """
+        reasons: set[str] = set()
         wanted = _steps(abs(size), LOT)
         taken = 0
         for offer in self._best(market, is_buy=size < 0):
@@ -69,27 +79,48 @@ class Venue:
                 break
             if offer.maker == taker:
                 continue
-            part = min(offer.left, wanted - taken)
+            asked = min(offer.left, wanted - taken)
+            part, error = self._try(taker, offer, asked)
+            reasons |= {error.name} if error else set()
+            taken += part
+            offer.left -= part
+            if error is None or (part == 0 and error.name in OF_THE_FUND):
+                # Where the fund is the limit, another maker may be one whom the trade would make smaller.
+                continue
+            if part or self._blames(error, taker):
+                break
+            offer.left = 0
+        if count:
+            self.stage.refused.update(reasons)
+        return taken / 10**18 * (1 if size > 0 else -1)
+
+    def _try(self, taker: str, offer: _Offer, size: int) -> tuple[int, ContractError | None]:
+        """What was traded of an offer, and the last refusal if there was one."""
+        refusal = None
+        for halvings in range(HALVINGS + 1):
+            part = size // 2**halvings // LOT * LOT
             answer = self._trade(taker, offer, part)
             if not isinstance(answer, ContractError):
-                taken += part
-                offer.left -= part
-            elif answer.arguments.get("account") == self.stage.accounts[taker].address:
+                return part, refusal
+            refusal = answer
+            smaller = refusal.name in TOO_LARGE and self._blames(refusal, taker)
+            if not smaller and refusal.name not in OF_THE_FUND:
                 break
-            else:
-                offer.left = 0
-        return taken / 10**18 * (1 if size > 0 else -1)
+        return 0, refusal
+
+    def _blames(self, error: ContractError, name: str) -> bool:
+        return bool(error.arguments.get("account") == self.stage.accounts[name].address)
 
     def _best(self, market: str, *, is_buy: bool) -> list[_Offer]:
         number = self.stage.symbols.index(market)
         offers = [o for o in self._offers if o.left and o.order.market == number and o.order.is_buy is is_buy]
         return sorted(offers, key=lambda o: (-o.order.price if is_buy else o.order.price, o.order.salt))
 
-    def _trade(self, taker: str, offer: _Offer, size: int) -> object:
+    def _trade(self, taker: str, offer: _Offer, size: int) -> Receipt | ContractError:
         weir = self.stage.weir
         signature = weir.sign(offer.order, self.stage.accounts[offer.maker])
         call = weir.clearing_house.functions.trade(offer.order.as_tuple(), signature, size)
-        return self.stage.attempt(taker, call)
+        return self.stage.attempt(taker, call, count=False)
 
 
 def _steps(value: float, step: int) -> int:

@@ -58,6 +58,7 @@
           title: { text: "Time, UTC", font: axis().title.font, standoff: 6 },
         },
         yaxis: axis(),
+        ...("yaxis2" in figure.layout && { yaxis2: { ...axis(), overlaying: "y", side: "right", showgrid: false } }),
       },
       coloured(figure.layout),
     );

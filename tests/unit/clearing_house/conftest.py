@@ -15,6 +15,7 @@ def stage(
     governor,
     guardian,
     treasury,
+    poster,
     market_maker,
     trader,
     other_trader,

@@ -1,19 +1,24 @@
 """Powers: each restricted function is one role's, and nobody else calls it (SPECIFICATION.md section 8)."""
 
+import re
+
 import pytest
 
 from tests.expect import refusal, reverts
-from weir.governance import GOVERNOR, GUARDIAN, ROLES, selector
+from weir.governance import GOVERNOR, GUARDIAN, POSTER, ROLES, selector
 
-CONTRACTS = ("Vault", "ClearingHouse", "InsuranceFund", "PriceOracle", "JuniorTranche", "SeniorTranche")
-HOLDERS = {"governor": GOVERNOR, "guardian": GUARDIAN}
+CONTRACTS = (
+    *("Vault", "ClearingHouse", "InsuranceFund", "FundingPolicy", "PriceOracle"),
+    *("JuniorTranche", "SeniorTranche"),
+)
+HOLDERS = {"governor": GOVERNOR, "guardian": GUARDIAN, "poster": POSTER}
 POWERS = [
     (role, contract, signature)
     for role in ROLES
     for contract, signatures in role.functions.items()
     for signature in signatures
 ]
-EVERYONE = ("deployer", "governor", "guardian", "treasury", "market_maker", "stranger")
+EVERYONE = ("deployer", "governor", "guardian", "treasury", "poster", "market_maker", "stranger")
 
 
 def contract_of(system, name):
@@ -21,6 +26,7 @@ def contract_of(system, name):
         "Vault": "vault",
         "ClearingHouse": "clearing_house",
         "InsuranceFund": "fund",
+        "FundingPolicy": "policy",
         "PriceOracle": "oracle",
         "JuniorTranche": "junior",
         "SeniorTranche": "senior",
@@ -32,7 +38,9 @@ def zeros(components):
     """Arguments of the right types, each of them zero."""
     values = []
     for component in components:
-        if component.components:
+        if array := re.search(r"\[(\d*)\]$", component.type):
+            values.append([0] * int(array[1] or 0))
+        elif component.components:
             values.append(tuple(zeros(component.components)))
         elif component.type == "address":
             values.append("0x" + "00" * 20)
@@ -71,7 +79,7 @@ def test_every_restricted_function_has_a_role(system, contract, stranger):
     restricted = {
         method
         for method in methods
-        if refusal(stranger, target, selector(method) + bytes(32 * 20)) == "AccessManagedUnauthorized"
+        if refusal(stranger, target, selector(method) + bytes(32 * 30)) == "AccessManagedUnauthorized"
     }
     assert restricted == {signature for _, name, signature in POWERS if name == contract}
 

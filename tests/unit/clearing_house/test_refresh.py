@@ -4,11 +4,14 @@ import ape
 import pytest
 
 from tests.expect import event, events, reverts
+from tests.system import FREE
 from tests.unit.clearing_house.numbers import MILLION, trunc_div
+from weir.deployment import funding_struct
 
 BTC, ETH = 0, 1
 PRICE = 10_000 * 10**18
-PERIOD, MAX_RATE = 8 * 3_600, 5_000
+HOUR = 3_600
+PERIOD, MAX_RATE = 8 * HOUR, 5_000
 
 
 def refresh(system, market=BTC):
@@ -189,3 +192,59 @@ def test_new_parameters_apply_from_now_on(system, house, governor, chain):
     assert booked == PRICE - trunc_div(PRICE * 1_000 * 2_880, MILLION * PERIOD)
     refresh_at(system, start + 2 * 2_880)
     assert house.marketState(BTC).valueIndex == booked
+
+
+# ---- the premium, for the fund
+
+
+@pytest.fixture
+def charging(system, governor, chain):
+    """10% a year; in the first minutes of an hour."""
+    wanted = FREE.model_copy(update={"premium_min": 100_000, "premium_max": 100_000})
+    system.policy.setParameters(funding_struct(wanted, 6), sender=governor)
+    chain.mine(timestamp=(chain.blocks.head.timestamp // HOUR + 1) * HOUR)
+    system.renew_prices()
+    return system
+
+
+def per_unit(price, hours, rate=100_000):
+    return price * rate * hours // (MILLION * 8_760)
+
+
+def test_open_interest_owes_a_premium_each_hour(charging, house, chain):
+    trade_at(charging, 10_000)
+    before = house.marketState(BTC)
+    chain.mine(deltatime=HOUR)
+    charging.set_price(BTC, 10_250)
+    receipt = refresh(charging)
+    after = house.marketState(BTC)
+    owed = per_unit(PRICE, 1)  # at the price before
+    amount = 2 * (before.openInterest * owed // 10**30)
+    assert event(receipt, "PremiumCharged") == {"market": BTC, "perUnit": owed, "amount": amount}
+    for old, new in ((before.long, after.long), (before.short, after.short)):
+        assert new.base == old.base - old.multiplier * owed
+        assert (new.multiplier, new.epoch, new.positions) == (old.multiplier, old.epoch, old.positions)
+    settled = event(receipt, "Settled")
+    assert (settled["account"], settled["market"], settled["pnl"]) == (charging.fund.address, BTC, amount)
+
+
+def test_an_hour_begins_by_the_clock(charging, chain):
+    """Not an hour after the trade: the premium of an hour is charged once, however often one refreshes."""
+    trade_at(charging, 10_000)
+    start = (chain.blocks.head.timestamp // HOUR + 1) * HOUR
+    charged = []
+    for time in (start - 60, start, start + 60, start + HOUR - 60, start + HOUR):
+        chain.pending_timestamp = time - 30
+        charging.renew_prices()
+        chain.pending_timestamp = time
+        charged.append(len(events(refresh(charging), "PremiumCharged")))
+    assert charged == [0, 1, 0, 0, 1]
+
+
+def test_without_open_interest_nobody_owes(charging, house, chain):
+    chain.mine(deltatime=HOUR)
+    charging.renew_prices()
+    receipt = refresh(charging)
+    assert events(receipt, "PremiumCharged") == events(receipt, "Settled") == []
+    assert len(events(receipt, "MarketObserved")) == 1
+    assert house.marketState(BTC).long.base == 0

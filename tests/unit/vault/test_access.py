@@ -9,6 +9,7 @@ OF_THE_HOUSE = {
     "convert": lambda account: (account,),
     "creditCash": lambda account: (account, 5),
     "exchange": lambda account: (account, account, 0, 0, 0),
+    "chargeContribution": lambda account: (account, 0),
     "chargeLiquidation": lambda account: (account, account, 0, 0),
     "resolveDebt": lambda account: (account, 0, 0, 0, 0),
     "addResidual": lambda _: (0, 5),

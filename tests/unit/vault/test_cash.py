@@ -81,6 +81,32 @@ def test_an_account_in_debt_does_not_withdraw(funded, stranger):
         funded.vault.withdraw(1, stranger, [], sender=stranger)
 
 
+# ---- contributions
+
+
+def test_a_contribution_is_taken_from_cash(funded, trader):
+    receipt = funded.send("chargeContribution", trader, 300)
+    assert event(receipt, "ContributionPaid") == {"account": trader, "amount": 300}
+    assert (cash(funded, trader), funded.vault.uncollected()) == ([700], (0, 300))
+    funded.send("chargeContribution", trader, 700)
+    assert (cash(funded, trader), funded.vault.uncollected()) == ([0], (0, 1_000))
+    assert funded.held() == 2_000  # P1: with what is not yet collected, and the other's cash
+
+
+def test_a_contribution_takes_no_more_than_cash(funded, trader):
+    """Nor are claims as good as cash."""
+    funded.settle(trader, 5_000)
+    with reverts("InsufficientCash", account=trader, cash=1_000, needed=1_001):
+        funded.send("chargeContribution", trader, 1_001)
+
+
+@pytest.mark.parametrize("amount", [0, 1])
+def test_an_account_in_debt_contributes_nothing(funded, stranger, amount):
+    funded.settle(stranger, -1)
+    with reverts("AccountInDebt", account=stranger):
+        funded.send("chargeContribution", stranger, amount)
+
+
 # ---- bounties and penalties
 
 
@@ -114,10 +140,18 @@ def test_a_bounty_pays_the_liquidators_debts_first(funded, trader, stranger):
 
 
 def test_accounts_are_known_with_their_first_cash(funded, trader, other_trader, liquidator, stranger):
+    funded.settle(stranger, -5)
+    funded.send("chargeLiquidation", trader, liquidator, 10, 0)
+    funded.send("creditCash", stranger, 5)
+    assert funded.vault.accounts(0, 9) == [trader, other_trader, liquidator, stranger]
+
+
+def test_or_with_their_first_profit(funded, trader, other_trader, stranger, liquidator):
+    """An account of the clearing house has had cash by then; the fund's has not."""
     funded.settle(stranger, 50)
     funded.send("chargeLiquidation", trader, liquidator, 10, 0)
     funded.send("exchange", trader, stranger, 10, 0, 0)
-    assert funded.vault.accounts(0, 9) == [trader, other_trader, liquidator, stranger]
+    assert funded.vault.accounts(0, 9) == [trader, other_trader, stranger, liquidator]
 
 
 # ---- a default's debt
@@ -164,18 +198,80 @@ def test_debts_are_cleared_market_by_market(funded, stranger):
 # ---- collection
 
 
-def test_the_fund_collects_fees_and_penalties(funded, trader, other_trader, liquidator):
+def test_the_fund_collects_fees_penalties_and_contributions(funded, trader, other_trader, liquidator):
     funded.send("exchange", trader, other_trader, 0, 30, 20)
     funded.send("chargeLiquidation", trader, liquidator, 60, 40)
+    funded.send("chargeContribution", other_trader, 7)
     receipt = funded.vault.collect(sender=funded.fund)
-    assert event(receipt, "Collected") == {"fees": 50, "penalties": 40}
-    assert funded.token.balanceOf(funded.fund) == 90
+    assert event(receipt, "Collected") == {"fees": 50, "levies": 47, "premium": 0}
+    assert funded.token.balanceOf(funded.fund) == 97
     assert funded.vault.uncollected() == (0, 0)
     # P1: all that is left is cash of the three.
-    assert funded.held() == sum(cash(funded, trader, other_trader, liquidator)) == 1_910
+    assert funded.held() == sum(cash(funded, trader, other_trader, liquidator)) == 1_903
 
 
 def test_there_may_be_nothing_to_collect(funded):
     receipt = funded.vault.collect(sender=funded.fund)
-    assert event(receipt, "Collected") == {"fees": 0, "penalties": 0}
+    assert event(receipt, "Collected") == {"fees": 0, "levies": 0, "premium": 0}
     assert funded.token.balanceOf(funded.fund) == 0
+
+
+# ---- the fund's own account
+
+
+def test_the_fund_is_known_with_its_first_profit(funded, trader, other_trader):
+    assert funded.vault.accounts(0, 9) == [trader, other_trader]
+    funded.settle(funded.fund, 300)
+    assert funded.vault.accounts(0, 9) == [trader, other_trader, funded.fund]
+    funded.settle(funded.fund, 300)
+    funded.vault.collect(sender=funded.fund)
+    assert funded.vault.accountCount() == 3
+
+
+def test_the_funds_claims_convert_before_they_are_collected(funded, trader):
+    """Those in all markets, as far as the losers have paid; the rest waits."""
+    for market, pool in ((0, 300), (3, 500)):
+        funded.settle(funded.fund, 400, market=market)
+        funded.settle(trader, -pool, market=market)
+    assert cash(funded, funded.fund, trader) == [0, 200]
+    receipt = funded.vault.collect(sender=funded.fund)
+    converted = [(log["market"], log["amount"]) for log in events(receipt, "ClaimsConverted")]
+    assert converted == [(0, 300), (3, 400)]
+    assert event(receipt, "Collected") == {"fees": 0, "levies": 0, "premium": 700}
+    assert funded.token.balanceOf(funded.fund) == 700
+    assert cash(funded, funded.fund) == [0]
+    assert [funded.vault.claimsOf(funded.fund, market) for market in (0, 3)] == [100, 0]
+    # P1: the traders' cash and what is left in a pool.
+    assert funded.held() == 1_000 + 200 + funded.pool(3) == 1_300
+
+    funded.settle(trader, -150)
+    assert event(funded.vault.collect(sender=funded.fund), "Collected")["premium"] == 100
+    assert funded.vault.ledgerMarkets(funded.fund) == (0, 0)
+
+
+def test_what_a_pool_paid_the_fund_at_once_is_collected_too(funded, trader):
+    funded.settle(trader, -300)
+    funded.settle(funded.fund, 200)
+    assert cash(funded, funded.fund) == [200]
+    receipt = funded.vault.collect(sender=funded.fund)
+    assert events(receipt, "ClaimsConverted") == []
+    assert event(receipt, "Collected")["premium"] == 200
+    assert (funded.pool(), cash(funded, funded.fund)) == (100, [0])
+
+
+def test_claims_of_the_fund_wait_until_they_are_mature(funded, governor, trader, chain):
+    funded.vault.setMaturity(0, 3_600, sender=governor)
+    receipt = funded.settle(funded.fund, 400)
+    funded.settle(trader, -400)
+    assert event(funded.vault.collect(sender=funded.fund), "Collected")["premium"] == 0
+    assert funded.vault.claimsOf(funded.fund, 0) == 400
+    chain.mine(timestamp=receipt.timestamp + 3_600)
+    assert event(funded.vault.collect(sender=funded.fund), "Collected")["premium"] == 400
+    assert (funded.vault.claimsOf(funded.fund, 0), funded.pool()) == (0, 0)
+
+
+def test_the_funds_claims_bear_write_offs_like_any_others(funded, trader, stranger):
+    funded.settle(funded.fund, 400)
+    funded.settle(trader, 600)
+    funded.write_off(500, stranger)
+    assert funded.claims(funded.fund, trader) == [200, 300]

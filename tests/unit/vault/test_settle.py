@@ -134,12 +134,24 @@ def test_what_cash_can_not_pay_is_debt(ledger, trader):
     assert ledger.vault.net(trader) == -300
 
 
-def test_the_pool_is_not_paid_past_those_who_wait(ledger, trader, other_trader, stranger):
-    """While others have claims, a profit becomes claims first and is converted at the market's index."""
+def test_at_par_a_first_profit_is_cash_at_once_whoever_waits(ledger, trader, other_trader, stranger):
+    """A unit is worth one, so claims would be minted and burnt for the same amount."""
     ledger.settle(trader, 500)
     ledger.fill_pool(other_trader, 300)
     receipt = ledger.settle(stranger, 200)
-    assert event(receipt, "ClaimsMinted")["amount"] == 200
+    assert events(receipt, "ClaimsMinted") == events(receipt, "ClaimsConverted") == []
+    assert event(receipt, "Settled")["cash"] == 200
+    assert state(ledger, stranger) == (200, 0, 0, 100)
+    assert ledger.claims(trader) == [500]
+
+
+def test_below_par_a_profit_becomes_claims_first(ledger, trader, other_trader, stranger):
+    """It is converted at the market's index, to which all round."""
+    ledger.settle(trader, 500)
+    ledger.write_off(250, other_trader)
+    ledger.fill_pool(other_trader, 300)
+    receipt = ledger.settle(stranger, 200)
+    assert event(receipt, "ClaimsMinted")["units"] == 400
     assert event(receipt, "Settled")["cash"] == 0
     assert state(ledger, stranger) == (200, 0, 0, 100)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from weir.fuzz.clearing.setting import ACCOUNTS, STAKERS
 from weir.fuzz.subject import ViolationError
+from weir.model import World
 from weir.model.numbers import MILLION, SHARE_OFFSET, ceil_div
 from weir.model.tranche import Tranche
 
@@ -36,25 +37,21 @@ def _views(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
     """Function, arguments, and what it should return."""
     world = s.world
     ledger, fund, house = world.ledger, world.fund, world.house
-    policy = fund.parameters
+    rules = fund.parameters
     yield "fund.totalAssets", (), fund.assets
     yield "fund.capacity", (), MAX_ASSETS - fund.assets
-    coverage = world.coverage()
-    yield "fund.coverage", (), UNLIMITED if coverage is None else coverage
     yield "fund.gateOpen", (), house.gate_open
     parameters = (
-        policy.skin_target,
-        policy.target_ratio,
-        policy.treasury_share,
-        policy.junior_share,
-        policy.stream_duration,
-        policy.budget_window,
+        rules.skin_target,
+        rules.junior_share,
+        rules.stream_duration,
+        rules.budget_window,
     )
     yield "fund.parameters", (), parameters
     yield "house.openInterestNotional", (), house.open_interest_notional()
     for number in range(len(house.markets)):
         cover = fund.covers[number]
-        window = s.time // policy.budget_window
+        window = s.time // rules.budget_window
         left = cover.budget - cover.spent
         if cover.window != window:
             left = fund.assets * cover.budget_share // MILLION
@@ -67,8 +64,66 @@ def _views(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
                 yield "vault.claimOf", (account, number), (0, 0, 0)
     for account in ACCOUNTS:
         yield "vault.inDebt", (account,), ledger.in_debt(account)
+    yield from _policy_views(s)
     for tranche in (fund.junior, fund.senior):
         yield from _tranche_views(s, tranche)
+
+
+def _policy_views(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
+    world, policy = s.world, s.world.funding
+    p, coverage = policy.parameters, world.coverage()
+    yield "policy.coverage", (), UNLIMITED if coverage is None else coverage
+    yield "policy.fundShare", (), world.fund_share()
+    yield "policy.openInterestCap", (), max(p.cap_floor, world.fund.assets * p.cap_multiple // MILLION)
+    levels = (0, p.stop_below, p.stop_below + 1, p.stress_from - 1, p.stress_from, MILLION)
+    for level in (each for each in levels if each >= 0):
+        stress = policy.stress(level)
+        yield "policy.stressAt", (level,), stress
+        yield "policy.scarcityAt", (level,), ceil_div(p.max_scarcity * stress, MILLION)
+        yield (
+            "policy.premiumRateAt",
+            (level,),
+            p.premium_min + ceil_div((p.premium_max - p.premium_min) * stress, MILLION),
+        )
+    for number, market in enumerate(world.house.markets):
+        for notional in (0, market.notional(market.open_interest), 10**12):
+            seen = policy.coverage(policy.notional_with(number, notional))
+            yield "policy.coverageWith", (number, notional), UNLIMITED if seen is None else seen
+    yield from _previews(s)
+
+
+def _previews(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
+    """What trades of some sizes would cost, where the policy would let them pass."""
+    house = s.world.house
+    for at, account in enumerate(ACCOUNTS):
+        number, is_maker = at % len(house.markets), at % 2 == 0
+        held = house.signed_size(account, number)
+        for size in (-2 * held, held or 10**15, -held // 2, -(10**18)):
+            for other in (None, ACCOUNTS[at - 1]):
+                intent = (account, other, number, is_maker, size, house.markets[number].price)
+                if (shown := _foreseen(s.world, *intent)) is not None:
+                    arguments = ((account, other or "nobody", *intent[2:]),)
+                    yield "policy.previewContribution", arguments, shown
+
+
+def _foreseen(
+    world: World, account: str, other: str | None, number: int, is_maker: bool, size: int, price: int
+) -> tuple[int, ...] | None:
+    """The fields of a contribution; None where the policy would refuse the trade."""
+    house, policy = world.house, world.funding
+    market, before = house.markets[number], house.signed_size(account, number)
+    after, theirs = before + size, house.signed_size(other, number) if other else 0
+    if abs(after) <= (abs(before) if before * after > 0 else 0):
+        return (0,) * 7
+    growth = max(after, 0) - max(before, 0) + max(theirs - size, 0) - max(theirs, 0)
+    c = world.preview_contribution(account, other, number, is_maker, size, price)
+    if growth > 0:
+        p, notional = policy.parameters, market.notional(market.open_interest + growth)
+        cap = max(p.cap_floor, world.fund.assets * p.cap_multiple // MILLION)
+        if notional > cap or (c.coverage is not None and c.coverage < p.stop_below):
+            return None
+    coverage = UNLIMITED if c.coverage is None else c.coverage
+    return c.amount, c.scarcity, c.concentration, c.leverage, c.tier_rate, coverage, c.tier
 
 
 def _tranche_views(s: Clearing, tranche: Tranche) -> Iterator[tuple[str, tuple[Any, ...], Any]]:

@@ -6,6 +6,7 @@ every sequence, on the chain.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from weir.fuzz.clearing.setting import ACCOUNTS, FAMILY, OPERATOR
@@ -51,7 +52,7 @@ class Oracle:
         self.moment = Moment.of(world)
         self.first_default = self.moment.defaults + 1
         self.assets = world.fund.assets
-        self.marks = _marks(world)
+        self.marks = _Marks.of(world)
 
     def after(self, step: Step, refused: str | None) -> None:
         """Raises `ViolationError` where something does not hold."""
@@ -232,10 +233,10 @@ class Oracle:
             _observe_default(record, seen)
         if step.call == "deleverage":
             seen["deleveraged"] += 1
-        marks = _marks(world)
-        if marks == self.marks:
+        last, marks = self.marks, _Marks.of(world)
+        if marks == last:
             return
-        for old, new in zip(self.marks[0], marks[0], strict=True):
+        for old, new in zip(last.markets, marks.markets, strict=True):
             seen["claims written off"] += new[0] > old[0]
             seen["residual left"] += new[1] > old[1]
             seen["residual borne"] += new[1] < old[1]
@@ -243,9 +244,13 @@ class Oracle:
             seen["epochs ended by a floor"] += new[2] > old[2] and step.call == "deleverage"
             seen["A below 1e-6"] += new[3] < 10**30 <= old[3]
             seen["market closed"] += new[4] is not old[4]
-        seen["tranche wiped out"] += sum(b > a for a, b in zip(self.marks[1], marks[1], strict=True))
-        seen["marked insolvent"] += marks[2] > self.marks[2]
-        seen["bounty from the fund"] += marks[3] > self.marks[3]
+        both = zip(last.share_epochs, marks.share_epochs, strict=True)
+        seen["tranche wiped out"] += sum(b > a for a, b in both)
+        seen["marked insolvent"] += marks.insolvencies > last.insolvencies
+        seen["bounty from the fund"] += marks.fund_bounties > last.fund_bounties
+        seen["contribution paid"] += marks.contributions > last.contributions
+        seen["premium earned"] += marks.premiums > last.premiums
+        seen["target raised by a post"] += marks.raised and not last.raised
 
 
 def _observe_default(record: DefaultRecord, seen: dict[str, int]) -> None:
@@ -268,19 +273,37 @@ def _observe_default(record: DefaultRecord, seen: dict[str, int]) -> None:
     seen[f"deepest: {deepest}"] += 1
 
 
-def _marks(world: World) -> tuple[list[tuple[int, int, int, int, Status]], list[int], int, int]:
-    return (
-        [
-            (
-                ledger.claims_epoch,
-                ledger.residual,
-                market.long.epoch,
-                min(market.long.multiplier, market.short.multiplier),
-                market.status,
-            )
-            for ledger, market in zip(world.ledger.markets, world.house.markets, strict=True)
-        ],
-        [world.fund.junior.share_epoch, world.fund.senior.share_epoch],
-        world.house.insolvencies,
-        world.house.tally.fund_bounties,
-    )
+@dataclass(frozen=True)
+class _Marks:
+    """What a campaign counts changes of."""
+
+    markets: tuple[tuple[int, int, int, int, Status], ...]
+    share_epochs: tuple[int, int]
+    insolvencies: int
+    fund_bounties: int
+    contributions: int
+    premiums: int
+    raised: bool  # the target is above the formula's
+
+    @classmethod
+    def of(cls, world: World) -> _Marks:
+        house, fund = world.house, world.fund
+        pairs = zip(world.ledger.markets, house.markets, strict=True)
+        return cls(
+            markets=tuple(
+                (
+                    ledger.claims_epoch,
+                    ledger.residual,
+                    market.long.epoch,
+                    min(market.long.multiplier, market.short.multiplier),
+                    market.status,
+                )
+                for ledger, market in pairs
+            ),
+            share_epochs=(fund.junior.share_epoch, fund.senior.share_epoch),
+            insolvencies=house.insolvencies,
+            fund_bounties=house.tally.fund_bounties,
+            contributions=house.tally.contributions,
+            premiums=house.tally.premiums,
+            raised=world.target() > world.funding.formula(house.open_interest_notional()),
+        )

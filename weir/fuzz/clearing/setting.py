@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from weir.deployment import (
+    FundingParameters,
     FundParameters,
     GovernanceParameters,
     LiquidationParameters,
@@ -13,6 +14,7 @@ from weir.deployment import (
     Parameters,
     to_units,
 )
+from weir.model import FundingParameters as ModelFunding
 from weir.model import FundParameters as ModelFund
 from weir.model import LiquidationParameters as ModelLiquidation
 from weir.model import MarketParameters as ModelMarket
@@ -27,6 +29,7 @@ __all__ = [
     "TRADERS",
     "Setting",
     "model_fund",
+    "model_funding",
     "model_liquidation",
     "model_market",
 ]
@@ -40,6 +43,18 @@ OPERATOR = "operator"  # calls what anyone may call
 ACCOUNTS = (*TRADERS, *LIQUIDATORS, *FAMILY)
 
 HEARTBEAT = 6 * 3_600  # seconds
+
+FREE = FundingParameters(
+    premium_min=0,
+    premium_max=0,
+    stop_below=0,
+    max_scarcity=0,
+    max_concentration=0,
+    max_leverage=0,
+    tier_rates=(0, 0, 0, 0, 0),
+    cap_floor=Decimal(10**9),
+)
+"""What a sequence starts with, and most change: a policy that asks nothing of traders."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +92,7 @@ class Setting:
                 min_notional=Decimal(10) ** -min(self.decimals, 6), close_band=200_000
             ),
             fund=FundParameters(skin_target=Decimal(1_000), junior_share=700_000, epoch_duration=86_400),
+            funding=FREE,
             governance=GovernanceParameters(delay=0),
             token_decimals=self.decimals,
         )
@@ -129,9 +145,36 @@ def model_fund(fund: FundParameters, decimals: int) -> ModelFund:
     """The same parameters for the reference model."""
     return ModelFund(
         skin_target=to_units(fund.skin_target, decimals),
-        target_ratio=fund.target_ratio,
-        treasury_share=fund.treasury_share,
         junior_share=fund.junior_share,
         stream_duration=fund.stream_duration,
         budget_window=fund.budget_window,
+    )
+
+
+def model_funding(funding: FundingParameters, decimals: int) -> ModelFunding:
+    """The same parameters for the reference model."""
+    return ModelFunding(
+        target_ratio=funding.target_ratio,
+        max_target_ratio=funding.max_target_ratio,
+        share_at_target=funding.share_at_target,
+        share_slope=funding.share_slope,
+        share_min=funding.share_min,
+        share_max=funding.share_max,
+        premium_min=funding.premium_min,
+        premium_max=funding.premium_max,
+        stress_from=funding.stress_from,
+        stop_below=funding.stop_below,
+        max_scarcity=funding.max_scarcity,
+        concentration_from=funding.concentration_from,
+        max_concentration=funding.max_concentration,
+        max_leverage=funding.max_leverage,
+        leverage_from=funding.leverage_from,
+        leverage_to=funding.leverage_to,
+        cap_multiple=funding.cap_multiple,
+        target_lifetime=funding.target_lifetime,
+        tier_lifetime=funding.tier_lifetime,
+        tier_rates=funding.tier_rates,
+        cap_floor=to_units(funding.cap_floor, decimals),
+        concentration_floor=to_units(funding.concentration_floor, decimals),
+        max_step=funding.max_step,
     )

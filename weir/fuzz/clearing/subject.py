@@ -21,6 +21,7 @@ from weir.fuzz.clearing.setting import (
     STAKERS,
     Setting,
     model_fund,
+    model_funding,
     model_liquidation,
     model_market,
 )
@@ -31,6 +32,7 @@ from weir.fuzz.evm import Evm, RefusedError
 from weir.fuzz.steps import Step
 from weir.fuzz.subject import ImpossibleStepError, Plan, Subject, ViolationError
 from weir.model import (
+    FundingParameters,
     FundParameters,
     LiquidationParameters,
     MarketParameters,
@@ -47,7 +49,9 @@ _DEPLOYED = START + 3_600  # sequences begin then, whatever the set-up took
 _BLOCK = 1_000
 
 SURROUNDINGS = frozenset({"answer", "donate", "sequence", "set_sequencer", "turn"})
-GOVERNANCE = frozenset({"set_market", "set_cover", "set_maturity", "set_liquidation", "set_fund"})
+GOVERNANCE = frozenset(
+    {"set_market", "set_cover", "set_maturity", "set_liquidation", "set_fund", "set_funding"}
+)
 REENTRANT = ("settle", "refresh", "flag", "collect", "roll", "deleverage")
 """Calls that the token makes in the middle of a transfer; anyone may make them."""
 
@@ -58,7 +62,9 @@ _TRADE = frozenset(
         "InsufficientCash",
         "MarketNotOpen",
         "NewRiskIsPaused",
+        "NewRiskStopped",
         "OpenInterestAboveCap",
+        "OpenInterestAboveFundCap",
         "OrderReduceOnly",
         "OrderExpired",
         "OrderGenerationMismatch",
@@ -141,7 +147,8 @@ class Clearing(Subject):
     """The protocol in one setting. Deployed once; each sequence starts from the same snapshot."""
 
     known: Mapping[str, type] = {
-        kind.__name__: kind for kind in (Order, MarketParameters, LiquidationParameters, FundParameters)
+        kind.__name__: kind
+        for kind in (Order, MarketParameters, LiquidationParameters, FundParameters, FundingParameters)
     }
 
     def __init__(
@@ -174,6 +181,7 @@ class Clearing(Subject):
         world = World(
             decimals=decimals,
             fund=model_fund(parameters.fund, decimals),
+            funding=model_funding(parameters.funding, decimals),
             liquidation=model_liquidation(parameters.liquidation, decimals),
             epoch_duration=parameters.fund.epoch_duration,
         )
@@ -476,6 +484,7 @@ _MODEL: dict[str, Callable[[Step], tuple[str, Sequence[Any]]]] = {
     "set_cover": lambda step: ("set_market_cover", step.arguments),
     "set_liquidation": lambda step: ("set_liquidation_parameters", step.arguments),
     "set_fund": lambda step: ("set_fund_parameters", step.arguments),
+    "set_funding": lambda step: ("set_funding_parameters", step.arguments),
 }
 """How a step is called on the model, where not by its own name and arguments."""
 

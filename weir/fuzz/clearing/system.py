@@ -27,7 +27,7 @@ from weir.deployment import deploy
 from weir.fuzz.clearing.setting import ACCOUNTS, OPERATOR, STAKERS, Setting
 from weir.fuzz.evm import creation_code
 from weir.fuzz.steps import Step
-from weir.model import FundParameters, LiquidationParameters, MarketParameters, Order
+from weir.model import FundingParameters, FundParameters, LiquidationParameters, MarketParameters, Order
 from weir.node import CHAIN_ID
 
 __all__ = ["MINTED", "System", "Transaction", "key_of"]
@@ -35,15 +35,22 @@ __all__ = ["MINTED", "System", "Transaction", "key_of"]
 MINTED = 10**12  # dollars that everyone starts with
 HOLDERS = ("vault", "fund", "junior", "senior")
 TOKEN_MODES = ("honest", "keeps fee", "answers false", "reverts", "calls back")
+_HASHES = b"\1" * 32, b"\2" * 32  # of inputs and outputs; nothing depends on them
 FEED_MODES = ("live", "reverting", "unset")
 
-DEPLOYER, GOVERNOR, GUARDIAN, TREASURY = (development_account(i) for i in range(4))
+DEPLOYER, GOVERNOR, GUARDIAN, TREASURY, POSTER = (development_account(i) for i in range(5))
 
 
 @cache
 def key_of(name: str) -> LocalAccount:
     """The account of an actor; everybody can know its key, so only for chains on this machine."""
-    named = {"governor": GOVERNOR, "guardian": GUARDIAN, "oracle": DEPLOYER, "token": DEPLOYER}
+    named = {
+        "governor": GOVERNOR,
+        "guardian": GUARDIAN,
+        "poster": POSTER,
+        "oracle": DEPLOYER,
+        "token": DEPLOYER,
+    }
     if name in named:
         return named[name]
     account: LocalAccount = Account.from_key(keccak(text=f"weir fuzz {name}"))
@@ -128,6 +135,7 @@ class System:
             "vault": ("Vault", weir.vault.address),
             "house": ("ClearingHouse", weir.clearing_house.address),
             "fund": ("InsuranceFund", weir.fund.address),
+            "policy": ("FundingPolicy", weir.policy.address),
             "junior": ("Tranche", weir.junior.address),
             "senior": ("Tranche", weir.senior.address),
             "token": ("FuzzToken", self.token),
@@ -328,11 +336,43 @@ class System:
         )
         return self._call("house.setLiquidationParameters", by, struct)
 
+    def _set_funding(self, by: LocalAccount, p: FundingParameters) -> Any:
+        struct = (
+            p.target_ratio,
+            p.max_target_ratio,
+            p.share_at_target,
+            p.share_slope,
+            p.share_min,
+            p.share_max,
+            p.premium_min,
+            p.premium_max,
+            p.stress_from,
+            p.stop_below,
+            p.max_scarcity,
+            p.concentration_from,
+            p.max_concentration,
+            p.max_leverage,
+            p.leverage_from,
+            p.leverage_to,
+            p.cap_multiple,
+            p.target_lifetime,
+            p.tier_lifetime,
+            p.tier_rates,
+            p.cap_floor,
+            p.concentration_floor,
+            p.max_step,
+        )
+        return self._call("policy.setParameters", by, struct)
+
+    def _post_target(self, by: LocalAccount, target: int, block: int) -> Any:
+        return self._call("policy.postTarget", by, target, (*_HASHES, block))
+
+    def _post_tiers(self, by: LocalAccount, accounts: Sequence[str], tiers: Sequence[int], block: int) -> Any:
+        return self._call("policy.postTiers", by, self._list(accounts), tiers, (*_HASHES, block))
+
     def _set_fund(self, by: LocalAccount, p: FundParameters) -> Any:
         struct = (
             p.skin_target,
-            p.target_ratio,
-            p.treasury_share,
             p.junior_share,
             p.stream_duration,
             p.budget_window,

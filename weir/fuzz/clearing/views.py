@@ -14,6 +14,7 @@ from typing import TypeAlias
 from weir.fuzz.clearing.setting import ACCOUNTS, STAKERS
 from weir.model import World
 from weir.model.fund import DefaultRecord
+from weir.model.house import FUND
 from weir.model.markets import Side
 from weir.model.tranche import Batch, Tranche
 
@@ -28,7 +29,7 @@ _TOTALS = [
     "fund.held",
     "treasury.held",
     "vault.fees",
-    "vault.penalties",
+    "vault.levies",
     "house.insolvencies",
     "house.pausedUntil",
     "fund.layers.skin",
@@ -38,8 +39,13 @@ _TOTALS = [
     "fund.stream.unvested",
     "fund.stream.since",
     "fund.stream.end",
-    "fund.target",
     "fund.defaultCount",
+    "policy.target",
+    "policy.observed",
+    "policy.posted",
+    "policy.postedAt",
+    "policy.fresh",
+    "fund.cash",
 ]
 _SIDE = ["multiplier", "epoch", "positions", "base", "finalIndex"]
 _MARKET = [
@@ -62,8 +68,21 @@ _MARKET = [
     *(f"long.{field}" for field in _SIDE),
     *(f"short.{field}" for field in _SIDE),
     "available",
+    "observed",
+    "fund.claims.units",
+    "fund.claims.maturesAt",
 ]
-_ACCOUNT = ["wallet", "cash", "flaggedAt", "insolvent", "generation", "positionMarkets", "debtMarkets"]
+_ACCOUNT = [
+    "wallet",
+    "cash",
+    "flaggedAt",
+    "insolvent",
+    "generation",
+    "positionMarkets",
+    "debtMarkets",
+    "tier",
+    "tier.postedAt",
+]
 _ACCOUNT_MARKET = [
     "debt",
     "claims.units",
@@ -144,13 +163,14 @@ class ModelView:
     @staticmethod
     def _totals(world: World) -> Section:
         held, house, fund, ledger = world.token.balances, world.house, world.fund, world.ledger
+        policy = world.funding
         junior, senior = fund.vestable()
         return (
             held["vault"],
             held["fund"],
             held["treasury"],
             ledger.fees,
-            ledger.penalties,
+            ledger.levies,
             house.insolvencies,
             house.paused_until,
             fund.skin,
@@ -160,8 +180,13 @@ class ModelView:
             fund.unvested,
             fund.since,
             fund.since + fund.remaining,
-            house.target(),
             len(fund.defaults),
+            world.target(),
+            sum(policy.observed.values()),
+            policy.posted,
+            policy.posted_at or 0,
+            int(policy.target_is_fresh()),
+            ledger.cash[FUND],
         )
 
     @staticmethod
@@ -189,22 +214,35 @@ class ModelView:
             *self._side(market.long),
             *self._side(market.short),
             world.fund.available(number),
+            world.observed(number),
+            *self._claim(world, FUND, number),
         )
+
+    @staticmethod
+    def _claim(world: World, account: str, number: int) -> Section:
+        """Units and when they mature; claims of no value are dropped at the next touch."""
+        claim = world.ledger.claims.get((account, number))
+        return (claim.units, claim.matures_at) if claim and world.ledger.value(account, number) else (0, 0)
+
+    @staticmethod
+    def _tier(world: World, account: str) -> Section:
+        """The tier that counts, and when it was posted: 0 where none was, or it has gone stale."""
+        record, policy = world.funding.tiers.get(account), world.funding
+        fresh = record is not None and world.clock.time < record.time + policy.parameters.tier_lifetime
+        return policy.tier(account), record.time if record and fresh else 0
 
     def _account(self, world: World, account: str) -> Section:
         house, ledger = world.house, world.ledger
         flag, records = house.flags.get(account), house.positions[account]
         if not records and flag is None and account not in self._entered:
             money = self._minted + world.token.balances[account], ledger.cash[account]
-            return *money, 0, 0, house.generations[account], 0, 0, *self._empty
+            rest = (*self._tier(world, account), *self._empty)
+            return *money, 0, 0, house.generations[account], 0, 0, *rest
         debts, by_market = 0, []
         for number in self._markets:
-            debt, claim = ledger.debts.get((account, number), 0), ledger.claims.get((account, number))
+            debt = ledger.debts.get((account, number), 0)
             debts |= (debt > 0) << number
-            if claim and ledger.value(account, number):
-                by_market += [debt, claim.units, claim.matures_at]
-            else:
-                by_market += [debt, 0, 0]
+            by_market += [debt, *self._claim(world, account, number)]
             record = records.get(number)
             if record is None:
                 by_market += _NO_POSITION
@@ -219,6 +257,7 @@ class ModelView:
             house.generations[account],
             sum(1 << number for number in records),
             debts,
+            *self._tier(world, account),
             *by_market,
         )
 

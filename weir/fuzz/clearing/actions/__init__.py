@@ -26,6 +26,8 @@ ALL = (
     Action("collect", 2, keepers.collect),
     Action("roll", 3, keepers.roll),
     Action("refresh", 2, keepers.refresh),
+    Action("post target", 1, keepers.post_target),
+    Action("post tiers", 2, keepers.post_tiers),
     # prices, tokens, governance
     Action("prices", 14, surroundings.move_prices),
     Action("aimed crash", 2, surroundings.aimed_crash),

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from weir.fuzz.clearing.actions.honest import claim
-from weir.fuzz.clearing.actions.moves import TRANCHES, answer, is_open, soon, worst_first
+from weir.fuzz.clearing.actions.moves import TRANCHES, answer, dollars, is_open, soon, worst_first
 from weir.fuzz.clearing.setting import ACCOUNTS, FAMILY, HEARTBEAT, LIQUIDATORS, OPERATOR, TRADERS
 from weir.fuzz.draw import Draw
 from weir.fuzz.steps import Step
@@ -93,6 +93,22 @@ def roll(s: Clearing, draw: Draw) -> Plan:
     if (yield Step(OPERATOR, "roll", (tranche,), *left)):
         yield from claim(s, draw)
         yield from claim(s, draw)
+
+
+def post_target(s: Clearing, draw: Draw) -> Plan:
+    """Near the last one or the formula's, or beyond a step; evidence of now, of before, of tomorrow."""
+    world = s.world
+    near = draw.choice((world.target(), world.funding.posted, dollars(s, draw.magnitude(1, 10**7))))
+    percent = draw.choice((100, 90, 110, 75, 125, 200, 0))
+    target = near * percent // 100 + draw.integer(0, 1)
+    yield soon("poster", "post_target", min(target, 2**96 - 1), s.block + draw.choice((1, 1, 1, 0, -1, 2)))
+
+
+def post_tiers(s: Clearing, draw: Draw) -> Plan:
+    """Some accounts a tier up or down, or as they are, or where they may not go."""
+    accounts = tuple(draw.some(ACCOUNTS))
+    tiers = tuple(max(0, s.world.tier(name) + draw.choice((-1, 0, 1, 1, 2))) for name in accounts)
+    yield soon("poster", "post_tiers", accounts, tiers, s.block + draw.choice((1, 1, 1, 0, 2)))
 
 
 def refresh(s: Clearing, draw: Draw) -> Plan:

@@ -9,14 +9,20 @@ from weir.fuzz.clearing.setting import FAMILY, LIQUIDATORS, STAKERS, TRADERS
 from weir.fuzz.draw import Draw
 from weir.fuzz.steps import Step
 from weir.fuzz.subject import Plan
-from weir.model import FundParameters, LiquidationParameters, MarketParameters
+from weir.model import FundingParameters, FundParameters, LiquidationParameters, MarketParameters
 
 if TYPE_CHECKING:
     from weir.fuzz.clearing.subject import Clearing
 
-__all__ = ["fund_parameters", "liquidation_parameters", "market_parameters", "open_plan"]
+__all__ = [
+    "fund_parameters",
+    "funding_parameters",
+    "liquidation_parameters",
+    "market_parameters",
+    "open_plan",
+]
 
-HOUR, DAY = 3_600, 86_400
+MILLION, HOUR, DAY = 10**6, 3_600, 86_400
 
 
 def open_plan(s: Clearing, draw: Draw) -> Plan:
@@ -32,6 +38,8 @@ def open_plan(s: Clearing, draw: Draw) -> Plan:
         yield _govern("set_liquidation", liquidation_parameters(s, draw))
     if draw.chance(60):
         yield _govern("set_fund", fund_parameters(s, draw))
+    if draw.chance(70):
+        yield _govern("set_funding", funding_parameters(s, draw))
 
     for name in (*TRADERS, *FAMILY):
         if draw.chance(90):
@@ -84,9 +92,47 @@ def liquidation_parameters(s: Clearing, draw: Draw) -> LiquidationParameters:
 def fund_parameters(s: Clearing, draw: Draw) -> FundParameters:
     return FundParameters(
         skin_target=dollars(s, draw.choice((0, 100, 1_000_000))),
-        target_ratio=draw.choice((0, 50_000, 1_000_000)),
-        treasury_share=draw.choice((0, 200_000, 500_000)),
         junior_share=draw.choice((0, 600_000, 1_000_000)),
         stream_duration=draw.choice((DAY, 7 * DAY, 90 * DAY)),
         budget_window=draw.choice((HOUR, DAY, 30 * DAY)),
     )
+
+
+def funding_parameters(s: Clearing, draw: Draw) -> FundingParameters:
+    """Mostly of a policy that charges and rarely stops; sometimes at its bounds."""
+    ratio = draw.choice((0, 10_000, 50_000, 200_000, MILLION))
+    least, most = sorted((draw.integer(500_000, MILLION), draw.integer(500_000, MILLION)))
+    premiums = sorted((draw.choice((0, 1, 5_000, 500_000)), draw.choice((0, 100_000, 500_000))))
+    stress_from = draw.choice((0, 500_000, MILLION, 5 * MILLION))
+    leverage_from = draw.choice((0, 1_000_000, 5_000_000))
+    first, second, third, fourth, last = sorted(_surcharge(draw) for _ in range(5))
+    return FundingParameters(
+        target_ratio=ratio,
+        max_target_ratio=draw.choice((ratio, MILLION, draw.integer(ratio, MILLION))),
+        share_at_target=draw.integer(least, most),
+        share_slope=draw.choice((0, 400_000, 10 * MILLION)),
+        share_min=least,
+        share_max=most,
+        premium_min=premiums[0],
+        premium_max=premiums[1],
+        stress_from=stress_from,
+        stop_below=min(stress_from, draw.choice((0, 0, 0, 10_000, 200_000, MILLION))),
+        max_scarcity=_surcharge(draw),
+        concentration_from=draw.choice((0, 100_000, 999_999)),
+        max_concentration=_surcharge(draw),
+        max_leverage=_surcharge(draw),
+        leverage_from=leverage_from,
+        leverage_to=leverage_from + draw.choice((1, 5_000_000, 995_000_000)),
+        cap_multiple=draw.choice((0, 20 * MILLION, 2**32 - 1)),
+        target_lifetime=draw.choice((HOUR, DAY, 30 * DAY)),
+        tier_lifetime=draw.choice((DAY, 365 * DAY)),
+        tier_rates=(first, second, third, fourth, last),
+        cap_floor=dollars(s, draw.choice((0, 100_000, 10**9, 10**9, 10**9))),
+        concentration_floor=dollars(s, draw.choice((0, 1_000, 10**6))),
+        max_step=draw.choice((10_000, 250_000, MILLION)),
+    )
+
+
+def _surcharge(draw: Draw) -> int:
+    """ppm of new notional."""
+    return draw.choice((0, 0, 1, 300, 20_000))

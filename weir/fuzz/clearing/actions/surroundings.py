@@ -9,6 +9,7 @@ from weir.fuzz.clearing.actions.moves import TRANCHES, answer, dollars, is_open,
 from weir.fuzz.clearing.actions.opening import (
     cover,
     fund_parameters,
+    funding_parameters,
     liquidation_parameters,
     market_parameters,
 )
@@ -159,16 +160,16 @@ def payment(s: Clearing, draw: Draw, calls: Sequence[str] = PAYMENTS) -> Step:
 def govern(s: Clearing, draw: Draw) -> Plan:
     """Changes a parameter while everything is running."""
     market = draw.integer(0, s.setting.thin)
-    calls = ("set_cover", "set_maturity", "set_market", "set_liquidation", "set_fund", "set_epoch_duration")
-    call = draw.choice(calls)
     choices: dict[str, Callable[[], tuple[object, ...]]] = {
         "set_cover": lambda: (market, *cover(draw)),
         "set_maturity": lambda: (market, draw.choice((0, 3_600, 7 * DAY, 7 * DAY + 1))),
         "set_market": lambda: (market, market_parameters(draw)),
         "set_liquidation": lambda: (liquidation_parameters(s, draw),),
         "set_fund": lambda: (fund_parameters(s, draw),),
+        "set_funding": lambda: (funding_parameters(s, draw),),
         "set_epoch_duration": lambda: (draw.choice(TRANCHES), draw.choice((DAY, DAY, 7 * DAY, 30 * DAY))),
     }
+    call = draw.choice(tuple(choices))
     yield Step("governor", call, choices[call]())
 
 

@@ -18,6 +18,14 @@ HOUSE, FUND, TRANCHE, VAULT = "OnlyClearingHouse", "OnlyFund", "OnlyTranche", "O
 GOVERNED = "AccessManagedUnauthorized"
 MILLION, HOUR, DAY = 10**6, 3_600, 86_400
 NOBODY = "nobody"
+EVIDENCE = b"\1" * 32, b"\2" * 32, 0
+FUNDING = (
+    *(50_000, 200_000, 800_000, 400_000, 500_000, MILLION),  # target, fund's share
+    *(0, 100_000, MILLION, 0),  # premium, stress
+    *(0, 0, 0, 0, 5 * MILLION, 20 * MILLION),  # surcharges
+    *(0, DAY, DAY, (0, 0, 0, 0, 0), 0, 0, 250_000),
+)
+"""A good `IFundingPolicy.Parameters`."""
 
 
 Forbidden = tuple[str, str, tuple[Any, ...], tuple[str, ...]]
@@ -36,6 +44,7 @@ def others(s: Clearing, draw: Draw) -> list[Forbidden]:
         ("vault.creditCash", (account, amount), HOUSE),
         ("vault.exchange", (account, other, amount, 0, 0), HOUSE),
         ("vault.chargeLiquidation", (account, other, amount, amount), HOUSE),
+        ("vault.chargeContribution", (account, amount), HOUSE),
         ("vault.resolveDebt", (account, market, amount, 0, 0), HOUSE),
         ("vault.addResidual", (market, amount), HOUSE),
         ("vault.collect", (), FUND),
@@ -45,7 +54,13 @@ def others(s: Clearing, draw: Draw) -> list[Forbidden]:
         ("fund.stake", (amount,), TRANCHE),
         ("fund.unstake", (amount, True), TRANCHE),
         ("fund.setMarketCover", (market, MILLION, 0), GOVERNED),
-        ("fund.setParameters", ((0, 0, 0, 0, DAY, DAY),), GOVERNED),
+        ("fund.setParameters", ((0, 0, DAY, DAY),), GOVERNED),
+        ("policy.admit", ((account, market, True, 1, 1, 1, 1, 1, 1),), HOUSE),
+        ("policy.admitWithdrawal", (account, amount, 0, amount), HOUSE),
+        ("policy.observe", (market, amount), HOUSE),
+        ("policy.postTarget", (amount, EVIDENCE), GOVERNED),
+        ("policy.postTiers", ((account,), (2,), EVIDENCE), GOVERNED),
+        ("policy.setParameters", (FUNDING,), GOVERNED),
         ("house.authorizeWithdrawal", (account, amount, ()), VAULT),
         ("house.setMarketParameters", (market, market_parameters), GOVERNED),
         ("house.setLiquidationParameters", (liquidation,), GOVERNED),
@@ -100,12 +115,38 @@ def nothings(s: Clearing, draw: Draw) -> list[Forbidden]:
 
 FUND_BOUNDS = (
     (1, MILLION + 1),
-    (2, MILLION // 2 + 1),
-    (3, MILLION + 1),
-    (4, DAY - 1),
-    (4, 90 * DAY + 1),
-    (5, HOUR - 1),
-    (5, 30 * DAY + 1),
+    (2, DAY - 1),
+    (2, 90 * DAY + 1),
+    (3, HOUR - 1),
+    (3, 30 * DAY + 1),
+)
+FUNDING_BOUNDS = (
+    (0, MILLION + 1),
+    (1, 49_999),  # below the target ratio
+    (1, MILLION + 1),
+    (2, 499_999),  # below the least share
+    (2, MILLION + 1),
+    (3, 10 * MILLION + 1),
+    (4, 499_999),
+    (5, MILLION + 1),
+    (6, 100_001),  # above the largest premium
+    (7, 500_001),
+    (8, 5 * MILLION + 1),
+    (9, MILLION + 1),
+    (10, 20_001),
+    (11, MILLION),
+    (12, 20_001),
+    (13, 20_001),
+    (15, 5 * MILLION),  # not above where it begins
+    (15, 1_000 * MILLION + 1),
+    (17, HOUR - 1),
+    (17, 30 * DAY + 1),
+    (18, DAY - 1),
+    (18, 365 * DAY + 1),
+    (19, (0, 0, 0, 0, 20_001)),
+    (19, (0, 2, 1, 2, 2)),
+    (22, 9_999),
+    (22, MILLION + 1),
 )
 MARKET_BOUNDS = (
     (0, 9_999),
@@ -124,18 +165,21 @@ LIQUIDATION_BOUNDS = ((0, 11), (1, 100_001), (2, 50_001), (3, 59), (3, DAY + 1),
 """A field of the struct, and a value just beyond what it may be."""
 
 
-def _beyond(struct: tuple[int, ...], bounds: tuple[tuple[int, int], ...]) -> list[tuple[int, ...]]:
+def _beyond(struct: tuple[Any, ...], bounds: tuple[tuple[int, Any], ...]) -> list[tuple[Any, ...]]:
     return [(*struct[:field], value, *struct[field + 1 :]) for field, value in bounds]
 
 
 def oversteps(s: Clearing, draw: Draw) -> list[Forbidden]:
     """Governance beyond its bounds, by one."""
     market, tranche = draw.integer(0, s.setting.thin), draw.choice(TRANCHES)
-    funds = _beyond((0, 0, 0, 0, DAY, DAY), FUND_BOUNDS)
+    funds = _beyond((0, 0, DAY, DAY), FUND_BOUNDS)
+    policies = _beyond(FUNDING, FUNDING_BOUNDS)
     liquidations = _beyond((0, 10, 10, 600, 1, 0), LIQUIDATION_BOUNDS)
     markets = _beyond((50_000, 30_000, 0, 0, 50_000, 0, HOUR, 10**30), MARKET_BOUNDS)
     calls: list[tuple[str, tuple[Any, ...], str]] = [
         *(("fund.setParameters", (struct,), "ParameterOutOfBounds") for struct in funds),
+        *(("policy.setParameters", (struct,), "ParameterOutOfBounds") for struct in policies),
+        ("policy.postTarget", (0, EVIDENCE), GOVERNED),  # the poster's
         *(("house.setLiquidationParameters", (struct,), "ParameterOutOfBounds") for struct in liquidations),
         *(("house.setMarketParameters", (market, struct), "ParameterOutOfBounds") for struct in markets),
         ("house.setMarketParameters", (len(s.setting.prices), markets[0]), "UnknownMarket"),
