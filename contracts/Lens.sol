@@ -86,10 +86,9 @@ contract Lens is ILens {
         IMarkets.MarketParameters memory p = _HOUSE.marketParameters(market);
         (mark.state, mark.parameters, mark.storedPrice) = (s, p, s.price);
         (mark.oracle.price, mark.oracle.status, mark.oracle.updatedAt) = _ORACLE.peek(market);
-        uint256 notional = SideMath.notionalDown(s.openInterest, s.price, _SCALE);
-        mark.premiumRate = _POLICY.premiumRateAt(_POLICY.coverageWith(market, notional));
         bool isOpen = s.status == IMarkets.MarketStatus.Open;
         mark.priced = !isOpen || mark.oracle.status == IPriceOracle.Status.Ok;
+        if (isOpen) mark.premiumRate = _premiumRate(market, s);
         if (!isOpen || !mark.priced) return mark;
 
         uint256 elapsed = block.timestamp - s.updatedAt;
@@ -100,6 +99,12 @@ contract Lens is ILens {
         s.premium = int24(premium);
         s.valueIndex = int128(s.valueIndex + change);
         s.price = uint128(mark.oracle.price);
+    }
+
+    /// @dev As the policy will answer when it observes the market.
+    function _premiumRate(uint16 market, IMarkets.MarketState memory s) internal view returns (uint256) {
+        uint256 notional = SideMath.notionalDown(s.openInterest, s.price, _SCALE);
+        return _POLICY.premiumRateAt(_POLICY.coverageWith(market, notional));
     }
 
     /// @dev The premium on open interest up to now, at the price before.

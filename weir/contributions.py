@@ -21,6 +21,7 @@ from weir.chain import ContractError
 from weir.client import NOBODY, AccountState, Charge, Contribution, MarketState, Weir
 from weir.deployment import from_units, to_units
 from weir.formatting import address, number, percent, usd
+from weir.premiums import premiums_charged
 
 __all__ = [
     "FACTORS",
@@ -325,14 +326,16 @@ def _free(value: int, limit: int, show: Callable[[int], str]) -> str:
 class Payer:
     """What an account has paid to the fund so far, by factor and in total, and what its positions pay it now.
 
-    `premium` is USD a year on `notional`, at `premium_rate`, the policy's rate now: ppm, None without
-    positions; the mean where markets differ, which are observed at different hours.
+    `premium_charged` is the premium on open interest so far, settled or not; `premium` is what it is a year
+    on `notional`, at `premium_rate`, the policy's rate now: ppm, None without positions; the mean where
+    markets differ, which are observed at different hours. All in USD.
     """
 
     account: str
     charges: int
     factors: Mapping[str, Decimal]
     total: Decimal
+    premium_charged: Decimal
     notional: Decimal
     premium: Decimal
     premium_rate: Decimal | None
@@ -345,16 +348,22 @@ def paid(weir: Weir, account: str | None = None) -> tuple[Payer, ...]:
     for charge in weir.contributions(account, last=block):
         charges.setdefault(charge.account, []).append(charge)
     rates = {market.id: market.premium_rate for market in weir.markets(block=block)}
+    premiums = premiums_charged(weir, block)
     states = (
         state
         for state in weir.accounts(None if account is None else [account], block=block)
-        if account is not None or state.notional or state.address in charges
+        if account is not None or state.notional or state.address in {*charges, *premiums}
     )
-    payers = (_payer(weir, state, charges.get(state.address, []), rates) for state in states)
+    payers = (
+        _payer(weir, state, charges.get(state.address, []), premiums.get(state.address, 0), rates)
+        for state in states
+    )
     return tuple(sorted(payers, key=lambda payer: (-payer.total, -payer.premium, payer.account)))
 
 
-def _payer(weir: Weir, state: AccountState, charges: Iterable[Charge], rates: Mapping[int, int]) -> Payer:
+def _payer(
+    weir: Weir, state: AccountState, charges: Iterable[Charge], premium: int, rates: Mapping[int, int]
+) -> Payer:
     sums, count = [0] * len(FACTORS), 0
     for count, charge in enumerate(charges, start=1):  # noqa: B007 (the last one is their number)
         parts = _parts(charge.amount, _rates(charge))
@@ -367,6 +376,7 @@ def _payer(weir: Weir, state: AccountState, charges: Iterable[Charge], rates: Ma
         charges=count,
         factors={name: weir.usd(units) for name, units in zip(FACTORS, sums, strict=True)},
         total=weir.usd(sum(sums)),
+        premium_charged=weir.usd(premium),
         notional=weir.usd(notional),
         premium=from_units(yearly, weir.deployment.decimals + 6),
         premium_rate=Decimal(yearly) / notional if notional else None,
@@ -425,6 +435,7 @@ def paid_json(payers: Sequence[Payer]) -> str:
                 "charges": payer.charges,
                 **payer.factors,
                 "total": payer.total,
+                "premium_charged": payer.premium_charged,
                 "notional": payer.notional,
                 "premium_a_year": payer.premium,
                 "premium_rate_ppm": payer.premium_rate,
@@ -438,8 +449,9 @@ def render_paid(payers: Sequence[Payer]) -> RenderableType:
     """The payers as a table, ready for `rich.console.Console.print`."""
     if not payers:
         return Text("Contributions: none, and no open position")
-    title = "Contributions paid, and the premium that positions pay now"
-    columns = ("Charges", *(name.capitalize() for name in FACTORS), "Total", "Notional", "Premium a year")
+    title = "Contributions and premium paid, and the premium that positions pay now"
+    factors = (name.capitalize() for name in FACTORS)
+    columns = ("Charges", *factors, "Total", "Premium", "Notional", "Premium a year")
     table = _table(title, "Account", *columns)
     for payer in payers[:ROWS]:
         rate = "" if payer.premium_rate is None else f" ({percent(payer.premium_rate / MILLION, 2)})"
@@ -448,6 +460,7 @@ def render_paid(payers: Sequence[Payer]) -> RenderableType:
             number(payer.charges),
             *(usd(payer.factors[name]) for name in FACTORS),
             usd(payer.total),
+            usd(payer.premium_charged),
             usd(payer.notional),
             usd(payer.premium) + rate,
         )
@@ -459,6 +472,7 @@ def render_paid(payers: Sequence[Payer]) -> RenderableType:
         number(sum(payer.charges for payer in payers)),
         *(usd(_sum(payer.factors[name] for payer in payers)) for name in FACTORS),
         usd(_sum(payer.total for payer in payers)),
+        usd(_sum(payer.premium_charged for payer in payers)),
         usd(_sum(payer.notional for payer in payers)),
         usd(_sum(payer.premium for payer in payers)),
         style="bold",
