@@ -1,8 +1,10 @@
 """Fixtures: the protocol, deployed as `weir.deployment` deploys it, and its actors by role.
 
-A test that wants another protocol asks for `deploy_system` and names the parameters it changes.
+A test that wants another protocol asks for `deploy_system` and names the parameters it changes. A fixture
+that changes the chain needs a name that no fixture of another scope has, in any file: ape undoes by name.
 """
 
+import tempfile
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import ape
 import pytest
 from ape.api import AccountAPI
+from ape_foundry import FoundryProvider
 
 from tests.system import FREE, ROLES, System
 from weir.accounts import development_account
@@ -27,6 +30,17 @@ PARAMETERS = Parameters(markets=MARKETS, governance=GovernanceParameters(delay=0
 """Two markets; the governor acts without delay, so that tests of a parameter need no timelock."""
 
 DeploySystem = Callable[..., System]
+
+_states = tempfile.TemporaryDirectory(prefix="weir-anvil-", ignore_cleanup_errors=True)
+_build_command = FoundryProvider.build_command
+
+
+def _command(provider: FoundryProvider) -> list[str]:
+    # Old states are written there, gigabytes of them; by default they would stay in the user's home.
+    return [*_build_command(provider), "--cache-path", _states.name]
+
+
+FoundryProvider.build_command = _command
 
 
 @pytest.fixture(scope="session")

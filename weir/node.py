@@ -169,13 +169,15 @@ class Node:
 
     # Parts
 
-    def _command(self, port: int) -> list[str]:
+    def _command(self, port: int, scratch: str) -> list[str]:
         if self.kind == "anvil":
             command = [
                 *(str(anvil()), "--host", HOST, "--port", f"{port}"),
                 *("--chain-id", f"{self.chain_id}", "--hardfork", HARDFORK),
                 *("--mnemonic", MNEMONIC, "--accounts", f"{self.accounts}", "--balance", f"{self.balance}"),
                 *("--gas-limit", f"{self.gas_limit}"),
+                # Old states are written there, gigabytes of them, and stay when the node is killed.
+                *("--cache-path", scratch),
             ]
             return command if self.timestamp is None else [*command, "--timestamp", f"{self.timestamp}"]
         command = [
@@ -195,7 +197,7 @@ class Node:
         self.url = f"http://{HOST}:{port}"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                self._command(port),
+                self._command(port, self._scratch.name),
                 cwd=self._scratch.name,
                 env={**os.environ, "TMPDIR": self._scratch.name},
                 stdin=subprocess.DEVNULL,

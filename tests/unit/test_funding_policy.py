@@ -45,7 +45,7 @@ FUNDING = FundingParameters(
 
 
 @pytest.fixture(scope="session")
-def charging(deploy_system, actors):
+def charging_system(deploy_system, actors):
     """The system of the other tests, under a policy that charges; nobody has a position."""
     made = deploy_system(funding=FUNDING)
     for role in ("market_maker", "liquidator"):
@@ -59,13 +59,13 @@ def charging(deploy_system, actors):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def stage(charging, governor, guardian, poster, keeper, stranger):
+def stage(charging_system, governor, guardian, poster, keeper, stranger):
     """Everything of session scope, first: for a latecomer ape would have to start its module over."""
 
 
 @pytest.fixture
-def policy(charging):
-    return charging.policy
+def policy(charging_system):
+    return charging_system.policy
 
 
 @pytest.fixture
@@ -106,30 +106,32 @@ def test_nothing_at_risk_needs_no_fund(policy):
     assert policy.observed(BTC) == (0, 0)
 
 
-def test_the_target_follows_open_interest_and_coverage_the_fund(charging, policy, trader, market_maker):
-    charging.trade(trader, market_maker, 100, 10_000)
-    assert policy.target() == charging.usd(50_000)
+def test_the_target_follows_open_interest_and_coverage_the_fund(
+    charging_system, policy, trader, market_maker
+):
+    charging_system.trade(trader, market_maker, 100, 10_000)
+    assert policy.target() == charging_system.usd(50_000)
     assert policy.coverage() == 1_400_000
-    charging.contribute(trader, 30_000)
+    charging_system.contribute(trader, 30_000)
     assert policy.coverage() == 2_000_000
 
 
-def test_a_trade_sees_its_own_market_as_it_leaves_it(charging, policy, trader, market_maker):
+def test_a_trade_sees_its_own_market_as_it_leaves_it(charging_system, policy, trader, market_maker):
     # 1,400,000 of open interest would be covered exactly, 2,000,000 by 70%: a stress of 0.3/0.75 = 40%.
-    charging.trade(trader, market_maker, 100, 10_000)
-    assert policy.coverageWith(BTC, charging.usd(1_400_000)) == 1_000_000
-    c = preview(charging, trader, 100)
+    charging_system.trade(trader, market_maker, 100, 10_000)
+    assert policy.coverageWith(BTC, charging_system.usd(1_400_000)) == 1_000_000
+    c = preview(charging_system, trader, 100)
     assert (c.coverage, c.scarcity) == (700_000, 400)
 
 
-def test_other_markets_count_as_last_observed(charging, policy, trader, market_maker):
-    charging.trade(trader, market_maker, 50, 10_000)
-    assert policy.coverageWith(ETH, charging.usd(500_000)) == 2_800_000
-    to_next_hour(charging)
-    charging.clearing_house.refresh(BTC, sender=trader)
-    assert policy.observed(BTC) == (charging.usd(500_000), charging.usd(500_000))
-    assert policy.coverageWith(ETH, charging.usd(500_000)) == 1_400_000
-    assert policy.coverageWith(BTC, charging.usd(1_000_000)) == 1_400_000
+def test_other_markets_count_as_last_observed(charging_system, policy, trader, market_maker):
+    charging_system.trade(trader, market_maker, 50, 10_000)
+    assert policy.coverageWith(ETH, charging_system.usd(500_000)) == 2_800_000
+    to_next_hour(charging_system)
+    charging_system.clearing_house.refresh(BTC, sender=trader)
+    assert policy.observed(BTC) == (charging_system.usd(500_000), charging_system.usd(500_000))
+    assert policy.coverageWith(ETH, charging_system.usd(500_000)) == 1_400_000
+    assert policy.coverageWith(BTC, charging_system.usd(1_000_000)) == 1_400_000
 
 
 # --------------------------------------------------------------------- curves
@@ -170,27 +172,27 @@ def test_leverage(policy, leverage, rate):
     assert policy.leverageAt(leverage) == rate
 
 
-def test_a_flat_stress_curve_divides_by_nothing(charging, policy, governor):
-    set_funding(charging, governor, stress_from=250_000, stop_below=250_000)
+def test_a_flat_stress_curve_divides_by_nothing(charging_system, policy, governor):
+    set_funding(charging_system, governor, stress_from=250_000, stop_below=250_000)
     assert [policy.stressAt(c) for c in (249_999, 250_000)] == [MILLION, 0]
 
 
 # -------------------------------------------------------------- contributions
 
 
-def test_what_is_foreseen_is_what_is_charged(charging, trader, market_maker):
-    charging.trade(trader, market_maker, 60, 10_000)  # someone to be concentrated beside
+def test_what_is_foreseen_is_what_is_charged(charging_system, trader, market_maker):
+    charging_system.trade(trader, market_maker, 60, 10_000)  # someone to be concentrated beside
     size, price = 90, 10_050
-    mark = charging.wad(price)
+    mark = charging_system.wad(price)
     foreseen = {
-        trader.address: preview(charging, trader, size, against=market_maker, price=mark),
+        trader.address: preview(charging_system, trader, size, against=market_maker, price=mark),
         market_maker.address: preview(
-            charging, market_maker, -size, against=trader, is_maker=True, price=mark
+            charging_system, market_maker, -size, against=trader, is_maker=True, price=mark
         ),
     }
-    cash = {account: charging.vault.cashOf(account) for account in foreseen}
-    levies = charging.vault.uncollected().levies
-    receipt = charging.trade(trader, market_maker, size, price)
+    cash = {account: charging_system.vault.cashOf(account) for account in foreseen}
+    levies = charging_system.vault.uncollected().levies
+    receipt = charging_system.trade(trader, market_maker, size, price)
     charged = events(receipt, "ContributionCharged")
     assert [log["account"] for log in charged] == [market_maker.address, trader.address]
     for log in charged:
@@ -199,7 +201,7 @@ def test_what_is_foreseen_is_what_is_charged(charging, trader, market_maker):
         rates = (log["scarcity"], log["concentration"], log["leverage"], log["tierRate"])
         assert rates == (c.scarcity, c.concentration, c.leverage, c.tierRate)
     total = sum(log["amount"] for log in charged)
-    assert charging.vault.uncollected().levies - levies == total
+    assert charging_system.vault.uncollected().levies - levies == total
     paid = events(receipt, "ContributionPaid")
     assert {log["account"]: log["amount"] for log in paid} == {
         log["account"]: log["amount"] for log in charged
@@ -210,140 +212,144 @@ def test_what_is_foreseen_is_what_is_charged(charging, trader, market_maker):
         (market_maker, -180_900_000 + 4_500_000_000),
     ):
         assert (
-            charging.vault.cashOf(account) == cash[account.address] + other - foreseen[account.address].amount
+            charging_system.vault.cashOf(account)
+            == cash[account.address] + other - foreseen[account.address].amount
         )
 
 
-def test_every_factor_by_hand(charging, trader):
+def test_every_factor_by_hand(charging_system, trader):
     # 140 BTC = 1,400,000 of notional: coverage 1, no scarcity. The trader has 100,000 - 700 in fees.
-    c = preview(charging, trader, 140)
+    c = preview(charging_system, trader, 140)
     assert (c.coverage, c.scarcity) == (1_000_000, 0)
     assert (c.concentration, c.tier, c.tierRate) == (2_000, 2, 100)
     leverage = -(-1_400_000 * MILLION * MILLION // (99_300 * MILLION))
     assert c.leverage == -(-300 * (leverage - 5 * MILLION) // (15 * MILLION)) == 182
-    assert c.amount == charging.usd(Decimal(1_400_000) * (2_000 + 100 + 182) / MILLION)
+    assert c.amount == charging_system.usd(Decimal(1_400_000) * (2_000 + 100 + 182) / MILLION)
 
 
-def test_small_markets_are_measured_against_the_floor(charging, trader):
+def test_small_markets_are_measured_against_the_floor(charging_system, trader):
     # 2 BTC are 20% of 100,000, not 100% of 20,000.
-    assert preview(charging, trader, 2).concentration == 0
-    assert preview(charging, trader, 6).concentration == 1_000
+    assert preview(charging_system, trader, 2).concentration == 0
+    assert preview(charging_system, trader, 6).concentration == 1_000
 
 
-def test_less_risk_pays_nothing(charging, trader, market_maker):
-    charging.trade(trader, market_maker, 20, 10_000)
-    assert preview(charging, trader, -20).amount == 0
-    assert preview(charging, trader, -20) == preview(charging, trader, 0)
+def test_less_risk_pays_nothing(charging_system, trader, market_maker):
+    charging_system.trade(trader, market_maker, 20, 10_000)
+    assert preview(charging_system, trader, -20).amount == 0
+    assert preview(charging_system, trader, -20) == preview(charging_system, trader, 0)
     # Through zero: 5 of the 25 that are sold are new.
-    small, more = preview(charging, trader, -25), preview(charging, trader, 5)
+    small, more = preview(charging_system, trader, -25), preview(charging_system, trader, 5)
     assert (small.concentration, more.concentration) == (0, 2_000)
     assert more.amount > small.amount > 0
-    receipt = charging.trade(market_maker, trader, 20, 10_000)
+    receipt = charging_system.trade(market_maker, trader, 20, 10_000)
     assert events(receipt, "ContributionCharged") == []
 
 
-def test_dearer_with_size_leverage_concentration_tier(charging, policy, trader, poster, evidence):
-    amounts = [preview(charging, trader, size).amount for size in (1, 2, 5, 10, 50, 140, 190)]
+def test_dearer_with_size_leverage_concentration_tier(charging_system, policy, trader, poster, evidence):
+    amounts = [preview(charging_system, trader, size).amount for size in (1, 2, 5, 10, 50, 140, 190)]
     assert amounts == sorted(amounts)
     assert len(set(amounts)) == len(amounts)
-    rates = [preview(charging, trader, size) for size in (1, 5, 10, 50, 140, 190)]
+    rates = [preview(charging_system, trader, size) for size in (1, 5, 10, 50, 140, 190)]
     for factor in ("scarcity", "concentration", "leverage"):
         values = [getattr(c, factor) for c in rates]
         assert values == sorted(values)
         assert values[-1] > values[0]
-    before = preview(charging, trader, 10)
+    before = preview(charging_system, trader, 10)
     policy.postTiers([trader], [3], evidence(), sender=poster)
-    after = preview(charging, trader, 10)
-    assert after.amount - before.amount == charging.usd(20)  # 200 ppm more of 100,000
+    after = preview(charging_system, trader, 10)
+    assert after.amount - before.amount == charging_system.usd(20)  # 200 ppm more of 100,000
 
 
-def test_an_account_that_cannot_pay_its_contribution_does_not_trade(charging, stranger, market_maker):
-    charging.deposit(stranger, 5_000)
+def test_an_account_that_cannot_pay_its_contribution_does_not_trade(charging_system, stranger, market_maker):
+    charging_system.deposit(stranger, 5_000)
     # 99,000 of notional: initial margin 4,950 and a fee of 49.50 leave 0.50 for a contribution of hundreds.
-    order = charging.order(market_maker, is_buy=False, size="9.9", price=10_000)
-    with reverts("InitialMarginNotMet", account=stranger, required=charging.usd(4_950)):
-        charging.fill(order, stranger)
+    order = charging_system.order(market_maker, is_buy=False, size="9.9", price=10_000)
+    with reverts("InitialMarginNotMet", account=stranger, required=charging_system.usd(4_950)):
+        charging_system.fill(order, stranger)
 
 
 # ----------------------------------------------------------- stop and the cap
 
 
-def test_new_risk_stops_when_the_fund_is_low(charging, liquidator, market_maker, trader):
+def test_new_risk_stops_when_the_fund_is_low(charging_system, liquidator, market_maker, trader):
     # 70,000 cover a quarter of the target of 5,600,000 of open interest.
-    charging.trade(liquidator, market_maker, 560, 10_000)
+    charging_system.trade(liquidator, market_maker, 560, 10_000)
     with reverts("NewRiskStopped", coverage=249_955, stopBelow=250_000):
-        charging.trade(trader, market_maker, "0.1", 10_000)
-    assert charging.policy.coverage() == 250_000
+        charging_system.trade(trader, market_maker, "0.1", 10_000)
+    assert charging_system.policy.coverage() == 250_000
 
     # Whoever holds risk can pass it on or give it up, and nobody is liquidated for it.
-    receipt = charging.trade(trader, liquidator, 10, 10_000)
+    receipt = charging_system.trade(trader, liquidator, 10, 10_000)
     assert [log["account"] for log in events(receipt, "ContributionCharged")] == [trader.address]
-    charging.trade(market_maker, liquidator, 10, 10_000)
+    charging_system.trade(market_maker, liquidator, 10, 10_000)
     with reverts("NothingToFlag"):
-        charging.flag(liquidator)
+        charging_system.flag(liquidator)
 
 
-def test_open_interest_is_capped_by_the_fund(charging, governor, trader, market_maker):
-    set_funding(charging, governor, stop_below=0, cap_multiple=20 * MILLION)
-    assert charging.policy.openInterestCap() == charging.usd(1_400_000)
-    charging.trade(trader, market_maker, 140, 10_000)
+def test_open_interest_is_capped_by_the_fund(charging_system, governor, trader, market_maker):
+    set_funding(charging_system, governor, stop_below=0, cap_multiple=20 * MILLION)
+    assert charging_system.policy.openInterestCap() == charging_system.usd(1_400_000)
+    charging_system.trade(trader, market_maker, 140, 10_000)
     with reverts(
-        "OpenInterestAboveFundCap", market=BTC, notional=charging.usd(1_401_000), cap=charging.usd(1_400_000)
+        "OpenInterestAboveFundCap",
+        market=BTC,
+        notional=charging_system.usd(1_401_000),
+        cap=charging_system.usd(1_400_000),
     ):
-        charging.trade(trader, market_maker, "0.1", 10_000)
-    charging.contribute(trader, 50)
-    charging.trade(trader, market_maker, "0.1", 10_000)
+        charging_system.trade(trader, market_maker, "0.1", 10_000)
+    charging_system.contribute(trader, 50)
+    charging_system.trade(trader, market_maker, "0.1", 10_000)
 
 
-def test_a_market_may_have_the_floor_with_an_empty_fund(charging, governor):
-    set_funding(charging, governor, cap_multiple=0)
-    assert charging.policy.openInterestCap() == charging.usd(1_000_000)
+def test_a_market_may_have_the_floor_with_an_empty_fund(charging_system, governor):
+    set_funding(charging_system, governor, cap_multiple=0)
+    assert charging_system.policy.openInterestCap() == charging_system.usd(1_000_000)
 
 
 # ---------------------------------------------------------------- withdrawals
 
 
-def test_a_withdrawal_pays_for_the_leverage_it_adds(charging, trader, market_maker):
-    charging.trade(trader, market_maker, 40, 10_000)
-    equity, _, _, notional = charging.clearing_house.health(trader)
-    levies = charging.vault.uncollected().levies
-    cash, amount = charging.vault.cashOf(trader), charging.usd(70_000)
-    receipt = charging.vault.withdraw(amount, trader, [], sender=trader)
+def test_a_withdrawal_pays_for_the_leverage_it_adds(charging_system, trader, market_maker):
+    charging_system.trade(trader, market_maker, 40, 10_000)
+    equity, _, _, notional = charging_system.clearing_house.health(trader)
+    levies = charging_system.vault.uncollected().levies
+    cash, amount = charging_system.vault.cashOf(trader), charging_system.usd(70_000)
+    receipt = charging_system.vault.withdraw(amount, trader, [], sender=trader)
     log = event(receipt, "LeverageCharged")
     leverage = -(-notional * MILLION // (equity - amount))
     rate = -(-300 * (leverage - 5 * MILLION) // (15 * MILLION))
     assert equity > notional // 5, "no leverage rate before"
     assert log == {"account": trader.address, "amount": -(-notional * rate // MILLION), "leverage": rate}
-    assert charging.vault.cashOf(trader) == cash - amount - log["amount"]
-    assert charging.vault.uncollected().levies == levies + log["amount"]
+    assert charging_system.vault.cashOf(trader) == cash - amount - log["amount"]
+    assert charging_system.vault.uncollected().levies == levies + log["amount"]
 
 
-def test_a_withdrawal_that_adds_no_leverage_is_free(charging, trader, market_maker):
-    charging.trade(trader, market_maker, 10, 10_000)
-    receipt = charging.vault.withdraw(charging.usd(10_000), trader, [], sender=trader)
+def test_a_withdrawal_that_adds_no_leverage_is_free(charging_system, trader, market_maker):
+    charging_system.trade(trader, market_maker, 10, 10_000)
+    receipt = charging_system.vault.withdraw(charging_system.usd(10_000), trader, [], sender=trader)
     assert events(receipt, "LeverageCharged") == []
-    charging.deposit(trader, 10_000)
-    receipt = charging.vault.withdraw(1, trader, [], sender=trader)
+    charging_system.deposit(trader, 10_000)
+    receipt = charging_system.vault.withdraw(1, trader, [], sender=trader)
     assert events(receipt, "ContributionPaid") == []
 
 
-def test_equity_after_the_contribution_meets_initial_margin(charging, trader, market_maker):
-    charging.trade(trader, market_maker, 40, 10_000)
-    equity, initial, _, notional = charging.clearing_house.health(trader)
+def test_equity_after_the_contribution_meets_initial_margin(charging_system, trader, market_maker):
+    charging_system.trade(trader, market_maker, 40, 10_000)
+    equity, initial, _, notional = charging_system.clearing_house.health(trader)
     with reverts("InitialMarginNotMet", account=trader, equity=initial - notional * 300 // MILLION):
-        charging.vault.withdraw(equity - initial, trader, [], sender=trader)
+        charging_system.vault.withdraw(equity - initial, trader, [], sender=trader)
 
 
 # ---------------------------------------------------------------- the premium
 
 
-def test_open_interest_owes_the_fund_a_premium_each_hour(charging, trader, market_maker, keeper):
-    charging.trade(trader, market_maker, 10, 10_000)
-    house, vault, fund = charging.clearing_house, charging.vault, charging.fund
-    charging.clearing_house.refresh(BTC, sender=keeper)
+def test_open_interest_owes_the_fund_a_premium_each_hour(charging_system, trader, market_maker, keeper):
+    charging_system.trade(trader, market_maker, 10, 10_000)
+    house, vault, fund = charging_system.clearing_house, charging_system.vault, charging_system.fund
+    charging_system.clearing_house.refresh(BTC, sender=keeper)
     before = [house.health(a)[0] for a in (trader, market_maker)]
     for _ in range(2):
-        to_next_hour(charging)
+        to_next_hour(charging_system)
     receipt = house.refresh(BTC, sender=keeper)
     # 1% a year of 100,000, for two hours, from each side: 0.228310...
     log = event(receipt, "PremiumCharged")
@@ -362,56 +368,56 @@ def test_open_interest_owes_the_fund_a_premium_each_hour(charging, trader, marke
     assert vault.accounts(vault.accountCount() - 1, 1) == [fund.address]
 
 
-def test_an_hour_is_charged_once(charging, trader, market_maker, keeper):
-    charging.trade(trader, market_maker, 10, 10_000)
-    to_next_hour(charging)
-    assert len(events(charging.clearing_house.refresh(BTC, sender=keeper), "PremiumCharged")) == 1
-    charging.set_price(BTC, 10_100)
-    receipt = charging.clearing_house.refresh(BTC, sender=keeper)
+def test_an_hour_is_charged_once(charging_system, trader, market_maker, keeper):
+    charging_system.trade(trader, market_maker, 10, 10_000)
+    to_next_hour(charging_system)
+    assert len(events(charging_system.clearing_house.refresh(BTC, sender=keeper), "PremiumCharged")) == 1
+    charging_system.set_price(BTC, 10_100)
+    receipt = charging_system.clearing_house.refresh(BTC, sender=keeper)
     assert len(events(receipt, "MarketRefreshed")) == 1
     assert events(receipt, "PremiumCharged") == events(receipt, "MarketObserved") == []
 
 
-def test_the_premium_rises_as_coverage_falls(charging, liquidator, market_maker, keeper):
-    charging.trade(liquidator, market_maker, 200, 10_000)
-    to_next_hour(charging)
-    log = event(charging.clearing_house.refresh(BTC, sender=keeper), "MarketObserved")
+def test_the_premium_rises_as_coverage_falls(charging_system, liquidator, market_maker, keeper):
+    charging_system.trade(liquidator, market_maker, 200, 10_000)
+    to_next_hour(charging_system)
+    log = event(charging_system.clearing_house.refresh(BTC, sender=keeper), "MarketObserved")
     assert log == {
         "market": BTC,
-        "notional": charging.usd(2_000_000),
+        "notional": charging_system.usd(2_000_000),
         "coverage": 700_000,
         "premiumRate": 46_000,
     }
 
 
 def test_a_closed_market_is_at_risk_no_more(
-    charging, policy, governor, deployer, trader, market_maker, keeper
+    charging_system, policy, governor, deployer, trader, market_maker, keeper
 ):
-    charging.trade(trader, market_maker, 10, 10_000)
-    to_next_hour(charging)
-    charging.clearing_house.refresh(BTC, sender=keeper)
-    charging.feeds[BTC].setMode(1, sender=deployer)
-    charging.wait(DAY)
-    receipt = charging.clearing_house.closeMarket(BTC, charging.wad(10_000), sender=governor)
+    charging_system.trade(trader, market_maker, 10, 10_000)
+    to_next_hour(charging_system)
+    charging_system.clearing_house.refresh(BTC, sender=keeper)
+    charging_system.feeds[BTC].setMode(1, sender=deployer)
+    charging_system.wait(DAY)
+    receipt = charging_system.clearing_house.closeMarket(BTC, charging_system.wad(10_000), sender=governor)
     assert event(receipt, "MarketObserved")["notional"] == 0
     assert policy.observed(BTC) == (0, 0)
 
 
-def test_the_treasury_gets_what_the_policy_leaves(charging, trader, market_maker, keeper):
-    charging.trade(trader, market_maker, 140, 10_000)  # fees of 980, coverage of 1
-    log = event(charging.fund.collect(sender=keeper), "IncomeCollected")
-    assert (log["fees"], log["treasury"]) == (charging.usd(980), charging.usd(196))
-    assert charging.token.balanceOf(charging.actors["treasury"]) == charging.usd(196)
+def test_the_treasury_gets_what_the_policy_leaves(charging_system, trader, market_maker, keeper):
+    charging_system.trade(trader, market_maker, 140, 10_000)  # fees of 980, coverage of 1
+    log = event(charging_system.fund.collect(sender=keeper), "IncomeCollected")
+    assert (log["fees"], log["treasury"]) == (charging_system.usd(980), charging_system.usd(196))
+    assert charging_system.token.balanceOf(charging_system.actors["treasury"]) == charging_system.usd(196)
 
 
 # -------------------------------------------------------------------- posting
 
 
 @pytest.fixture
-def at_risk(charging, trader, market_maker):
+def at_risk(charging_system, trader, market_maker):
     """1,000,000 of open interest: the formula's target is 50,000."""
-    charging.trade(trader, market_maker, 100, 10_000)
-    return charging
+    charging_system.trade(trader, market_maker, 100, 10_000)
+    return charging_system
 
 
 def test_a_posted_target_counts_where_it_is_larger(at_risk, policy, poster, evidence):
@@ -464,7 +470,7 @@ def test_evidence_is_of_the_past_and_in_order(at_risk, policy, poster, evidence)
         policy.postTarget(at_risk.usd(50_000), evidence(head - 1), sender=poster)
 
 
-def test_tiers_move_by_one_a_day_from_the_middle(charging, policy, poster, trader, attacker, evidence):
+def test_tiers_move_by_one_a_day_from_the_middle(charging_system, policy, poster, trader, attacker, evidence):
     assert policy.tierOf(trader) == (2, 0)
     for wrong in (0, 4, 5):
         with reverts("TierOutOfBounds", account=trader, tier=wrong, min=1, max=3):
@@ -479,15 +485,15 @@ def test_tiers_move_by_one_a_day_from_the_middle(charging, policy, poster, trade
     with reverts("TierTooSoon", account=trader):
         policy.postTiers([trader], [0], evidence(), sender=poster)
     policy.postTiers([trader], [1], evidence(), sender=poster)  # renews it
-    charging.wait(DAY)
+    charging_system.wait(DAY)
     policy.postTiers([attacker], [4], evidence(), sender=poster)
     with reverts("TierOutOfBounds", tier=5, min=3, max=4):
         policy.postTiers([attacker], [5], evidence(), sender=poster)
 
 
-def test_a_stale_tier_is_the_middle_one(charging, policy, poster, trader, evidence):
+def test_a_stale_tier_is_the_middle_one(charging_system, policy, poster, trader, evidence):
     policy.postTiers([trader], [3], evidence(), sender=poster)
-    charging.wait(30 * DAY)
+    charging_system.wait(30 * DAY)
     assert policy.tierOf(trader) == (2, 0)
     with reverts("TierOutOfBounds", min=1, max=3):
         policy.postTiers([trader], [4], evidence(), sender=poster)
@@ -570,16 +576,16 @@ def test_parameters_are_read_as_they_were_set(policy):
 
 
 @pytest.mark.parametrize("missing", ["vault", "clearing house", "fund"])
-def test_wiring_is_complete(charging, deployer, missing):
+def test_wiring_is_complete(charging_system, deployer, missing):
     wiring = {
-        "vault": charging.vault.address,
-        "clearing house": charging.clearing_house.address,
-        "fund": charging.fund.address,
+        "vault": charging_system.vault.address,
+        "clearing house": charging_system.clearing_house.address,
+        "fund": charging_system.fund.address,
     }
     with reverts("ZeroAddress"):
         deployer.deploy(
             ape.project.FundingPolicy,
-            charging.authority,
+            charging_system.authority,
             *(wiring | {missing: NOBODY}).values(),
             funding_struct(FUNDING, 6),
         )

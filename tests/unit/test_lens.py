@@ -53,7 +53,7 @@ def book(system, market_maker, trader, other_trader):
 
 
 @pytest.fixture
-def charging(deploy_system, deployer, market_maker, trader, other_trader, keeper):
+def accruing(deploy_system, deployer, market_maker, trader, other_trader, keeper):
     """180,000 of open interest, of which the fund has half of what it should: a premium of 27.5% a year.
 
     Prices are good for a day; both markets are refreshed in the first minutes of an hour.
@@ -415,9 +415,9 @@ def test_nothing_can_be_done_without_a_price(book, trader, stranger):
 # ---- the premium
 
 
-def test_the_premium_is_foreseen(charging, foresee, keeper):
+def test_the_premium_is_foreseen(accruing, foresee, keeper):
     """Rate, indices and the fund's claims are those that a refresh leaves, at the price before it."""
-    system, house = charging, charging.clearing_house
+    system, house = accruing, accruing.clearing_house
     system.set_price(BTC, 9_876.54321)
 
     def look():
@@ -441,16 +441,16 @@ def test_the_premium_is_foreseen(charging, foresee, keeper):
     assert system.lens.poolTotals(BTC).accrued == 0
 
 
-def test_within_an_hour_nothing_accrues(charging):
-    system = charging
+def test_within_an_hour_nothing_accrues(accruing):
+    system = accruing
     system.wait(HOUR // 2)
     assert system.lens.poolTotals(BTC).accrued == 0
     system.wait(HOUR // 2)
     assert system.lens.poolTotals(BTC).accrued > 0
 
 
-def test_accounts_are_seen_as_the_premium_leaves_them(charging, foresee, trader, market_maker):
-    system, accounts = charging, (trader, market_maker)
+def test_accounts_are_seen_as_the_premium_leaves_them(accruing, foresee, trader, market_maker):
+    system, accounts = accruing, (trader, market_maker)
     before = [system.lens.accountHealth(account).equity for account in accounts]
     seen = foresee(5 * HOUR, lambda: [system.lens.accountHealth(account).equity for account in accounts])
     system.settle(*accounts)
@@ -460,15 +460,15 @@ def test_accounts_are_seen_as_the_premium_leaves_them(charging, foresee, trader,
         assert paid == pytest.approx(system.usd(notional) * 0.275 * 5 / 8_760, abs=2)
 
 
-def test_a_market_without_a_price_accrues_nothing(charging, stranger):
-    charging.feeds[BTC].setMode(1, sender=stranger)
-    charging.wait(2 * HOUR)
-    assert charging.lens.poolTotals(BTC).accrued == 0
-    assert charging.lens.markets()[BTC].premiumRate == 275_000
+def test_a_market_without_a_price_accrues_nothing(accruing, stranger):
+    accruing.feeds[BTC].setMode(1, sender=stranger)
+    accruing.wait(2 * HOUR)
+    assert accruing.lens.poolTotals(BTC).accrued == 0
+    assert accruing.lens.markets()[BTC].premiumRate == 275_000
 
 
-def test_identities_hold_while_a_premium_accrues(charging, keeper, trader, market_maker):
-    system, slack = charging, 2 * SLACK  # what both sides owe is rounded down each time, too
+def test_identities_hold_while_a_premium_accrues(accruing, keeper, trader, market_maker):
+    system, slack = accruing, 2 * SLACK  # what both sides owe is rounded down each time, too
     system.wait(7 * HOUR)
     system.renew_prices()
     assert all(system.lens.poolTotals(market).accrued for market in (BTC, ETH))
@@ -489,8 +489,8 @@ def test_identities_hold_while_a_premium_accrues(charging, keeper, trader, marke
 # ---- the fund
 
 
-def test_the_funding_policy_is_described(charging, chain, poster):
-    system, policy = charging, charging.policy
+def test_the_funding_policy_is_described(accruing, chain, poster):
+    system, policy = accruing, accruing.policy
     seen = system.lens.fundState().funding
     assert (
         (seen.target, seen.coverage) == (policy.target(), policy.coverage()) == (system.usd(9_000), 500_000)
