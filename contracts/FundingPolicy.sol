@@ -6,6 +6,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IClearingHouse} from "./interfaces/IClearingHouse.sol";
 import {IFundingPolicy} from "./interfaces/IFundingPolicy.sol";
+import {IGuarantyFund} from "./interfaces/IGuarantyFund.sol";
 import {IInsuranceFund} from "./interfaces/IInsuranceFund.sol";
 import {IMarkets} from "./interfaces/IMarkets.sol";
 import {IVault} from "./interfaces/IVault.sol";
@@ -50,6 +51,7 @@ contract FundingPolicy is IFundingPolicy, AccessManaged {
 
     address public immutable clearingHouse;
     address public immutable fund;
+    address public immutable guaranty;
     IVault private immutable _VAULT;
     /// @dev size * price / SCALE is an amount of S.
     uint256 private immutable _SCALE;
@@ -65,10 +67,12 @@ contract FundingPolicy is IFundingPolicy, AccessManaged {
         address vault,
         address clearingHouse_,
         address fund_,
+        address guaranty_,
         Parameters memory parameters_
     ) AccessManaged(manager) {
-        if (vault == address(0) || clearingHouse_ == address(0) || fund_ == address(0)) revert ZeroAddress();
-        (clearingHouse, fund, _VAULT) = (clearingHouse_, fund_, IVault(vault));
+        address[4] memory wiring = [vault, clearingHouse_, fund_, guaranty_];
+        for (uint256 i; i < wiring.length; ++i) if (wiring[i] == address(0)) revert ZeroAddress();
+        (clearingHouse, fund, guaranty, _VAULT) = (clearingHouse_, fund_, guaranty_, IVault(vault));
         _SCALE = 10 ** (36 - IVault(vault).assetDecimals());
         _setParameters(parameters_);
     }
@@ -114,7 +118,8 @@ contract FundingPolicy is IFundingPolicy, AccessManaged {
     /// @inheritdoc IFundingPolicy
     function observe(uint16 market, uint256 notional) external onlyClearingHouse returns (uint256 premiumRate) {
         Exposure memory e = _exposure;
-        e.total = (e.total - _observed[market] + notional).toUint112();
+        notional = Math.min(notional, type(uint104).max); // no price may stop a settlement; 256 such markets fit
+        e.total = uint112(e.total - _observed[market] + notional);
         _exposure = e;
         _observed[market] = notional;
         uint256 coverage_ = _coverageOf(_parameters, e, e.total, _assets());
@@ -234,6 +239,12 @@ contract FundingPolicy is IFundingPolicy, AccessManaged {
     }
 
     /// @inheritdoc IFundingPolicy
+    function requirementAt(address account, uint256 notional) external view returns (uint256) {
+        (uint256 tier, ) = tierOf(account);
+        return _requirement(_parameters, tier, notional);
+    }
+
+    /// @inheritdoc IFundingPolicy
     function previewContribution(Intent calldata intent) external view returns (Contribution memory c) {
         NewRisk memory risk = _foresee(intent);
         if (risk.increase != 0) c = _contribution(risk);
@@ -344,12 +355,25 @@ contract FundingPolicy is IFundingPolicy, AccessManaged {
             if (notional > cap) revert OpenInterestAboveFundCap(risk.market, notional, cap);
         }
         (c.tier, ) = _tierOf(p, risk.account);
+        _requireMembership(risk.account, _requirement(p, c.tier, risk.notional));
         c.scarcity = _scarcity(p, c.coverage);
         c.concentration = _concentration(p, _shareUp(p, risk, notional));
         c.leverage = _leverageRate(p, risk.notional, risk.equity);
         c.tierRate = p.tierRates[c.tier];
         uint256 rate = c.scarcity + c.concentration + c.leverage + c.tierRate;
         c.amount = SideMath.partUp(risk.increase, risk.price, rate, _SCALE);
+    }
+
+    /// @dev Of the notional beyond the threshold: it starts at zero.
+    function _requirement(Parameters memory p, uint256 tier, uint256 notional) private pure returns (uint256) {
+        uint256 ratio = p.memberRatio + tier * p.memberStep;
+        return Math.ceilDiv(Math.saturatingSub(notional, p.memberThreshold) * ratio, MILLION);
+    }
+
+    function _requireMembership(address account, uint256 requirement) private view {
+        if (requirement == 0) return;
+        uint256 balance = IGuarantyFund(guaranty).balanceOf(account);
+        if (balance < requirement) revert MembershipRequired(account, balance, requirement);
     }
 
     /// @dev The account's share of the market's open interest, ppm, at most all of it.
@@ -447,6 +471,8 @@ contract FundingPolicy is IFundingPolicy, AccessManaged {
         _bound("targetLifetime", p.targetLifetime, 1 hours, 30 days);
         _bound("tierLifetime", p.tierLifetime, 1 days, 365 days);
         _bound("maxStep", p.maxStep, 10_000, MILLION); // 1% to 100% a day
+        _bound("memberRatio", p.memberRatio, 0, 200_000); // to 20% of notional
+        _bound("memberStep", p.memberStep, 0, 50_000);
         for (uint256 t; t < p.tierRates.length; ++t) {
             _bound("tierRates", p.tierRates[t], t == 0 ? 0 : p.tierRates[t - 1], 20_000);
         }

@@ -5,6 +5,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {IClearingHouse} from "./interfaces/IClearingHouse.sol";
 import {IFundingPolicy} from "./interfaces/IFundingPolicy.sol";
+import {IGuarantyFund} from "./interfaces/IGuarantyFund.sol";
 import {IInsuranceFund} from "./interfaces/IInsuranceFund.sol";
 import {ILens} from "./interfaces/ILens.sol";
 import {IMarkets} from "./interfaces/IMarkets.sol";
@@ -22,6 +23,7 @@ contract Lens is ILens {
     IClearingHouse internal immutable _HOUSE;
     IVault internal immutable _VAULT;
     IInsuranceFund internal immutable _FUND;
+    IGuarantyFund internal immutable _GUARANTY;
     IPriceOracle internal immutable _ORACLE;
     IFundingPolicy internal immutable _POLICY;
     uint256 internal immutable _SCALE;
@@ -42,6 +44,7 @@ contract Lens is ILens {
         _VAULT = IVault(vault);
         _FUND = IInsuranceFund(fund);
         _ORACLE = IPriceOracle(oracle);
+        _GUARANTY = IGuarantyFund(IInsuranceFund(fund).guaranty());
         _POLICY = IFundingPolicy(IInsuranceFund(fund).policy());
         _SCALE = 10 ** (36 - IVault(vault).assetDecimals());
     }
@@ -280,6 +283,8 @@ contract Lens is ILens {
     function fundState() external view returns (Fund memory f) {
         f.layers = _FUND.layers();
         f.assets = _FUND.totalAssets();
+        (f.guaranty.total, f.guaranty.units, f.guaranty.epoch) = _GUARANTY.book();
+        f.guaranty.parameters = _GUARANTY.parameters();
         f.funding = _funding();
         f.gateOpen = _FUND.gateOpen();
         f.insolvencies = _HOUSE.insolvencies();
@@ -314,12 +319,29 @@ contract Lens is ILens {
     }
 
     /// @inheritdoc ILens
+    function membersOf(address[] calldata accounts) external view returns (Member[] memory page) {
+        Mark[] memory marks = _marks();
+        page = new Member[](accounts.length);
+        for (uint256 i; i < page.length; ++i) {
+            Member memory m = page[i];
+            IGuarantyFund.Member memory held = _GUARANTY.member(accounts[i]);
+            (m.account, m.balance, m.noticed) = (accounts[i], held.balance, held.noticed);
+            (m.from, m.until) = (held.from, held.until);
+            m.notional = _account(accounts[i], marks).notional;
+            (m.tier, ) = _POLICY.tierOf(accounts[i]);
+            m.requirement = _POLICY.requirementAt(accounts[i], m.notional);
+            m.owed = FixedPointMathLib.zeroFloorSub(m.requirement, m.balance);
+        }
+    }
+
+    /// @inheritdoc ILens
     function defaults(uint256 offset, uint256 limit) external view returns (Default[] memory page) {
         uint256 rest = FixedPointMathLib.zeroFloorSub(_FUND.defaultCount(), offset);
         page = new Default[](FixedPointMathLib.min(limit, rest));
         for (uint256 i; i < page.length; ++i) {
             page[i].id = offset + i + 1;
             (page[i].record, page[i].remainder) = _FUND.defaultRecord(page[i].id);
+            (page[i].recovered, ) = _FUND.recovered(page[i].id);
         }
     }
 

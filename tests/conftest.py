@@ -68,6 +68,7 @@ def deploy_system(actors: dict[str, AccountAPI]) -> DeploySystem:
             vault=at("Vault"),
             clearing_house=at("ClearingHouse"),
             policy=at("FundingPolicy"),
+            guaranty=at("GuarantyFund"),
             fund=at("InsuranceFund"),
             junior=at("JuniorTranche"),
             senior=at("SeniorTranche"),

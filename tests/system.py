@@ -49,6 +49,8 @@ FREE = FundingParameters(
     max_leverage=0,
     tier_rates=(0, 0, 0, 0, 0),
     cap_floor=Decimal(10**9),
+    member_ratio=0,
+    member_step=0,
 )
 """A funding policy that asks nothing of traders and never stops them, for tests of other things."""
 
@@ -63,6 +65,7 @@ class System:
     clearing_house: ContractInstance
     fund: ContractInstance
     policy: ContractInstance
+    guaranty: ContractInstance
     junior: ContractInstance
     senior: ContractInstance
     oracle: ContractInstance
@@ -108,6 +111,12 @@ class System:
         self.mint(account, amount)
         self.token.approve(tranche, self.usd(amount), sender=account)
         return tranche.deposit(self.usd(amount), account, sender=account)
+
+    def join(self, account: AccountAPI, amount: Any) -> ReceiptAPI:
+        """Mints, approves and contributes `amount` USD to the guaranty fund."""
+        self.mint(account, amount)
+        self.token.approve(self.guaranty, self.usd(amount), sender=account)
+        return self.guaranty.join(account, self.usd(amount), sender=account)
 
     def contribute(self, account: AccountAPI, amount: Any) -> ReceiptAPI:
         """Gives `amount` USD to the skin in the game."""

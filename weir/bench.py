@@ -31,7 +31,7 @@ from web3.contract import Contract
 from weir.accounts import development_account
 from weir.artifacts import artifact
 from weir.chain import Call, Receipt, connect, encode_arguments, pages
-from weir.client import Weir
+from weir.client import DefaultRecord, Weir
 from weir.deployment import (
     DAY,
     FEED_DECIMALS,
@@ -129,10 +129,12 @@ ACTIONS = (
     Action("liquidate_all_new", "the same, by a liquidator without positions there"),
     Action(
         "liquidate_bad_debt",
-        "liquidate with bad debt, all three layers of the fund pay",
+        "liquidate with bad debt: own guaranty contribution, all three layers of the fund",
         330_000,
         "Perp v2 1,934,830 · Derive v2 731,548 · Umbrella slash 48,000–74,000",
     ),
+    Action("liquidate_bad_debt_mutual", "the same, the other members of the guaranty fund pay too"),
+    Action("recover", "recover a part of that: the other members and the senior tranche get it back"),
     Action("deleverage_few", f"deleverage, one market, loss uncovered, {FEW} accounts opposite", 250_000),
     Action("deleverage_many", f"deleverage, one market, loss uncovered, {MANY:,} accounts opposite", 250_000),
     Action("deleverage_solvent", f"deleverage, one market, solvent, {FEW} accounts opposite", 250_000),
@@ -143,6 +145,10 @@ ACTIONS = (
     Action("request", "request redemption, not the account's first", 95_000),
     Action("roll", "roll: price a batch"),
     Action("claim", "claim a priced redemption", None, "Umbrella redeem 124,000"),
+    Action("join_first", "join the guaranty fund, the account's first contribution"),
+    Action("join", "join, a member"),
+    Action("request_exit", "give notice to the guaranty fund"),
+    Action("release", "release what notice was given for, one position"),
     Action("refresh", "refresh a market in the same hour, the price moves"),
     Action("refresh_hour", "the same, in a new hour: premium on open interest, not the first"),
     Action("withdraw_position", "withdraw, one position, leverage rises"),
@@ -282,6 +288,9 @@ class _Stage:
     def stake(self, role: str, tranche: Contract, usd: int) -> Call:
         return tranche.functions.deposit(self.units(usd), _account(role).address)
 
+    def join(self, role: str, usd: int) -> Call:
+        return self.weir.guaranty.functions.join(_account(role).address, self.units(usd))
+
     def request(self, role: str, tranche: Contract, usd: int) -> Call:
         """Asks for shares back that were worth so much at the initial price."""
         address = _account(role).address
@@ -316,7 +325,10 @@ def _build(node: Node, root: Path | None) -> _Stage:
     for role, usd in cash.items():
         stage.mint(role, 2 * usd, weir.vault)
         stage.send(role, stage.deposit(role, usd))
-    stage.mint("stranger", 10_000, weir.vault)
+    stage.mint("stranger", 10_000, weir.vault, weir.guaranty)
+    for role, usd in (("market_maker", 100_000), ("trader", 2_000)):
+        stage.mint(role, 2 * usd, weir.guaranty)
+        stage.send(role, stage.join(role, usd))
 
     # The pools get what the market maker loses to the holder, who does not ask for it.
     for symbol, size, price in (("BTC", 10, 59_000), ("ETH", 100, 2_950), ("SOL", 1_000, 95)):
@@ -417,18 +429,38 @@ def _liquidation_by_a_newcomer(stage: _Stage) -> Figures:
 
 
 def _bad_debt(stage: _Stage) -> Figures:
-    """A shortfall of about 255,000 dollars: more than skin and junior tranche have, less than the budget."""
-    stage.mint("debtor", 200_000)
-    stage.send("debtor", stage.deposit("debtor", 140_000))
-    stage.buy("debtor", "market_maker", "BTC", 50, 60_010)
-    stage.price(BTC=51_000)
-    stage.send("keeper", stage.flag("debtor"))
-    stage.price(BTC=50_950)
-    gas = stage.send("liquidator", stage.liquidate("debtor"))
-    [default] = stage.weir.defaults()
-    if not (default.skin and default.junior and default.senior) or default.remainder:
+    """More than a member's own contribution, skin and junior tranche have, less than the budget."""
+    gas, default = _default(stage, Decimal(50_950))
+    if not (default.own and default.skin and default.junior and default.senior) or default.mutual:
         raise BenchError(f"not all three layers paid, or more than they: {default}")
     yield "liquidate_bad_debt", gas
+
+
+def _bad_debt_for_members(stage: _Stage) -> Figures:
+    """More than that and the budget."""
+    gas, default = _default(stage, Decimal(49_700))
+    if not (default.own and default.skin and default.junior and default.senior and default.mutual):
+        raise BenchError(f"not all five layers paid: {default}")
+    if default.remainder:
+        raise BenchError(f"more than they: {default}")
+    yield "liquidate_bad_debt_mutual", gas
+    stage.mint("debtor", 200_000, stage.weir.fund)
+    amount = default.mutual + stage.units(100)
+    yield "recover", stage.send("debtor", stage.weir.fund.functions.recover(default.id, amount))
+
+
+def _default(stage: _Stage, price: Decimal) -> tuple[int, DefaultRecord]:
+    """What it takes to liquidate 50 BTC at this price, bought at 60,010 on 200,000 and a contribution."""
+    stage.mint("debtor", 230_000, stage.weir.guaranty)
+    stage.send("debtor", stage.join("debtor", 25_000))
+    stage.send("debtor", stage.deposit("debtor", 140_000))
+    stage.buy("debtor", "market_maker", "BTC", 50, 60_010)
+    stage.price(BTC=price + 50)
+    stage.send("keeper", stage.flag("debtor"))
+    stage.price(BTC=price)
+    gas = stage.send("liquidator", stage.liquidate("debtor"))
+    [default] = stage.weir.defaults()
+    return gas, default
 
 
 def _deleveraging(stage: _Stage, name: str, opposite: int, fall: Decimal) -> Figures:
@@ -494,6 +526,18 @@ def _tranche(stage: _Stage) -> Figures:
     yield "claim", stage.send("staker", stage.claim("staker", junior, 2_000))
 
 
+def _guaranty(stage: _Stage) -> Figures:
+    stage.wait(HOUR)
+    yield "join_first", stage.send("stranger", stage.join("stranger", 1_000))
+    stage.wait(HOUR)
+    yield "join", stage.send("trader", stage.join("trader", 500))
+    guaranty = stage.weir.guaranty.functions
+    yield "request_exit", stage.send("trader", guaranty.requestExit(stage.units(1_000)))
+    stage.wait(PARAMETERS.guaranty.notice_period)
+    stage.price(BTC=60_050, ETH=3_001)
+    yield "release", stage.send("trader", guaranty.release(_account("trader").address))
+
+
 def _policy(stage: _Stage) -> Figures:
     house, policy = stage.weir.clearing_house.functions, stage.weir.policy.functions
     refresh = house.refresh(stage.weir.market_id("BTC"))
@@ -557,11 +601,13 @@ SCENARIOS: tuple[Callable[[_Stage], Figures], ...] = (
     _liquidation_of_all,
     _liquidation_by_a_newcomer,
     _bad_debt,
+    _bad_debt_for_members,
     _deleveraging_few,
     _deleveraging_many,
     _deleveraging_solvent,
     _income,
     _tranche,
+    _guaranty,
     _policy,
 )
 

@@ -386,6 +386,10 @@ class Weir:
         return self._contract("FundingPolicy")
 
     @cached_property
+    def guaranty(self) -> Contract:
+        return self._contract("GuarantyFund")
+
+    @cached_property
     def junior(self) -> Contract:
         return self._contract("JuniorTranche")
 

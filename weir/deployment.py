@@ -26,6 +26,7 @@ __all__ = [
     "FundParameters",
     "FundingParameters",
     "GovernanceParameters",
+    "GuarantyParameters",
     "LiquidationParameters",
     "MarketParameters",
     "MarketRecord",
@@ -133,7 +134,18 @@ class FundParameters(_Model):
     junior_share: Ppm = 600_000
     stream_duration: Annotated[Seconds, Field(ge=DAY, le=90 * DAY)] = 7 * DAY
     budget_window: Annotated[Seconds, Field(ge=HOUR, le=30 * DAY)] = DAY
+    member_share: Ppm = 500_000
     epoch_duration: Annotated[Seconds, Field(ge=DAY, le=30 * DAY)] = 7 * DAY
+
+
+class GuarantyParameters(_Model):
+    """The guaranty fund: how long members stay after notice, and how much a market may cost them together."""
+
+    min_contribution: Annotated[Usd, Field(gt=0, le=10**9)] = Decimal(100)
+    notice_period: Annotated[Seconds, Field(ge=DAY, le=90 * DAY)] = 14 * DAY
+    exit_window: Annotated[Seconds, Field(ge=DAY, le=30 * DAY)] = 3 * DAY
+    loss_window: Annotated[Seconds, Field(ge=HOUR, le=30 * DAY)] = DAY
+    loss_share: Ppm = 500_000
 
 
 Surcharge = Annotated[int, Field(ge=0, le=20_000)]
@@ -170,6 +182,9 @@ class FundingParameters(_Model):
     cap_floor: Annotated[Usd, Field(le=10**9)] = Decimal(1_000_000)
     concentration_floor: Annotated[Usd, Field(le=10**9)] = Decimal(1_000_000)
     max_step: Annotated[Ppm, Field(ge=10_000)] = 250_000
+    member_threshold: Annotated[Usd, Field(le=10**9)] = Decimal(1_000_000)
+    member_ratio: Annotated[Ppm, Field(le=200_000)] = 5_000
+    member_step: Annotated[Ppm, Field(le=50_000)] = 2_500
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -218,6 +233,7 @@ class Parameters(_Model):
     liquidation: LiquidationParameters = LiquidationParameters()
     fund: FundParameters = FundParameters()
     funding: FundingParameters = FundingParameters()
+    guaranty: GuarantyParameters = GuarantyParameters()
     governance: GovernanceParameters = GovernanceParameters()
     token: Address | None = None
     token_decimals: Annotated[int, Field(ge=6, le=18)] = 6
@@ -453,11 +469,12 @@ class _Deployer:
             "InsuranceFund",
             "JuniorTranche",
             "SeniorTranche",
+            "GuarantyFund",
             "Lens",
         )
         first = int(self.chain.rpc("eth_getTransactionCount", self.account.address, "pending"), 16)
         at = {name: created_address(self.account.address, first + i) for i, name in enumerate(names)}
-        authority, oracle, vault, policy, liquidations, house, fund, junior, senior, _ = at.values()
+        authority, oracle, vault, policy, liquidations, house, fund, junior, senior, guaranty, _ = at.values()
         liquidation = liquidation_struct(self.parameters.liquidation, decimals)
         clearing = (authority, vault, fund, oracle, policy, liquidation)
         funding = funding_struct(self.parameters.funding, decimals)
@@ -467,15 +484,22 @@ class _Deployer:
             "Authority": ("Authority", (self.account.address,)),
             "PriceOracle": ("PriceOracle", (authority,)),
             "Vault": ("Vault", (authority, token, house, fund)),
-            "FundingPolicy": ("FundingPolicy", (authority, vault, house, fund, funding)),
+            "FundingPolicy": ("FundingPolicy", (authority, vault, house, fund, guaranty, funding)),
             "Liquidations": ("Liquidations", clearing),
             "ClearingHouse": ("ClearingHouse", (*clearing, liquidations)),
             "InsuranceFund": (
                 "InsuranceFund",
-                (authority, token, vault, house, junior, senior, self.roles["treasury"], policy, income),
+                (
+                    *(authority, token, vault, house, junior, senior, guaranty),
+                    *(self.roles["treasury"], policy, income),
+                ),
             ),
             "JuniorTranche": ("Tranche", (authority, token, fund, "Weir Junior Tranche", "wJUN", epoch)),
             "SeniorTranche": ("Tranche", (authority, token, fund, "Weir Senior Tranche", "wSEN", epoch)),
+            "GuarantyFund": (
+                "GuarantyFund",
+                (authority, token, vault, house, fund, policy, guaranty_struct(self.parameters.guaranty, decimals)),
+            ),
             "Lens": ("Lens", (house, vault, fund, oracle)),
         }
         for name, (kind, values) in arguments.items():
@@ -584,12 +608,24 @@ def fund_struct(fund: FundParameters, decimals: int) -> dict[str, int]:
         "juniorShare": fund.junior_share,
         "streamDuration": fund.stream_duration,
         "budgetWindow": fund.budget_window,
+        "memberShare": fund.member_share,
+    }
+
+
+def guaranty_struct(guaranty: GuarantyParameters, decimals: int) -> dict[str, int]:
+    """`IGuarantyFund.Parameters`; `decimals` are the settlement token's."""
+    return {
+        "minContribution": to_units(guaranty.min_contribution, decimals),
+        "noticePeriod": guaranty.notice_period,
+        "exitWindow": guaranty.exit_window,
+        "lossWindow": guaranty.loss_window,
+        "lossShare": guaranty.loss_share,
     }
 
 
 def funding_struct(funding: FundingParameters, decimals: int) -> dict[str, Any]:
     """`IFundingPolicy.Parameters`; `decimals` are the settlement token's."""
-    amounts = ("cap_floor", "concentration_floor")
+    amounts = ("cap_floor", "concentration_floor", "member_threshold")
     values = {
         _camel_case(name): to_units(value, decimals) if name in amounts else value
         for name, value in dict(funding).items()

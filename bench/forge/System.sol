@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IClearingHouse} from "../../contracts/interfaces/IClearingHouse.sol";
 import {IFundingPolicy} from "../../contracts/interfaces/IFundingPolicy.sol";
+import {IGuarantyFund} from "../../contracts/interfaces/IGuarantyFund.sol";
 import {IInsuranceFund} from "../../contracts/interfaces/IInsuranceFund.sol";
 import {IMarkets} from "../../contracts/interfaces/IMarkets.sol";
 import {IPriceOracle} from "../../contracts/interfaces/IPriceOracle.sol";
@@ -68,7 +69,7 @@ abstract contract System {
 
     function _createSystem(Parts memory p) private {
         // Each of these knows others as immutables, so their addresses are computed from the nonces to come.
-        address[9] memory planned;
+        address[10] memory planned;
         uint256 nonce = VM.getNonce(address(this));
         for (uint256 i; i < planned.length; ++i) planned[i] = VM.computeCreateAddress(address(this), nonce + i);
         (p.oracle, p.vault, p.house, p.fund) = (
@@ -79,18 +80,22 @@ abstract contract System {
         );
         (p.junior, p.senior) = (ITranche(planned[7]), ITranche(planned[8]));
 
-        bytes[9] memory arguments = [
+        bytes[10] memory arguments = [
             abi.encode(address(this)),
             abi.encode(planned[0]),
             abi.encode(planned[0], p.token, p.house, p.fund),
-            abi.encode(planned[0], p.vault, p.house, p.fund, _funding()),
+            abi.encode(planned[0], p.vault, p.house, p.fund, planned[9], _funding()),
             abi.encode(planned[0], p.vault, p.fund, p.oracle, planned[3], _liquidation()),
             abi.encode(planned[0], p.vault, p.fund, p.oracle, planned[3], _liquidation(), planned[4]),
-            abi.encode(planned[0], p.token, p.vault, p.house, p.junior, p.senior, TREASURY, planned[3], _income()),
+            bytes.concat(
+                abi.encode(planned[0], p.token, p.vault, p.house, p.junior, p.senior, planned[9], TREASURY),
+                abi.encode(planned[3], _income())
+            ),
             abi.encode(planned[0], p.token, p.fund, "Weir Junior Tranche", "wJUN", uint32(1 days)),
-            abi.encode(planned[0], p.token, p.fund, "Weir Senior Tranche", "wSEN", uint32(1 days))
+            abi.encode(planned[0], p.token, p.fund, "Weir Senior Tranche", "wSEN", uint32(1 days)),
+            abi.encode(planned[0], p.token, p.vault, p.house, p.fund, planned[3], _guaranty())
         ];
-        string[9] memory names = [
+        string[10] memory names = [
             "Authority",
             "PriceOracle",
             "Vault",
@@ -99,7 +104,8 @@ abstract contract System {
             "ClearingHouse",
             "InsuranceFund",
             "Tranche",
-            "Tranche"
+            "Tranche",
+            "GuarantyFund"
         ];
         for (uint256 i; i < planned.length; ++i) require(_create(names[i], arguments[i]) == planned[i], names[i]);
     }
@@ -145,7 +151,20 @@ abstract contract System {
                 skinTarget: uint128(400 * DOLLAR),
                 juniorShare: 600_000,
                 streamDuration: 7 days,
-                budgetWindow: 1 days
+                budgetWindow: 1 days,
+                memberShare: 0
+            });
+    }
+
+    /// @dev Nobody joins.
+    function _guaranty() private pure returns (IGuarantyFund.Parameters memory) {
+        return
+            IGuarantyFund.Parameters({
+                minContribution: uint96(DOLLAR),
+                noticePeriod: 14 days,
+                exitWindow: 3 days,
+                lossWindow: 1 days,
+                lossShare: 500_000
             });
     }
 

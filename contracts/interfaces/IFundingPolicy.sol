@@ -8,7 +8,7 @@ pragma solidity >=0.8.28;
 interface IFundingPolicy {
     // ------------------------------------------------------------------ types
 
-    /// @notice Four slots.
+    /// @notice Five slots.
     struct Parameters {
         uint24 targetRatio; // ppm of open interest notional
         uint24 maxTargetRatio; // ppm of it: the most that a posted target counts for
@@ -33,6 +33,9 @@ interface IFundingPolicy {
         uint96 capFloor; // units of S: notional that a market may have however small the fund
         uint96 concentrationFloor; // units of S: open interest below which shares are measured against it
         uint24 maxStep; // ppm a day by which posted targets may move
+        uint96 memberThreshold; // units of S: an account's notional beyond which new risk needs a guaranty contribution
+        uint24 memberRatio; // ppm of the notional beyond it, for the best tier
+        uint24 memberStep; // ppm more for each tier below
     }
 
     /// @notice What a trade does to one account; positions and open interest as they are after it.
@@ -101,6 +104,7 @@ interface IFundingPolicy {
     error OnlyClearingHouse();
     error ZeroAddress();
     error NewRiskStopped(uint256 coverage, uint256 stopBelow);
+    error MembershipRequired(address account, uint256 balance, uint256 requirement);
     error OpenInterestAboveFundCap(uint16 market, uint256 notional, uint256 cap);
     error ParameterOutOfBounds(bytes32 name, uint256 value, uint256 min, uint256 max);
     error TargetStepTooLarge(uint256 target, uint256 min, uint256 max);
@@ -141,6 +145,7 @@ interface IFundingPolicy {
 
     function clearingHouse() external view returns (address);
     function fund() external view returns (address);
+    function guaranty() external view returns (address);
     function parameters() external view returns (Parameters memory);
 
     /// @notice What the fund should hold, from all open interest at the marks of the last refresh.
@@ -161,6 +166,8 @@ interface IFundingPolicy {
     /// @notice The tier that counts for an account; postedAt is 0 where none was posted, or it has expired.
     function tierOf(address account) external view returns (uint256 tier, uint256 postedAt);
 
+    /// @notice The guaranty contribution that an account of this notional needs before it takes new risk, with its tier now.
+    function requirementAt(address account, uint256 notional) external view returns (uint256);
     /// @notice What a trade would cost now beyond its fee, at the marks of the last refresh; reverts as the trade would.
     function previewContribution(Intent calldata intent) external view returns (Contribution memory);
 

@@ -3,7 +3,8 @@ pragma solidity >=0.8.28;
 
 /// @title The insurance fund
 /// @notice A segregated pool of S that pays for bad debt in a fixed order: skin in the game (with income not yet
-/// vested), then the junior tranche, then the senior tranche. No role can withdraw from it.
+/// vested), then the junior tranche, then the senior tranche. No role can withdraw from it. It also calls on the guaranty fund, whose layers
+/// stand before and after its own.
 interface IInsuranceFund {
     // ------------------------------------------------------------------ types
 
@@ -14,10 +15,12 @@ interface IInsuranceFund {
         uint16 market;
         uint40 time;
         uint128 shortfall;
+        uint128 own; // the defaulter's guaranty contribution
         uint128 coinsurance; // unpaid profit, before the fund
         uint128 skin;
         uint128 junior;
         uint128 senior;
+        uint128 mutual; // the other members' guaranty contributions
         uint128 unpaidProfit; // unpaid profit, after the fund
     }
 
@@ -29,11 +32,21 @@ interface IInsuranceFund {
         uint256 senior;
     }
 
+    /// @notice What each layer has got back of a recovery, in this order.
+    struct Recovery {
+        uint256 mutual;
+        uint256 senior;
+        uint256 junior;
+        uint256 skin; // with what those bore whose shares are gone
+        uint256 own;
+    }
+
     struct Parameters {
         uint128 skinTarget; // units of S
         uint24 juniorShare; // ppm of vested income
         uint32 streamDuration; // seconds
         uint32 budgetWindow; // seconds
+        uint24 memberShare; // ppm of what capital earns for tranches that it earns for members of the guaranty fund
     }
 
     // ----------------------------------------------------------------- events
@@ -47,7 +60,15 @@ interface IInsuranceFund {
     );
     event BountyPaid(uint16 indexed market, uint256 amount, uint256 skin, uint256 junior, uint256 senior);
     event BudgetOpened(uint16 indexed market, uint256 window, uint256 budget);
-    event IncomeCollected(uint256 fees, uint256 levies, uint256 premium, uint256 treasury, uint256 toSkin);
+    event IncomeCollected(
+        uint256 fees,
+        uint256 levies,
+        uint256 premium,
+        uint256 treasury,
+        uint256 toSkin,
+        uint256 toMembers
+    );
+    event Recovered(uint256 indexed id, address indexed payer, Recovery recovery);
     event Vested(uint256 junior, uint256 senior);
     event Contributed(address indexed from, uint256 amount);
     event Staked(address indexed tranche, uint256 assets);
@@ -66,6 +87,7 @@ interface IInsuranceFund {
     error InexactTransfer(uint256 expected, uint256 received);
     error ParameterOutOfBounds(bytes32 name, uint256 value, uint256 min, uint256 max);
     error UnknownDefault(uint256 id);
+    error NothingToRecover(uint256 id);
 
     // -------------------------------------------------- for the clearing house
 
@@ -74,7 +96,7 @@ interface IInsuranceFund {
 
     /// @notice Splits a default's shortfall over the layers, records it, and sends the fund's part to the vault.
     /// @param unpaidProfit the value of all claims outstanding in the market.
-    /// @return fromProfit to be written off the market's claims. @return fromFund S sent to the vault.
+    /// @return fromProfit to be written off the market's claims. @return fromFund S sent to the vault, the guaranty fund's included.
     /// shortfall - fromProfit - fromFund is the remainder, for the caller to charge to opposing open interest.
     function resolve(
         address account,
@@ -94,12 +116,16 @@ interface IInsuranceFund {
 
     // ------------------------------------------------------------- for anyone
 
-    /// @notice Takes all income from the vault: first skin in the game up to its target, the rest streams to tranches.
+    /// @notice Takes all income from the vault: first skin in the game up to its target, the rest streams to tranches, but for the guaranty fund's part.
     /// @dev The treasury gets what the funding policy leaves of the fees, and nothing while an insolvency is known. Income joins the stream at the average of the time that is left and a full duration, weighted by amount.
     function collect() external returns (uint256 income);
 
     /// @notice A gift to the skin in the game. Nothing takes it back.
     function contribute(uint256 amount) external;
+
+    /// @notice Money from a defaulter, or for one: gives back what default `id` cost, in the reverse order of the losses, to those who hold the shares now, or
+    /// to skin where those of then are gone. Pays at most what is still open.
+    function recover(uint256 id, uint256 amount) external returns (uint256 paid);
 
     // ------------------------------------------------------------- governance
 
@@ -136,6 +162,8 @@ interface IInsuranceFund {
     function defaultCount() external view returns (uint256);
     /// @param id from 1 to defaultCount.
     function defaultRecord(uint256 id) external view returns (DefaultRecord memory record, uint256 remainder);
+    /// @notice What has come back of a default's cost so far, and what still can.
+    function recovered(uint256 id) external view returns (uint256 back, uint256 open);
     function parameters() external view returns (Parameters memory);
     /// @notice Income that was unvested at `since` and vests evenly until `end`; while no tranche has shares, it waits.
     function stream() external view returns (uint256 unvested, uint256 since, uint256 end);
@@ -145,4 +173,5 @@ interface IInsuranceFund {
     function senior() external view returns (address);
     function treasury() external view returns (address);
     function policy() external view returns (address);
+    function guaranty() external view returns (address);
 }

@@ -2,6 +2,7 @@
 pragma solidity >=0.8.28;
 
 import {IFundingPolicy} from "./IFundingPolicy.sol";
+import {IGuarantyFund} from "./IGuarantyFund.sol";
 import {IInsuranceFund} from "./IInsuranceFund.sol";
 import {IMarkets} from "./IMarkets.sol";
 import {IPriceOracle} from "./IPriceOracle.sol";
@@ -123,9 +124,30 @@ interface ILens {
         IFundingPolicy.Parameters parameters;
     }
 
+    struct Guaranty {
+        uint256 total; // units of S
+        uint256 units; // total / units is the index
+        uint256 epoch; // wipe-outs so far
+        IGuarantyFund.Parameters parameters;
+    }
+
+    /// @notice What an account has in the guaranty fund, and what its positions ask for. Units of S.
+    struct Member {
+        address account;
+        uint256 balance;
+        uint256 noticed; // part of it that is to leave; 0: no notice
+        uint256 from; // when it may first be released
+        uint256 until; // before when
+        uint256 notional;
+        uint256 tier;
+        uint256 requirement; // before it may take new risk
+        uint256 owed; // what is missing of it
+    }
+
     struct Fund {
         IInsuranceFund.Layers layers;
         uint256 assets;
+        Guaranty guaranty;
         Funding funding;
         bool gateOpen;
         uint256 insolvencies;
@@ -141,6 +163,7 @@ interface ILens {
         uint256 id;
         IInsuranceFund.DefaultRecord record;
         uint256 remainder;
+        uint256 recovered; // has come back of it
     }
 
     // -------------------------------------------------------------- identities
@@ -185,6 +208,7 @@ interface ILens {
     function actionsOf(address account) external view returns (Actions memory);
 
     function fundState() external view returns (Fund memory);
+    function membersOf(address[] calldata accounts) external view returns (Member[] memory);
     /// @notice Defaults offset + 1 to offset + limit.
     function defaults(uint256 offset, uint256 limit) external view returns (Default[] memory);
     /// @notice The accounts of the page that are marked insolvent or have debt, covered by their own claims or not.

@@ -6,7 +6,8 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {IInsuranceFund} from "../interfaces/IInsuranceFund.sol";
 
 /// @title What the insurance fund sees of a clearing house, its vault and the funding policy, in one contract, for tests
-/// @notice S that it holds is what it will hand over as income; whatever the fund pays arrives here.
+/// @notice It plays the guaranty fund too, one that has only what it is told, and lets it pay: `sources` hold for every account and market.
+///  S that it holds is what it will hand over as income; whatever the fund pays arrives here.
 contract FundClearingHouseStub {
     using SafeERC20 for IERC20;
 
@@ -19,8 +20,16 @@ contract FundClearingHouseStub {
     uint256 internal _premium;
     uint256 internal _withheld;
 
+    uint256 public own;
+    uint256 public mutual;
+    bool public wipes;
+    uint256 public totalAssets;
+
     event Resolved(uint256 fromProfit, uint256 fromFund);
     event Paid(uint256 amount);
+    event Borne(address account, uint16 market, uint256 own, uint256 mutual);
+    event Earned(uint256 amount);
+    event Restored(address account, uint256 own, uint256 mutual);
 
     constructor(IERC20 asset_) {
         asset = asset_;
@@ -57,5 +66,39 @@ contract FundClearingHouseStub {
 
     function payBounty(uint16 market, uint256 amount) external {
         emit Paid(fund.payBounty(market, amount));
+    }
+
+    // ----------------------------------------------------------- guaranty fund
+
+    /// @param wipes_ whether a mutual loss takes the last of it.
+    function setSources(uint256 own_, uint256 mutual_, bool wipes_) external {
+        (own, mutual, wipes, totalAssets) = (own_, mutual_, wipes_, own_ + mutual_);
+    }
+
+    function sources(address, uint16) external view returns (uint256, uint256) {
+        return (own, mutual);
+    }
+
+    /// @notice Total, units, epoch.
+    function book() external view returns (uint256, uint256, uint256) {
+        return (totalAssets, totalAssets, 0);
+    }
+
+    function bear(address account, uint16 market, uint256 own_, uint256 mutual_) external returns (bool) {
+        own -= own_;
+        mutual -= mutual_;
+        totalAssets -= own_ + mutual_;
+        emit Borne(account, market, own_, mutual_);
+        return wipes && mutual_ != 0;
+    }
+
+    function earn(uint256 amount) external {
+        totalAssets += amount;
+        emit Earned(amount);
+    }
+
+    function restore(address account, uint256 own_, uint256 mutual_) external {
+        totalAssets += own_ + mutual_;
+        emit Restored(account, own_, mutual_);
     }
 }

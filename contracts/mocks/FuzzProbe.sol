@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IFundingPolicy} from "../interfaces/IFundingPolicy.sol";
+import {IGuarantyFund} from "../interfaces/IGuarantyFund.sol";
 import {IInsuranceFund} from "../interfaces/IInsuranceFund.sol";
 import {IMarkets} from "../interfaces/IMarkets.sol";
 import {IVault} from "../interfaces/IVault.sol";
@@ -18,6 +19,7 @@ contract FuzzProbe {
     IVault internal immutable _vault;
     IInsuranceFund internal immutable _fund;
     IFundingPolicy internal immutable _policy;
+    IGuarantyFund internal immutable _guaranty;
     Tranche internal immutable _junior;
     Tranche internal immutable _senior;
     IERC20 internal immutable _token;
@@ -36,6 +38,7 @@ contract FuzzProbe {
         _vault = IVault(house.vault());
         _fund = IInsuranceFund(house.fund());
         _policy = IFundingPolicy(_fund.policy());
+        _guaranty = IGuarantyFund(_fund.guaranty());
         _junior = Tranche(_fund.junior());
         _senior = Tranche(_fund.senior());
         _token = IERC20(_fund.asset());
@@ -99,6 +102,11 @@ contract FuzzProbe {
         _add(w, end);
         _add(w, _fund.defaultCount());
         _readPolicy(w);
+        (uint256 total, uint256 units, uint256 epoch) = _guaranty.book();
+        _add(w, _token.balanceOf(address(_guaranty)));
+        _add(w, total);
+        _add(w, units);
+        _add(w, epoch);
     }
 
     /// @dev Of the policy, and of the fund's own account, all but the claims that its markets' words show in sum.
@@ -136,6 +144,8 @@ contract FuzzProbe {
         (uint256 observed, ) = _policy.observed(m);
         _add(w, observed);
         _readClaim(w, address(_fund), m, true);
+        (uint256 left, ) = _guaranty.lossBudget(m);
+        _add(w, left);
     }
 
     function _readSide(Words memory w, uint16 m, bool isShort, IMarkets.Side memory side) internal view {
@@ -161,6 +171,10 @@ contract FuzzProbe {
         (uint256 tier, uint256 postedAt) = _policy.tierOf(account);
         _add(w, tier);
         _add(w, postedAt);
+        IGuarantyFund.Member memory member = _guaranty.member(account);
+        _add(w, member.balance);
+        _add(w, member.noticed);
+        _add(w, member.from);
         for (uint16 m; m < _markets; ++m) {
             _add(w, (debts >> m) & 1 == 0 ? 0 : _vault.debtOf(account, m));
             _readClaim(w, account, m, (claims >> m) & 1 == 1);
@@ -196,6 +210,8 @@ contract FuzzProbe {
         _add(w, maintenanceMargin);
         _add(w, notional);
         _add(w, uint256(_vault.net(account)));
+        (uint256 requirement, ) = _guaranty.requirementOf(account);
+        _add(w, requirement);
     }
 
     function _readTranche(Words memory w, Tranche tranche) internal view {
@@ -230,10 +246,12 @@ contract FuzzProbe {
         _add(w, r.market);
         _add(w, r.time);
         _add(w, r.shortfall);
+        _add(w, r.own);
         _add(w, r.coinsurance);
         _add(w, r.skin);
         _add(w, r.junior);
         _add(w, r.senior);
+        _add(w, r.mutual);
         _add(w, r.unpaidProfit);
         _add(w, remainder);
     }

@@ -12,4 +12,12 @@ contract WaterfallHarness {
     ) external pure returns (Waterfall.Split memory) {
         return Waterfall.split(shortfall, coinsuranceRatio, sources);
     }
+
+    function recovery(
+        Waterfall.Split calldata paid,
+        uint256 done,
+        uint256 amount
+    ) external pure returns (Waterfall.Split memory) {
+        return Waterfall.recovery(paid, done, amount);
+    }
 }

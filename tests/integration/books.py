@@ -86,6 +86,21 @@ class TrancheBooks:
 
 
 @dataclass(frozen=True)
+class GuarantyBooks:
+    """Units of S, and what members have of them."""
+
+    total: int
+    units: int
+    epoch: int
+    balances: dict[str, int]
+
+    @property
+    def price(self) -> tuple[int, int]:
+        """Of a unit: numerator and denominator; 1 while there are none."""
+        return (self.total, self.units) if self.units else (1, 1)
+
+
+@dataclass(frozen=True)
 class Books:
     """Amounts in units of S."""
 
@@ -99,6 +114,8 @@ class Books:
     fund_held: int
     layers: dict[str, int]
     tranches: tuple[TrancheBooks, TrancheBooks]
+    guaranty_held: int
+    guaranty: GuarantyBooks
     treasury: int
     defaults: int
 
@@ -143,12 +160,16 @@ class Reader:
             ("InsuranceFund", "defaultCount"),
             ("Vault", "accounts", 0, 10**6),
         )
-        cash, wallets, positions, ledgers = self._of_each(
+        cash, wallets, positions, ledgers, balances = self._of_each(
             accounts,
             ("Vault", "cashOf"),
             ("Token", "balanceOf"),
             ("ClearingHouse", "positionMarkets"),
             ("Vault", "ledgerMarkets"),
+            ("GuarantyFund", "balanceOf"),
+        )
+        guaranty_held, guaranty = self._ask(
+            ("Token", "balanceOf", at("GuarantyFund")), ("GuarantyFund", "book")
         )
         tranches = self._ask(
             *(
@@ -173,6 +194,8 @@ class Reader:
             fund_held=fund_held,
             layers=layers,
             tranches=(TrancheBooks(*tranches[:3]), TrancheBooks(*tranches[3:])),
+            guaranty_held=guaranty_held,
+            guaranty=GuarantyBooks(*guaranty, balances),
             treasury=treasury,
             defaults=defaults,
         )

@@ -68,7 +68,10 @@ def layers(system: System) -> tuple[int, int, int, int]:
 
 def borne(system: System, number: int) -> dict[str, Decimal]:
     """USD: the shortfall of a default and what each layer bore of it, but for those that bore nothing."""
-    parts = ("shortfall", "coinsurance", "skin", "junior", "senior", "unpaidProfit", "remainder")
+    parts = (
+        *("shortfall", "own", "coinsurance", "skin", "junior", "senior"),
+        *("mutual", "unpaidProfit", "remainder"),
+    )
     record, decimals = system.default_record(number), system.deployment.decimals
     return {part: from_units(record[part], decimals) for part in parts if record[part]}
 

@@ -59,8 +59,12 @@ def test_most_calls_go_through(result: Result) -> None:
         "calls back accepted",
         "claims written off",
         "epochs ended by a floor",
+        "guaranty fund wiped out",
         "market closed",
         "marked insolvent",
+        "members earned",
+        "members released",
+        "recovered",
         "tranche wiped out",
     ],
 )
@@ -154,6 +158,11 @@ BUGS: dict[str, tuple[str, str, Callable[[str], str]]] = {
             "uint256 assets = shares.mulDiv(total + 1, supply + VIRTUAL_SHARES);",
             "uint256 assets = shares.mulDiv(total, supply);",
         ),
+    ),
+    "members leave at once": (
+        "GuarantyFund",
+        "contracts/GuarantyFund.sol",
+        lambda text: text.replace("block.timestamp < h.noticeFrom || ", ""),
     ),
 }
 

@@ -239,11 +239,13 @@ FOR_THE_HOUSE = {
 FOR_ANOTHER = {
     "Vault": {"collect"},
     "InsuranceFund": {"stake", "unstake"},
+    "GuarantyFund": {"bear", "earn", "restore"},
     "ClearingHouse": {"authorizeWithdrawal"},
 }
 FOR_ANYONE = {
     "Vault": {"deposit", "withdraw"},
-    "InsuranceFund": {"collect", "contribute"},
+    "InsuranceFund": {"collect", "contribute", "recover"},
+    "GuarantyFund": {"join", "requestExit", "release"},
     "FundingPolicy": set(),
     # Run by the house on its storage; on its own there is nothing that they could move.
     "Liquidations": {"settle", "refresh", "flag", "liquidate", "deleverage"},
@@ -290,6 +292,9 @@ def test_nobody_plays_the_vault_the_fund_or_a_tranche(slow, governor, trader):
         (lambda: slow.vault.collect(sender=governor), "OnlyFund"),
         (lambda: slow.fund.stake(1, sender=governor), "OnlyTranche"),
         (lambda: slow.fund.unstake(1, False, sender=governor), "OnlyTranche"),
+        (lambda: slow.guaranty.bear(trader, BTC, 0, 1, sender=governor), "OnlyFund"),
+        (lambda: slow.guaranty.earn(1, sender=governor), "OnlyFund"),
+        (lambda: slow.guaranty.restore(governor, 1, 0, sender=governor), "OnlyFund"),
         (lambda: slow.clearing_house.authorizeWithdrawal(trader, 1, [], sender=governor), "OnlyVault"),
     ):
         with reverts(error):
@@ -302,13 +307,15 @@ def test_the_admin_gives_itself_nothing_by_moving_roles(slow, announce, governor
     """
     vault, authority = slow.vault, slow.authority
     seize = vault.creditCash.encode_input(governor, slow.usd(1_000))
-    for make in (
+    makes = [
         announce(authority.setTargetFunctionRole, vault, [seize[:4]], GOVERNOR.id),
         announce(authority.setTargetClosed, vault, True),
         announce(authority.setTargetClosed, slow.clearing_house, True),
         announce(authority.setTargetClosed, slow.fund, True),
-    ):
-        wait_for(slow, DELAY)
+        announce(authority.setTargetClosed, slow.guaranty, True),
+    ]
+    wait_for(slow, DELAY)
+    for make in makes:
         make()
     with reverts("OnlyClearingHouse"):
         vault.creditCash(governor, slow.usd(1_000), sender=governor)
@@ -324,6 +331,7 @@ def test_what_the_governor_may_set_moves_no_balance(
     swing.
     """
     fill_fund(plain, skin=100, junior=200, senior=300)
+    plain.join(trader, 150)
     for account, amount in ((trader, 1_000), (other_trader, 1_000), (market_maker, 100_000)):
         plain.deposit(account, amount)
     plain.trade(trader, market_maker, 1, 10_000)
@@ -344,7 +352,8 @@ def test_what_the_governor_may_set_moves_no_balance(
         plain.oracle.setSequencerFeed: ("0x" + "00" * 20, 60),
         plain.vault.setMaturity: (BTC, 7 * DAY),
         fund.setMarketCover: (BTC, 0, 1_000_000),
-        fund.setParameters: ((1, 4, DAY, 3_600),),
+        fund.setParameters: ((1, 4, DAY, 3_600, 1_000_000),),
+        plain.guaranty.setParameters: ((1, DAY, DAY, 3_600, 0),),
         plain.junior.setEpochDuration: (DAY,),
         plain.senior.setEpochDuration: (DAY,),
         plain.policy.setParameters: (funding_struct(DEAREST, plain.deployment.decimals),),
@@ -362,6 +371,7 @@ def test_what_the_governor_may_set_moves_no_balance(
         before.layers,
         before.tranches,
     )
+    assert (after.guaranty_held, after.guaranty) == (before.guaranty_held, before.guaranty)
     for old, new in zip(before.markets, after.markets, strict=True):
         assert (new.pool, new.claims, new.debts) == (old.pool, old.claims, old.debts)
     assert [plain.equity(a) for a in (trader, other_trader, market_maker)] == equity

@@ -9,6 +9,7 @@ from weir.model import (
     WAD,
     FundingParameters,
     FundParameters,
+    GuarantyParameters,
     LiquidationParameters,
     MarketParameters,
     Order,
@@ -22,6 +23,7 @@ from weir.model.properties import Check
 UNIT = 10**18  # of size and price
 FOREVER = 2**40 - 1
 TRANCHES = ("junior", "senior")
+LAYERS = ("own", "coinsurance", "skin", "junior", "senior", "mutual", "unpaid_profit", "remainder")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,9 @@ class Setting:
     settling: int = 10  # how often accounts are settled without need, relative to other calls
     governance: bool = False  # pauses, and closes markets whose feed has died
     funding: FundingParameters | None = None  # and a poster of targets and tiers
+    guaranty: GuarantyParameters | None = None  # and members who join, leave, and are paid back
+    member_dollars: int = 100  # the largest contribution
+    member_share: int = 0
 
 
 @dataclass
@@ -68,8 +73,11 @@ class Campaign:
         self.world = World(
             decimals=setting.decimals,
             liquidation=LiquidationParameters(min_notional=setting.min_notional_dollars * self.dollar),
-            fund=FundParameters(skin_target=setting.fund_dollars * self.dollar // 5),
+            fund=FundParameters(
+                skin_target=setting.fund_dollars * self.dollar // 5, member_share=setting.member_share
+            ),
             funding=setting.funding,
+            guaranty=setting.guaranty,
             epoch_duration=86_400,
         )
         for number, price in enumerate(setting.prices):
@@ -88,6 +96,12 @@ class Campaign:
             self.world.contribute("founder", setting.fund_dollars * self.dollar // 10)
             self.world.stake("junior", "staker0", setting.fund_dollars * self.dollar // 4)
             self.world.stake("senior", "staker1", setting.fund_dollars * self.dollar)
+        if setting.guaranty:
+            for account in self.members():
+                self.world.join(account, account, setting.member_dollars * self.dollar)
+
+    def members(self) -> list[str]:
+        return [*self.traders, *self.keepers, "patron"]
 
     # ---- running
 
@@ -135,8 +149,11 @@ class Campaign:
     def _observe(self, before: World) -> None:
         world, seen = self.world, self.seen
         for record in world.fund.defaults[len(before.fund.defaults) :]:
-            for layer in ("coinsurance", "skin", "junior", "senior", "unpaid_profit", "remainder"):
+            for layer in LAYERS:
                 seen[layer] += getattr(record, layer) > 0
+            seen["own, all of the loss"] += record.own == record.shortfall
+            seen["mutual, all of the budget"] += 0 < record.mutual == record.room.mutual
+        self._observe_members(before)
         for old, new in zip(before.ledger.markets, world.ledger.markets, strict=True):
             seen["full write-off"] += new.claims_epoch > old.claims_epoch
             seen["residual added"] += new.residual > old.residual
@@ -150,11 +167,30 @@ class Campaign:
         for name in TRANCHES:
             seen["wipe-out"] += world.tranche(name).share_epoch > before.tranche(name).share_epoch
         tally, past = world.house.tally, before.house.tally
+        seen["income of members"] += tally.to_members > past.to_members
         seen["contribution"] += tally.contributions > past.contributions
         seen["premium"] += tally.premiums > past.premiums
         seen["premium collected"] += tally.from_own_account > past.from_own_account
         seen["insolvency"] += world.house.insolvencies > before.house.insolvencies
         seen["fund bounty"] += tally.fund_bounties > past.fund_bounties
+
+    def _observe_members(self, before: World) -> None:
+        world, seen = self.world, self.seen
+        guaranty, past = world.guaranty, before.guaranty
+        seen["members' full write-off"] += guaranty.epoch > past.epoch
+        seen["rejoined after it"] += any(
+            account in guaranty.members and past.members[account].epoch < guaranty.members[account].epoch
+            for account in past.members
+        )
+        for number, paid in world.fund.recovered.items():
+            old, record = before.fund.recovered.get(number, 0), world.fund.defaults[number - 1]
+            if paid > old:
+                seen["recovered"] += 1
+                seen["recovered in steps"] += old > 0
+                seen["recovered of own"] += paid > record.from_fund - record.own
+                seen["recovered of mutual"] += 0 < record.mutual > old
+                wiped = world.fund.guaranty.epoch > record.epochs.mutual and record.mutual > old
+                seen["recovered after a wipe-out"] += wiped
 
     # ---- what can happen
 
@@ -179,6 +215,10 @@ class Campaign:
             (self.close_dead_market, int(self.setting.governance)),
             (self.post_target, 2 * bool(self.setting.funding)),
             (self.post_tiers, 4 * bool(self.setting.funding)),
+            (self.join, 10 * bool(self.setting.guaranty)),
+            (self.request_exit, 4 * bool(self.setting.guaranty)),
+            (self.release, 8 * bool(self.setting.guaranty)),
+            (self.recover, 4 * bool(self.setting.guaranty)),
         ]
 
     def _market(self) -> int:
@@ -315,6 +355,29 @@ class Campaign:
         accounts = self._some()
         tiers = [self.world.tier(account) + self.random.choice((-1, 0, 1)) for account in accounts]
         self._call("post_tiers", accounts, tiers, self.world.clock.block)
+
+    def join(self) -> None:
+        account, payer = self.random.choice(self.members()), self.random.choice(self.members())
+        amount = self.random.randint(0, self.setting.member_dollars * self.dollar)
+        amount = self.random.choice((amount, amount, amount // 10**6, self.world.owed(account)))
+        self._call("join", payer, account, amount)
+
+    def request_exit(self) -> None:
+        account = self.random.choice(self.members())
+        balance = self.world.guaranty_balance(account)
+        amount = self.random.choice((balance, balance, balance // 2, self.random.randint(0, 2 * balance), 0))
+        self._call("request_exit", account, amount)
+
+    def release(self) -> None:
+        given = [account for account, member in self.world.guaranty.members.items() if member.notice_units]
+        self._call("release", self.random.choice(given or self.members()))
+
+    def recover(self) -> None:
+        records = self.world.fund.defaults
+        number = self.random.randint(max(0, len(records) - 20), len(records))
+        cost = records[number - 1].from_fund if number else 0
+        amount = self.random.choice((cost, cost // 2, cost // 3, 1))
+        self._call("recover", "patron", number, amount)
 
     # ---- the end
 

@@ -3,7 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-from weir.model import FundingParameters, LiquidationParameters, MarketParameters, Order, World, properties
+from weir.model import (
+    FundingParameters,
+    FundParameters,
+    GuarantyParameters,
+    LiquidationParameters,
+    MarketParameters,
+    Order,
+    World,
+    properties,
+)
 
 UNIT = 10**18  # of size and price
 DOLLAR = 10**6
@@ -21,10 +30,12 @@ class Stage:
         *prices: float,
         parameters: MarketParameters = FREE,
         liquidation: LiquidationParameters = UNPAID,
+        fund: FundParameters | None = None,
         funding: FundingParameters | None = None,
+        guaranty: GuarantyParameters | None = None,
         **market: int,
     ) -> None:
-        self.world = World(liquidation=liquidation, funding=funding)
+        self.world = World(liquidation=liquidation, fund=fund, funding=funding, guaranty=guaranty)
         self.salt = 0
         for number, price in enumerate(prices):
             self.world.set_price(number, wei(price))
@@ -77,7 +88,21 @@ class Stage:
         self.world.advance(self.world.house.liquidation.auction_duration + 1)
         self.call("deleverage", account, accounts)
 
+    # ---- members
+
+    def join(self, **dollars: float) -> None:
+        for account, amount in dollars.items():
+            self.call("join", account, account, units(amount))
+
+    def leave(self, account: str, dollars: float) -> None:
+        """Gives notice and waits until it may be released."""
+        self.call("request_exit", account, units(dollars))
+        self.world.advance(self.world.guaranty.parameters.notice_period)
+
     # ---- what there is, in dollars
+
+    def balance(self, account: str) -> float:
+        return self.world.guaranty_balance(account) / DOLLAR
 
     def cash(self, account: str) -> float:
         return float(self.world.ledger.cash[account] / DOLLAR)

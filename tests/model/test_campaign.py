@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 from tests.model.driver import Campaign, Setting
-from weir.model import FundingParameters
+from weir.model import FundingParameters, GuarantyParameters
 
 POLICY = FundingParameters(
     target_ratio=200_000,
@@ -24,6 +24,12 @@ POLICY = FundingParameters(
     cap_floor=0,
     concentration_floor=1,
     tier_rates=(0, 100, 500, 2_000, 10_000),
+)
+MEMBERS = GuarantyParameters(
+    notice_period=7_200, exit_window=2 * 86_400, loss_share=400_000, min_contribution=1_000
+)
+MEMBERSHIP = FundingParameters(
+    member_threshold=2_000 * 10**6, member_ratio=5_000, member_step=2_500, cap_floor=10**30
 )
 STEPS = 400
 SEEDS = (20, 22)
@@ -53,9 +59,45 @@ SETTINGS = {
         gap=0.5,
         gaps=0.3,
     ),
+    "guaranty fund": Setting(
+        funding=MEMBERSHIP, guaranty=MEMBERS, fund_dollars=500, member_share=800_000, coinsurance=200_000
+    ),
+    "guaranty fund, small insurance": Setting(
+        funding=MEMBERSHIP,
+        guaranty=replace(MEMBERS, loss_share=1_000_000, loss_window=7_200),
+        fund_dollars=20,
+        member_dollars=30,
+        member_share=1_000_000,
+        budget_share=1_000_000,
+        gap=0.5,
+        gaps=0.4,
+        maturity=600,
+    ),
+    "guaranty fund alone": Setting(
+        decimals=18,
+        funding=replace(MEMBERSHIP, member_threshold=2_000 * 10**18),
+        guaranty=replace(MEMBERS, loss_window=600, min_contribution=1),
+        fund_dollars=0,
+        member_dollars=1_000,
+        member_share=500_000,
+        gap=0.5,
+        gaps=0.3,
+    ),
     "nothing but crashes": Setting(gap=0.7, gaps=0.8, maturity=600, feed_failures=0.05, governance=True),
 }
 PATHS = {
+    "own",
+    "own, all of the loss",
+    "mutual",
+    "mutual, all of the budget",
+    "members' full write-off",
+    "rejoined after it",
+    "income of members",
+    "recovered",
+    "recovered in steps",
+    "recovered of own",
+    "recovered of mutual",
+    "recovered after a wipe-out",
     "coinsurance",
     "skin",
     "junior",
@@ -76,6 +118,18 @@ PATHS = {
     "premium collected",
 }
 REFUSALS = {
+    "trade: MembershipRequired",
+    "join: GateClosed",
+    "join: BelowMinimum",
+    "request_exit: NotAMember",
+    "release: BelowMinimum",
+    "release: GateClosed",
+    "release: InitialMarginNotMet",
+    "release: MembershipRequired",
+    "release: NoNotice",
+    "release: NotReleasable",
+    "recover: NothingToRecover",
+    "recover: UnknownDefault",
     "trade: NewRiskStopped",
     "trade: OpenInterestAboveFundCap",
     "post_target: TargetStepTooLarge",
@@ -87,7 +141,7 @@ REFUSALS = {
 @cache
 def campaign(name: str, seed: int) -> Campaign:
     run = Campaign(SETTINGS[name], seed)
-    run.run(STEPS)
+    run.run(4 * STEPS if run.setting.guaranty else STEPS)
     run.finish()
     return run
 

@@ -9,6 +9,7 @@ from weir.model import (
     WAD,
     FundingParameters,
     FundParameters,
+    GuarantyParameters,
     LiquidationParameters,
     MarketParameters,
     Order,
@@ -32,12 +33,14 @@ class Club:
         maturity: int,
         budget_share: int,
         funding: FundingParameters | None = None,
+        guaranty: GuarantyParameters | None = None,
     ) -> None:
         self.random = Random(seed)
         world = self.world = World(
             fund=FundParameters(skin_target=50 * DOLLAR),
             liquidation=LiquidationParameters(bounty_max=30_000),
             funding=funding,
+            guaranty=guaranty,
         )
         for market, price in ((HONEST, 20_000), (THIN, 10)):
             world.set_price(market, price * UNIT)
@@ -164,3 +167,47 @@ def test_colluders_gain_at_most_what_the_fund_owes(
         assert world.ledger.cash["bear"] == club.start.ledger.cash["bear"]
         assert world.ledger.markets[HONEST] == club.start.ledger.markets[HONEST]
     assert (paid > 0) == (budget_share > 0)
+
+
+class Members(Club):
+    """The same, who join and leave the guaranty fund as well, in which there are honest members."""
+
+    def __init__(self, seed: int, loss_share: int, budget_share: int) -> None:
+        terms = GuarantyParameters(
+            notice_period=700, exit_window=100_000, loss_share=loss_share, loss_window=86_400
+        )
+        super().__init__(seed, 200_000, 3_600, budget_share, None, terms)
+        for account, dollars in (("bull", 2_000), ("banker", 500)):
+            self.world.join(account, account, dollars * DOLLAR)
+        self.start = self.world.clone()
+
+    def step(self) -> None:
+        r, account = self.random, self.random.choice(CLUB)
+        match r.randrange(12):
+            case 0:
+                self.attempt("join", r.choice(CLUB), account, r.randint(1, 200 * DOLLAR))
+            case 1:
+                self.attempt("request_exit", account, r.randint(0, 200 * DOLLAR))
+            case 2:
+                self.attempt("release", account)
+            case _:
+                super().step()
+
+
+@pytest.mark.parametrize("budget_share", [0, 20_000])
+@pytest.mark.parametrize("loss_share", [0, 100_000, 1_000_000])
+def test_colluders_gain_at_most_what_the_members_owe(loss_share: int, budget_share: int) -> None:
+    own = mutual = 0
+    for seed in range(6):
+        club = Members(seed, loss_share, budget_share)
+        for _ in range(200):
+            club.step()
+        club.go_flat()
+        world, records = club.world, club.world.fund.defaults
+        check = properties.no_free_lunch(club.start, world, CLUB, [THIN])
+        assert check.holds, (seed, check)
+        borne = sum(record.mutual for record in records)
+        assert world.guaranty_balance("bull") >= club.start.guaranty_balance("bull") - borne
+        own, mutual = own + sum(record.own for record in records), mutual + borne
+    assert own > 0
+    assert (mutual > 0) == (loss_share > 0)

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weir.model import FundParameters, World, errors
+from weir.model import FundParameters, GuarantyParameters, World, errors
 from weir.model.environment import Clock
 from weir.model.fund import Cover, Fund
+from weir.model.guaranty import GuarantyFund
 from weir.model.house import Flag
 from weir.model.properties import Moment, share_prices, waterfall
 from weir.model.tranche import Tranche
@@ -17,11 +18,13 @@ AMOUNTS = st.integers(0, 10**15)
 
 
 def new_fund(skin: int = 0, junior: int = 0, senior: int = 0, **parameters: int) -> Fund:
+    clock = Clock(START, 1)
     fund = Fund(
-        Clock(START, 1),
+        clock,
         FundParameters(**parameters),
         Tranche("junior", DAY, START),
         Tranche("senior", DAY, START),
+        GuarantyFund(clock, GuarantyParameters()),
         skin=skin,
         since=START,
         covers={0: Cover(budget_share=1_000_000), 1: Cover(budget_share=100_000)},
@@ -106,7 +109,7 @@ def test_the_waterfall_is_exact(
 
 def test_income_restores_skin_then_streams_by_share() -> None:
     fund = new_fund(skin=70, junior=10**6, senior=10**6, skin_target=100, stream_duration=100)
-    assert fund.take_income(500, 530, fund_share=10**6, gate_open=True) == 0
+    assert fund.take_income(500, 530, fund_share=10**6, gate_open=True) == (0, 0)
     assert (fund.skin, fund.unvested) == (100, 1_000)
     fund.clock.time += 25
     fund.vest()
@@ -122,7 +125,7 @@ def test_income_restores_skin_then_streams_by_share() -> None:
 )
 def test_the_treasury_is_paid_from_fees_alone(fund_share: int, gate_open: bool, treasury: int) -> None:
     fund = new_fund(skin=100)
-    assert fund.take_income(100, 1_000, fund_share, gate_open) == treasury
+    assert fund.take_income(100, 1_000, fund_share, gate_open) == (treasury, 0)
     assert fund.assets == 100 + 1_100 - treasury
 
 

@@ -12,6 +12,7 @@ from tests.model.stage import DOLLAR, UNIT, UNPAID, Stage, units, wei
 from weir.model import (
     FundingParameters,
     FundParameters,
+    GuarantyParameters,
     MarketParameters,
     Revert,
     World,
@@ -21,6 +22,7 @@ from weir.model import (
 from weir.model.environment import Clock
 from weir.model.fund import Fund
 from weir.model.funding import Contribution, Exposure, FundingPolicy
+from weir.model.guaranty import GuarantyFund
 from weir.model.house import Flag
 from weir.model.markets import Market
 from weir.model.numbers import ONE_A, size_scale
@@ -35,7 +37,8 @@ NOTIONAL = 20 * MILLION  # at a target ratio of 5% the target is a million units
 def new_policy(assets: int = 0, **parameters: object) -> FundingPolicy:
     clock = Clock(START, 100)
     tranches = (Tranche(name, DAY, START) for name in ("junior", "senior"))
-    fund = Fund(clock, FundParameters(), *tranches, skin=assets, since=START)
+    guaranty = GuarantyFund(clock, GuarantyParameters())
+    fund = Fund(clock, FundParameters(), *tranches, guaranty, skin=assets, since=START)
     return FundingPolicy(clock, fund, replace(FundingParameters(), **parameters))  # type: ignore[arg-type]
 
 
@@ -167,6 +170,14 @@ def test_a_contribution_rounds_up() -> None:
     assert policy.contribution(0, new_market(), one_wei).amount == 1
     assert policy.contribution(0, new_market(), replace(one_wei, new_risk=0)).amount == 0
     assert policy.contribution(0, new_market(), replace(one_wei, new_risk=-UNIT)).amount == 0
+
+
+def test_an_observation_is_bounded_so_that_none_is_refused() -> None:
+    policy = new_policy()
+    most = 2**104 - 1
+    policy.observe(0, 10**40)
+    policy.observe(1, most)
+    assert policy.observed == {0: most, 1: most}
 
 
 def test_a_trade_sees_other_markets_as_observed() -> None:

@@ -14,6 +14,7 @@ def crashed() -> World:
     """A trader has defaulted through every layer; everyone else still has a position."""
     stage = Stage(100, budget_share=1_000_000, coinsurance=100_000)
     stage.fund_account(trader=60, market_maker=2_000, liquidator=2_000)
+    stage.join(trader=5, member=8)
     stage.call("contribute", "founder", 20 * DOLLAR)
     stage.call("stake", "junior", "staker", 30 * DOLLAR)
     stage.call("stake", "senior", "other_staker", 40 * DOLLAR)
@@ -47,6 +48,39 @@ def _favour_senior(world: World) -> None:
     world.fund.defaults[0] = replace(record, junior=record.junior - 1, senior=record.senior + 1)
 
 
+def _drain_the_members(world: World) -> None:
+    world.token.move("guaranty", "thief", 1)
+
+
+def _give_a_unit(world: World) -> None:
+    world.guaranty.members["member"].units += 1
+
+
+def _enrich_a_member(world: World) -> None:
+    world.guaranty.members["member"].units *= 2
+    world.guaranty.total *= 2
+
+
+def _spare_the_defaulter(world: World) -> None:
+    record = world.fund.defaults[0]
+    world.fund.defaults[0] = replace(record, own=record.own - 1, coinsurance=record.coinsurance + 1)
+
+
+def _favour_the_members(world: World) -> None:
+    record = world.fund.defaults[0]
+    paid = replace(record, mutual=record.mutual - 1, unpaid_profit=record.unpaid_profit + 1)
+    world.fund.defaults[0] = paid
+
+
+def _overdraw_the_members(world: World) -> None:
+    record = world.fund.defaults[0]
+    world.fund.defaults[0] = replace(record, mutual=record.mutual + 1, junior=record.junior - 1)
+
+
+def _keep_the_members_income(world: World) -> None:
+    world.house.tally.to_members += 1
+
+
 def _lose_a_unit(world: World) -> None:
     world.fund.defaults[0] = replace(world.fund.defaults[0], shortfall=0)
 
@@ -69,12 +103,19 @@ def _invent_a_premium(world: World) -> None:
     [
         (_pay_from_nowhere, "P1 vault"),
         (_drain_the_fund, "P1 fund"),
+        (_drain_the_members, "P1 guaranty"),
+        (_give_a_unit, "P1 guaranty units"),
+        (_enrich_a_member, "P1 guaranty balances"),
         (_mint_claims, "P2 market 0"),
         (_forget_a_short, "P3 market 0 short"),
         (_favour_senior, "P4 order"),
+        (_spare_the_defaulter, "P4 order"),
+        (_favour_the_members, "P4 order"),
+        (_overdraw_the_members, "P4 room"),
         (_lose_a_unit, "P4 signs"),
         (_overfill, "P9"),
         (_keep_a_fee, "P10 fees and levies"),
+        (_keep_the_members_income, "P10 fees and levies"),
         (_invent_a_premium, "P10 premiums"),
     ],
 )

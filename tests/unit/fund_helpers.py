@@ -21,6 +21,7 @@ PARAMETERS: dict[str, int] = {
     "juniorShare": 600_000,
     "streamDuration": 7 * DAY,
     "budgetWindow": DAY,
+    "memberShare": 0,
 }
 """Without a skin target all income streams, which most tests want."""
 
@@ -108,7 +109,7 @@ def deploy_fund(
         for name in ("JUN", "SEN")
     ]
     values = PARAMETERS | (parameters or {})
-    wiring = (authority, token, house, house, *tranches, treasury, house)
+    wiring = (authority, token, house, house, *tranches, house, treasury, house)
     fund = governor.deploy(project.InsuranceFund, *wiring, tuple(values.values()))
     assert fund.address == fund_address
     house.setFund(fund, sender=governor)

@@ -86,15 +86,23 @@ def test_contracts_know_each_other(weir: Weir) -> None:
     assert read(weir.fund.functions.senior()) == at("SeniorTranche")
     assert read(weir.fund.functions.treasury()) == treasury
     assert read(weir.fund.functions.policy()) == at("FundingPolicy")
+    assert read(weir.fund.functions.guaranty()) == at("GuarantyFund")
     assert read(weir.policy.functions.clearingHouse()) == at("ClearingHouse")
     assert read(weir.policy.functions.fund()) == at("InsuranceFund")
+    assert read(weir.policy.functions.guaranty()) == at("GuarantyFund")
+    guaranty = weir.chain.contract("GuarantyFund", at("GuarantyFund"))
+    assert read(guaranty.functions.asset()) == weir.deployment.token
+    assert read(guaranty.functions.vault()) == at("Vault")
+    assert read(guaranty.functions.clearingHouse()) == at("ClearingHouse")
+    assert read(guaranty.functions.fund()) == at("InsuranceFund")
+    assert read(guaranty.functions.policy()) == at("FundingPolicy")
     module = weir.chain.contract("Liquidations", at("Liquidations"))
     for name in ("vault", "fund", "oracle", "policy"):
         assert read(module.get_function_by_name(name)()) == read(
             weir.clearing_house.get_function_by_name(name)()
         )
     restricted = ("PriceOracle", "Vault", "FundingPolicy", "Liquidations", "ClearingHouse", "InsuranceFund")
-    for name in (*restricted, "JuniorTranche", "SeniorTranche"):
+    for name in (*restricted, "JuniorTranche", "SeniorTranche", "GuarantyFund"):
         contract = weir.chain.contract(weir.deployment.contracts[name].artifact, at(name))
         assert read(contract.functions.authority()) == at("Authority")
 
@@ -129,6 +137,7 @@ def test_fund_and_liquidations_have_their_parameters(weir: Weir) -> None:
     assert fund["juniorShare"] == wanted.fund.junior_share
     assert fund["streamDuration"] == wanted.fund.stream_duration
     assert fund["budgetWindow"] == wanted.fund.budget_window
+    assert fund["memberShare"] == wanted.fund.member_share
     liquidation = weir.chain.call(weir.clearing_house.functions.liquidationParameters())
     assert liquidation["bountyStart"] == wanted.liquidation.bounty_start
     assert liquidation["bountyMax"] == wanted.liquidation.bounty_max
@@ -140,10 +149,28 @@ def test_fund_and_liquidations_have_their_parameters(weir: Weir) -> None:
         assert weir.chain.call(tranche.functions.epochDuration()) == wanted.fund.epoch_duration
 
 
+def test_the_guaranty_fund_has_its_parameters(weir: Weir) -> None:
+    wanted = weir.deployment.parameters.guaranty
+    guaranty = weir.chain.contract("GuarantyFund", weir.deployment.address("GuarantyFund"))
+    found = weir.chain.call(guaranty.functions.parameters())
+    assert list(found) == list(module.guaranty_struct(wanted, 6))  # each, and in the order of the struct
+    assert found == {
+        "minContribution": weir.units(wanted.min_contribution),
+        "noticePeriod": wanted.notice_period,
+        "exitWindow": wanted.exit_window,
+        "lossWindow": wanted.loss_window,
+        "lossShare": wanted.loss_share,
+    }
+
+
 def test_the_funding_policy_has_its_parameters(weir: Weir) -> None:
     wanted = weir.deployment.parameters.funding
     found = weir.chain.call(weir.policy.functions.parameters())
-    amounts = {"capFloor": wanted.cap_floor, "concentrationFloor": wanted.concentration_floor}
+    amounts = {
+        "capFloor": wanted.cap_floor,
+        "concentrationFloor": wanted.concentration_floor,
+        "memberThreshold": wanted.member_threshold,
+    }
     assert list(found) == list(module.funding_struct(wanted, 6))  # each, and in the order of the struct
     for name, value in dict(wanted).items():
         head, *rest = name.split("_")
@@ -378,6 +405,9 @@ def test_a_bounty_does_not_fall() -> None:
         ("leverage_to", 1, 1_000_000_000),
         ("target_lifetime", 3_600, 30 * 86_400),
         ("tier_lifetime", 86_400, 365 * 86_400),
+        ("member_threshold", 0, 10**9),
+        ("member_ratio", 0, 200_000),
+        ("member_step", 0, 50_000),
         ("max_step", 10_000, 1_000_000),
         ("cap_multiple", 0, 2**32 - 1),
         ("cap_floor", 0, 10**9),
@@ -449,8 +479,10 @@ def test_the_contracts_accept_the_bounds_themselves(node: Node) -> None:
         close_band=500_000,
     )
     fund = module.FundParameters(stream_duration=86_400, budget_window=3_600, epoch_duration=86_400)
-    for funding in (DEAREST, CHEAPEST):
-        wanted = Parameters(markets=(widest,), liquidation=liquidation, fund=fund, funding=funding)
+    for funding, guaranty in ((DEAREST, LONGEST), (CHEAPEST, SHORTEST)):
+        wanted = Parameters(
+            markets=(widest,), liquidation=liquidation, fund=fund, funding=funding, guaranty=guaranty
+        )
         assert deploy(connect(node.url), deployer, wanted).parameters == wanted
 
 
@@ -478,6 +510,9 @@ DEAREST = FundingParameters(
     cap_floor=Decimal(10**9),
     concentration_floor=Decimal(10**9),
     max_step=1_000_000,
+    member_threshold=Decimal(10**9),
+    member_ratio=200_000,
+    member_step=50_000,
 )
 CHEAPEST = FundingParameters(
     target_ratio=0,
@@ -503,6 +538,23 @@ CHEAPEST = FundingParameters(
     cap_floor=Decimal(0),
     concentration_floor=Decimal(0),
     max_step=10_000,
+    member_threshold=Decimal(0),
+    member_ratio=0,
+    member_step=0,
+)
+LONGEST = module.GuarantyParameters(
+    min_contribution=Decimal(10**9),
+    notice_period=90 * 86_400,
+    exit_window=30 * 86_400,
+    loss_window=30 * 86_400,
+    loss_share=1_000_000,
+)
+SHORTEST = module.GuarantyParameters(
+    min_contribution=Decimal("0.000001"),
+    notice_period=86_400,
+    exit_window=86_400,
+    loss_window=3_600,
+    loss_share=0,
 )
 
 

@@ -1,4 +1,5 @@
 """The funding policy on chain: target, coverage, premium, contributions, stop, cap, posting (section 6.1).
+And who has to be a member of the guaranty fund (section 6.2).
 
 The fund holds 70,000; BTC stands at 10,000 and ETH at 500. The numbers here are worked by hand.
 """
@@ -41,7 +42,12 @@ FUNDING = FundingParameters(
     cap_floor=Decimal(1_000_000),
     concentration_floor=Decimal(100_000),
     max_step=250_000,
+    member_threshold=Decimal(100_000),
+    member_ratio=0,
+    member_step=0,
 )
+MEMBERSHIP = {"member_ratio": 10_000, "member_step": 5_000}
+"""Of notional beyond 100,000: 1% in the best tier, half a percent more in each below, so 2% in the middle."""
 
 
 @pytest.fixture(scope="session")
@@ -266,6 +272,140 @@ def test_an_account_that_cannot_pay_its_contribution_does_not_trade(charging_sys
     order = charging_system.order(market_maker, is_buy=False, size="9.9", price=10_000)
     with reverts("InitialMarginNotMet", account=stranger, required=charging_system.usd(4_950)):
         charging_system.fill(order, stranger)
+
+
+# ----------------------------------------------------------------- membership
+
+
+@pytest.fixture
+def membership(charging_system, governor):
+    """Nobody is a member yet."""
+    set_funding(charging_system, governor, **MEMBERSHIP)
+    return charging_system
+
+
+@pytest.mark.parametrize(
+    ("notional", "requirement"),
+    [
+        pytest.param("0", "0", id="nothing"),
+        pytest.param("100000", "0", id="at the threshold"),
+        pytest.param("100000.000001", "0.000001", id="beyond it, rounded up"),
+        pytest.param("100000.00005", "0.000001", id="to one unit"),
+        pytest.param("100000.000051", "0.000002", id="to two"),
+        pytest.param("150000", "1000", id="half as much again"),
+        pytest.param("1100000", "20000", id="ten times"),
+    ],
+)
+def test_the_requirement_is_of_the_notional_beyond_the_threshold(
+    membership, policy, trader, notional, requirement
+):
+    assert policy.requirementAt(trader, membership.usd(notional)) == membership.usd(requirement)
+
+
+def test_the_requirement_depends_on_the_tier(membership, policy, poster, trader, evidence):
+    """From the middle one to the best, then to the worst; a stale tier is the middle one again."""
+    notional, asked = membership.usd(200_000), {}
+    for tier in (1, 0, 1, 2, 3, 4):
+        policy.postTiers([trader], [tier], evidence(), sender=poster)
+        asked[tier] = policy.requirementAt(trader, notional)
+        membership.wait(DAY)
+    assert asked == {tier: membership.usd(1_000 + 500 * tier) for tier in range(5)}
+    membership.wait(30 * DAY)
+    assert policy.requirementAt(trader, notional) == membership.usd(2_000)
+
+
+def test_the_requirement_never_falls_with_notional_or_tier(membership, policy, poster, trader, evidence):
+    notionals = sorted({0, 1, *(100_000 * 10**6 + 10**i for i in range(14)), 2**112})
+    rows = []
+    for tier in (1, 2, 3, 4):
+        policy.postTiers([trader], [tier], evidence(), sender=poster)
+        rows.append([policy.requirementAt(trader, notional) for notional in notionals])
+        membership.wait(DAY)
+    assert all(row == sorted(row) for row in rows)
+    assert all(list(column) == sorted(column) for column in zip(*rows, strict=True))
+
+
+def test_without_a_ratio_nothing_is_required(policy, trader):
+    assert policy.requirementAt(trader, 2**112) == 0
+
+
+def test_new_risk_beyond_the_threshold_needs_membership(membership, trader, market_maker):
+    """10 BTC are free; 11 need 2% of 10,000, whoever is on the other side."""
+    membership.trade(trader, market_maker, 10, 10_000)
+    asked = {"requirement": membership.usd(200)}
+    with reverts("MembershipRequired", account=market_maker, balance=0, **asked):
+        membership.trade(trader, market_maker, 1, 10_000)
+    membership.join(market_maker, 200)
+    membership.join(trader, "199.999999")
+    with reverts("MembershipRequired", account=trader, balance=membership.usd(200) - 1, **asked):
+        membership.trade(trader, market_maker, 1, 10_000)
+    membership.join(trader, "0.000001")
+    membership.trade(trader, market_maker, 1, 10_000)
+
+
+def test_what_is_asked_is_of_all_markets_together(membership, trader, market_maker, liquidator):
+    membership.join(market_maker, 10_000)
+    membership.trade(trader, market_maker, 8, 10_000)
+    membership.trade(trader, market_maker, 40, 500, market=ETH)
+    with reverts("MembershipRequired", account=trader, balance=0, requirement=membership.usd(10)):
+        membership.trade(trader, liquidator, 1, 500, market=ETH)
+
+
+def test_the_preview_refuses_alike(membership, policy, trader, market_maker):
+    intent = (trader, NOBODY, BTC, False, membership.wad(11), membership.wad(10_000))
+    with ape.reverts(policy.MembershipRequired, account=trader, balance=0, requirement=membership.usd(200)):
+        policy.previewContribution(intent)
+    assert preview(membership, trader, 10).amount > 0
+    membership.join(trader, 200)
+    foreseen = preview(membership, trader, 11)
+    membership.join(market_maker, 200)
+    receipt = membership.trade(trader, market_maker, 11, 10_000)
+    charged = {log["account"]: log["amount"] for log in events(receipt, "ContributionCharged")}
+    assert charged[trader.address] == foreseen.amount, "membership makes nothing dearer or cheaper"
+
+
+def test_who_is_below_the_requirement_may_reduce_and_pass_on(
+    charging_system, governor, trader, market_maker, liquidator
+):
+    """Big positions that were there before anything was asked of them."""
+    charging_system.trade(trader, market_maker, 50, 10_000)
+    set_funding(charging_system, governor, **MEMBERSHIP)
+    assert tuple(charging_system.guaranty.requirementOf(trader)) == (charging_system.usd(8_000),) * 2
+    with reverts("MembershipRequired", account=trader, balance=0):
+        charging_system.trade(trader, liquidator, "0.001", 10_000)
+    charging_system.trade(liquidator, trader, 5, 10_000)  # passes risk on, to who may take it
+    charging_system.trade(market_maker, trader, 10, 10_000)  # both reduce
+    charging_system.trade(market_maker, trader, 35, 10_000)
+    assert charging_system.size(trader) == 0
+
+
+def test_through_zero_the_new_side_counts(membership, trader, market_maker):
+    """Long 10, then short 11: the requirement is that of 11, and of 10 there is none."""
+    membership.join(market_maker, 10_000)
+    membership.trade(trader, market_maker, 10, 10_000)
+    with reverts("MembershipRequired", account=trader, balance=0, requirement=membership.usd(200)):
+        membership.trade(market_maker, trader, 21, 10_000)
+    membership.trade(market_maker, trader, 20, 10_000)
+    assert membership.size(trader) == -membership.wad(10)
+
+
+def test_a_liquidator_is_asked_for_nothing(charging_system, governor, trader, market_maker, liquidator):
+    """Whoever takes a position over saves the fund a loss; after that it adds nothing without membership."""
+    charging_system.trade(trader, market_maker, 50, 10_000)
+    set_funding(charging_system, governor, **MEMBERSHIP)
+    charging_system.set_price(BTC, 8_200)
+    charging_system.flag(trader)
+    charging_system.liquidate(trader, liquidator)
+    assert charging_system.size(liquidator) > charging_system.wad(13)
+    with reverts("MembershipRequired", account=liquidator, balance=0):
+        charging_system.trade(liquidator, market_maker, "0.001", 8_200)
+
+
+def test_a_withdrawal_is_asked_for_nothing(charging_system, governor, trader, market_maker):
+    """Membership is for new risk; leverage pays for itself."""
+    charging_system.trade(trader, market_maker, 20, 10_000)
+    set_funding(charging_system, governor, **MEMBERSHIP)
+    charging_system.vault.withdraw(charging_system.usd(1_000), trader, [], sender=trader)
 
 
 # ----------------------------------------------------------- stop and the cap
@@ -548,6 +688,9 @@ def test_only_the_clearing_house_is_answered(policy, actors, role):
         ("targetLifetime", HOUR, 30 * DAY),
         ("tierLifetime", DAY, 365 * DAY),
         ("maxStep", 10_000, MILLION),
+        ("memberThreshold", 0, 2**96 - 1),
+        ("memberRatio", 0, 200_000),
+        ("memberStep", 0, 50_000),
     ],
 )
 def test_parameters_have_hard_bounds(policy, governor, name, low, high):
@@ -557,7 +700,7 @@ def test_parameters_have_hard_bounds(policy, governor, name, low, high):
         assert good in tuple(event(receipt, "ParametersSet")["parameters"])
         assert getattr(policy.parameters(), name) == good
     for bad in (low - 1, high + 1):
-        if bad >= 0:
+        if 0 <= bad < 2**96:
             with reverts("ParameterOutOfBounds"):
                 policy.setParameters(values | {name: bad}, sender=governor)
 
@@ -575,12 +718,13 @@ def test_parameters_are_read_as_they_were_set(policy):
         assert (list(found) if name == "tierRates" else found) == value
 
 
-@pytest.mark.parametrize("missing", ["vault", "clearing house", "fund"])
+@pytest.mark.parametrize("missing", ["vault", "clearing house", "fund", "guaranty"])
 def test_wiring_is_complete(charging_system, deployer, missing):
     wiring = {
         "vault": charging_system.vault.address,
         "clearing house": charging_system.clearing_house.address,
         "fund": charging_system.fund.address,
+        "guaranty": charging_system.guaranty.address,
     }
     with reverts("ZeroAddress"):
         deployer.deploy(

@@ -38,6 +38,7 @@ def target_of(system, contract):
         "PriceOracle": system.oracle,
         "Vault": system.vault,
         "InsuranceFund": system.fund,
+        "GuarantyFund": system.guaranty,
         "FundingPolicy": system.policy,
         "JuniorTranche": system.junior,
         "SeniorTranche": system.senior,

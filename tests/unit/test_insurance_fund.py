@@ -77,15 +77,15 @@ def test_wiring(system: FundSystem) -> None:
     assert fund.vault() == fund.clearingHouse() == system.house.address
     assert (fund.junior(), fund.senior()) == (system.junior.address, system.senior.address)
     assert fund.treasury() == system.treasury.address
-    assert fund.policy() == system.house.address
+    assert fund.policy() == fund.guaranty() == system.house.address
     assert tuple(fund.parameters()) == tuple(PARAMETERS.values())
     assert fund.defaultCount() == fund.totalAssets() == 0
     assert fund.capacity() == UINT96
 
 
-@pytest.mark.parametrize("missing", range(1, 8))
+@pytest.mark.parametrize("missing", range(1, 9))
 def test_wiring_has_no_zero_address(project: Any, system: FundSystem, deployer: Any, missing: int) -> None:
-    arguments: list[Any] = [system.authority, *[system.house] * 7, tuple(PARAMETERS.values())]
+    arguments: list[Any] = [system.authority, *[system.house] * 8, tuple(PARAMETERS.values())]
     arguments[missing] = ZERO_ADDRESS
     with reverts("ZeroAddress"):
         deployer.deploy(project.InsuranceFund, *arguments)
@@ -134,6 +134,7 @@ def test_tranche_views_know_two_tranches(system: FundSystem, stranger: Any) -> N
         ("juniorShare", 0, MILLION),
         ("streamDuration", DAY, 90 * DAY),
         ("budgetWindow", HOUR, 30 * DAY),
+        ("memberShare", 0, MILLION),
     ],
 )
 def test_parameters_have_bounds(system: FundSystem, deployer: Any, name: str, low: int, high: int) -> None:
@@ -153,7 +154,7 @@ def test_parameters_have_bounds(system: FundSystem, deployer: Any, name: str, lo
 def test_parameters_are_checked_at_birth(project: Any, system: FundSystem, deployer: Any) -> None:
     wrong = tuple((PARAMETERS | {"budgetWindow": 0}).values())
     with reverts("ParameterOutOfBounds"):
-        deployer.deploy(project.InsuranceFund, system.authority, *[system.house] * 7, wrong)
+        deployer.deploy(project.InsuranceFund, system.authority, *[system.house] * 8, wrong)
 
 
 def test_setting_parameters_keeps_the_default_count(full: FundSystem, deployer: Any, stranger: Any) -> None:
@@ -256,6 +257,7 @@ def test_income_restores_skin_then_streams(deploy: Any, keeper: Any) -> None:
         "premium": system.units(5),
         "treasury": 0,
         "toSkin": system.units(60),
+        "toMembers": 0,
     }
     assert system.layers() == (system.units(60), 0, 0, 0)
     assert system.fund.stream()[0] == 0
@@ -331,6 +333,84 @@ def test_the_average_duration_rounds_up(full: FundSystem, keeper: Any) -> None:
     assert (unvested, end - since) == (2, STREAM - 1), "the average of STREAM - 3 and STREAM"
 
 
+# -------------------------------------------------------------------- members
+
+
+@pytest.mark.parametrize(
+    ("share", "members", "income", "part"),
+    [
+        pytest.param(500_000, 600, 100, 25, id="as much capital, half the rate"),
+        pytest.param(MILLION, 600, 100, 50, id="as much capital, the same rate"),
+        pytest.param(MILLION, 200, 100, 25, id="a quarter of all capital"),
+        pytest.param(250_000, 1_800, 100, 18.75, id="three quarters of it, a quarter of the rate"),
+        pytest.param(0, 600, 100, 0, id="no share"),
+        pytest.param(500_000, 0, 100, 0, id="no members"),
+        pytest.param(500_000, 600, 0, 0, id="no income"),
+    ],
+)
+def test_members_earn_by_their_capital(
+    full: FundSystem, keeper: Any, deployer: Any, share: int, members: float, income: float, part: float
+) -> None:
+    """The fund has 600; what it pays out leaves it, what streams stays."""
+    full.fund.setParameters(tuple((PARAMETERS | {"memberShare": share}).values()), sender=deployer)
+    full.house.setSources(0, full.units(members), False, sender=keeper)
+    held = full.token.balanceOf(full.house)
+    receipt = full.collect(keeper, 0, levies=income)
+    assert event(receipt, "IncomeCollected")["toMembers"] == full.units(part)
+    assert [log["amount"] for log in events(receipt, "Earned")] == [full.units(part)] * (part > 0)
+    assert full.token.balanceOf(full.house) - held == full.units(part)
+    assert full.layers() == tuple(map(full.units, (100, income - part, 200, 300)))
+    assert full.token.balanceOf(full.fund) == full.fund.totalAssets()
+
+
+def test_members_earn_of_what_skin_and_treasury_leave(full: FundSystem, keeper: Any, deployer: Any) -> None:
+    """20 of the fees are the treasury's, 30 fill skin up; of 50, T/(T + 600) of half."""
+    wanted = PARAMETERS | {"skinTarget": full.units(130), "memberShare": 500_000}
+    full.fund.setParameters(tuple(wanted.values()), sender=deployer)
+    full.house.setSources(full.units(100), full.units(100), False, sender=keeper)
+    receipt = full.collect(keeper, fees=100)
+    log = event(receipt, "IncomeCollected")
+    assert (log["treasury"], log["toSkin"]) == (full.units(20), full.units(30))
+    assert log["toMembers"] == full.units(50) * 500_000 * full.units(200) // (MILLION * full.units(800))
+    assert log["toMembers"] == full.units(6.25)
+    assert full.layers() == tuple(map(full.units, (130, 43.75, 200, 300)))
+
+
+def test_the_members_part_rounds_down(full: FundSystem, keeper: Any, deployer: Any) -> None:
+    full.fund.setParameters(tuple((PARAMETERS | {"memberShare": 999_999}).values()), sender=deployer)
+    full.house.setSources(0, full.units(600), False, sender=keeper)
+    full.token.mint(full.house, 2, sender=keeper)
+    full.house.setIncome(0, 2, 0, 0, sender=keeper)
+    assert event(full.fund.collect(sender=keeper), "IncomeCollected")["toMembers"] == 0
+    assert full.fund.totalAssets() == full.units(600) + 2
+
+
+def test_members_of_an_empty_fund_earn_their_share(system: FundSystem, keeper: Any, deployer: Any) -> None:
+    system.fund.setParameters(tuple((PARAMETERS | {"memberShare": 500_000}).values()), sender=deployer)
+    system.house.setSources(0, 1, False, sender=keeper)
+    assert event(system.collect(keeper, 0, levies=10), "IncomeCollected")["toMembers"] == system.units(5)
+    assert system.layers() == (0, system.units(5), 0, 0)
+
+
+def test_all_income_can_be_the_members(system: FundSystem, keeper: Any, deployer: Any) -> None:
+    """At the same rate beside an empty fund: nothing streams, and there is nothing to average."""
+    system.fund.setParameters(tuple((PARAMETERS | {"memberShare": MILLION}).values()), sender=deployer)
+    system.house.setSources(0, 1, False, sender=keeper)
+    assert event(system.collect(keeper, 0, levies=10), "IncomeCollected")["toMembers"] == system.units(10)
+    assert system.layers() == (0, 0, 0, 0)
+    assert system.token.balanceOf(system.fund) == 0
+
+
+def test_collect_returns_the_income_with_the_members_part_taken_off(
+    full: FundSystem, keeper: Any, deployer: Any
+) -> None:
+    full.fund.setParameters(tuple((PARAMETERS | {"memberShare": MILLION}).values()), sender=deployer)
+    full.house.setSources(0, full.units(600), False, sender=keeper)
+    full.token.mint(full.house, full.units(10), sender=keeper)
+    full.house.setIncome(0, full.units(10), 0, 0, sender=keeper)
+    assert full.fund.collect.call(sender=keeper) == full.units(5)
+
+
 # ------------------------------------------------------------------- treasury
 
 
@@ -368,6 +448,7 @@ def test_the_premium_is_wholly_the_funds(full: FundSystem, keeper: Any) -> None:
         "premium": full.units(30),
         "treasury": 0,
         "toSkin": 0,
+        "toMembers": 0,
     }
     assert full.layers()[1] == full.units(30)
 
@@ -491,10 +572,12 @@ class Record(NamedTuple):
     market: int
     time: int
     shortfall: int
+    own: int
     coinsurance: int
     skin: int
     junior: int
     senior: int
+    mutual: int
     unpaid_profit: int
 
     @property
@@ -511,11 +594,11 @@ def record_of(system: FundSystem, id_: int) -> tuple[Record, int]:
 @pytest.mark.parametrize(
     ("shortfall", "profit", "paid", "remainder", "left"),
     [
-        pytest.param(60, 50, (0, 60, 0, 0, 0), 0, (40, 0, 200, 300), id="skin"),
-        pytest.param(150, 50, (0, 100, 50, 0, 0), 0, (0, 0, 150, 300), id="skin and junior"),
-        pytest.param(400, 50, (0, 100, 200, 100, 0), 0, (0, 0, 0, 200), id="skin, junior and senior"),
-        pytest.param(620, 50, (0, 100, 200, 300, 20), 0, (0, 0, 0, 0), id="unpaid profit"),
-        pytest.param(700, 50, (0, 100, 200, 300, 50), 50, (0, 0, 0, 0), id="a remainder"),
+        pytest.param(60, 50, (0, 0, 60, 0, 0, 0, 0), 0, (40, 0, 200, 300), id="skin"),
+        pytest.param(150, 50, (0, 0, 100, 50, 0, 0, 0), 0, (0, 0, 150, 300), id="skin and junior"),
+        pytest.param(400, 50, (0, 0, 100, 200, 100, 0, 0), 0, (0, 0, 0, 200), id="skin, junior and senior"),
+        pytest.param(620, 50, (0, 0, 100, 200, 300, 0, 20), 0, (0, 0, 0, 0), id="unpaid profit"),
+        pytest.param(700, 50, (0, 0, 100, 200, 300, 0, 50), 50, (0, 0, 0, 0), id="a remainder"),
     ],
 )
 def test_resolve_pays_in_order(
@@ -537,9 +620,9 @@ def test_resolve_pays_in_order(
     assert rest == units(remainder)
     assert sum(record.paid) + rest == record.shortfall  # P4
 
-    from_fund = units(sum(paid[1:4]))
+    from_fund = units(sum(paid[2:5]))
     assert event(receipt, "Resolved") == {
-        "fromProfit": units(paid[0] + paid[4]),
+        "fromProfit": units(paid[1] + paid[6]),
         "fromFund": from_fund,
     }
     assert full.token.balanceOf(full.house) - held == from_fund
@@ -556,9 +639,9 @@ def test_resolve_pays_in_order(
 @pytest.mark.parametrize(
     ("coinsurance", "paid"),
     [
-        pytest.param(0, (0, 80, 0, 0, 0), id="0%"),
-        pytest.param(500_000, (40, 40, 0, 0, 0), id="50%"),
-        pytest.param(MILLION, (50, 30, 0, 0, 0), id="100%, more than there is"),
+        pytest.param(0, (0, 0, 80, 0, 0, 0, 0), id="0%"),
+        pytest.param(500_000, (0, 40, 40, 0, 0, 0, 0), id="50%"),
+        pytest.param(MILLION, (0, 50, 30, 0, 0, 0, 0), id="100%, more than there is"),
     ],
 )
 def test_coinsurance(full: FundSystem, stranger: Any, coinsurance: int, paid: tuple[int, ...]) -> None:
@@ -575,7 +658,7 @@ def test_coinsurance_of_all_profit_leaves_no_second_part(full: FundSystem, stran
     full.cover(MILLION, MILLION)
     full.resolve(stranger, 800, 50)
     record, remainder = record_of(full, 1)
-    assert record.paid == tuple(map(full.units, (50, 100, 200, 300, 0)))
+    assert record.paid == tuple(map(full.units, (0, 50, 100, 200, 300, 0, 0)))
     assert remainder == full.units(150)
 
 
@@ -584,9 +667,89 @@ def test_unvested_income_pays_after_skin(full: FundSystem, keeper: Any, stranger
     next_block_at(since + DAY)
     full.resolve(stranger, 130)
     record, _ = record_of(full, 1)
-    assert record.paid == tuple(map(full.units, (0, 130, 0, 0, 0)))
+    assert record.paid == tuple(map(full.units, (0, 0, 130, 0, 0, 0, 0)))
     assert full.layers() == tuple(map(full.units, (0, 30, 206, 304))), "what has vested is the tranches'"
     assert tuple(full.fund.stream()) == (full.units(30), since + DAY, since + STREAM)
+
+
+@pytest.mark.parametrize(
+    ("shortfall", "paid", "remainder", "left"),
+    [
+        pytest.param(40, (40, 0, 0, 0, 0, 0, 0), 0, (100, 0, 200, 300), id="own is enough"),
+        pytest.param(60, (50, 2, 8, 0, 0, 0, 0), 0, (92, 0, 200, 300), id="coinsured: what own leaves"),
+        pytest.param(850, (50, 50, 100, 200, 300, 150, 0), 0, (0, 0, 0, 0), id="the last of the mutual"),
+        pytest.param(900, (50, 50, 100, 200, 300, 150, 0), 50, (0, 0, 0, 0), id="no profit left after it"),
+    ],
+)
+def test_own_comes_first_and_mutual_after_senior(
+    full: FundSystem,
+    stranger: Any,
+    shortfall: int,
+    paid: tuple[int, ...],
+    remainder: int,
+    left: tuple[int, ...],
+) -> None:
+    """A fifth is coinsured, of 50 of unpaid profit; the defaulter has contributed 50, the others 150."""
+    units = full.units
+    full.cover(MILLION, 200_000)
+    full.house.setSources(units(50), units(150), False, sender=stranger)
+    held = full.token.balanceOf(full.house)
+    receipt = full.resolve(stranger, shortfall, 50)
+    record, rest = record_of(full, 1)
+    assert record.paid == tuple(map(units, paid))
+    assert rest == units(remainder)
+    assert sum(record.paid) + rest == record.shortfall == units(shortfall)  # P4
+    assert full.layers() == tuple(map(units, left))
+
+    own, coinsurance, skin, junior, senior, mutual, unpaid = paid
+    assert event(receipt, "Resolved") == {
+        "fromProfit": units(coinsurance + unpaid),
+        "fromFund": units(own + skin + junior + senior + mutual),
+    }
+    assert event(receipt, "Borne") == {
+        "account": stranger.address,
+        "market": BTC,
+        "own": units(own),
+        "mutual": units(mutual),
+    }
+    # The guaranty fund sends its part itself.
+    assert full.token.balanceOf(full.house) - held == units(skin + junior + senior)
+    account, *values = event(receipt, "Defaulted")["record"]
+    assert (to_checksum_address(account), *values) == record
+
+
+def test_mutual_comes_before_the_rest_of_unpaid_profit(full: FundSystem, stranger: Any) -> None:
+    full.house.setSources(0, full.units(150), False, sender=stranger)
+    full.resolve(stranger, 740, 50)
+    assert record_of(full, 1)[0].paid == tuple(map(full.units, (0, 0, 100, 200, 300, 140, 0)))
+    full.resolve(stranger, 70, 50)
+    assert record_of(full, 2)[0].paid == tuple(map(full.units, (0, 0, 0, 0, 0, 10, 50)))
+
+
+def test_the_fund_s_budget_is_not_the_members(full: FundSystem, stranger: Any) -> None:
+    """Own and mutual neither need it nor use it up."""
+    full.cover(100_000)
+    next_window(full)
+    full.house.setSources(full.units(50), full.units(150), False, sender=stranger)
+    full.resolve(stranger, 250)
+    assert record_of(full, 1)[0].paid == tuple(map(full.units, (50, 0, 60, 0, 0, 140, 0)))
+    assert full.fund.available(BTC) == 0
+    assert full.fund.available(ETH) == full.units(540)
+
+
+def test_who_has_contributed_nothing_asks_the_guaranty_fund_for_nothing(
+    full: FundSystem, stranger: Any
+) -> None:
+    full.house.setSources(0, full.units(150), False, sender=stranger)
+    receipt = full.resolve(stranger, 600)
+    assert not events(receipt, "Borne")
+
+
+def test_a_bounty_is_not_the_members(full: FundSystem, stranger: Any) -> None:
+    full.house.setSources(full.units(50), full.units(150), False, sender=stranger)
+    receipt = full.house.payBounty(BTC, full.units(700), sender=stranger)
+    assert event(receipt, "Paid")["amount"] == full.units(600)
+    assert not events(receipt, "Borne")
 
 
 def test_an_empty_fund_resolves(system: FundSystem, stranger: Any) -> None:
@@ -594,7 +757,7 @@ def test_an_empty_fund_resolves(system: FundSystem, stranger: Any) -> None:
     receipt = system.resolve(stranger, 100, 30)
     assert event(receipt, "Resolved") == {"fromProfit": system.units(30), "fromFund": 0}
     record, remainder = record_of(system, 1)
-    assert record.paid == (0, 0, 0, 0, system.units(30))
+    assert record.paid == (0, 0, 0, 0, 0, 0, system.units(30))
     assert remainder == system.units(70)
     assert event(system.house.payBounty(BTC, 5, sender=stranger), "Paid")["amount"] == 0
 
@@ -609,7 +772,7 @@ def test_zero_layers_are_passed_over(system: FundSystem, other_staker: Any, stra
     system.cover(MILLION)
     system.stake(system.senior, other_staker, 50)
     system.resolve(stranger, 20)
-    assert record_of(system, 1)[0].paid == (0, 0, 0, system.units(20), 0)
+    assert record_of(system, 1)[0].paid == (0, 0, 0, 0, system.units(20), 0, 0)
 
 
 def test_the_largest_shortfall_resolves(full: FundSystem, stranger: Any) -> None:
@@ -689,6 +852,251 @@ def test_bounty_stays_within_the_budget(full: FundSystem, stranger: Any) -> None
     receipt = full.house.payBounty(BTC, 1, sender=stranger)
     assert event(receipt, "Paid")["amount"] == 0
     assert not events(receipt, "BountyPaid")
+
+
+# ----------------------------------------------------------------- recoveries
+
+
+def recover(system: FundSystem, payer: Any, tokens: float, id_: int = 1) -> Any:
+    return system.fund.recover(id_, system.fill(payer, system.fund, tokens), sender=payer)
+
+
+def recovery_of(receipt: Any) -> tuple[int, ...]:
+    """To mutual, senior, junior, skin, own."""
+    return tuple(event(receipt, "Recovered")["recovery"])
+
+
+@pytest.fixture
+def owed(full: FundSystem, stranger: Any) -> FundSystem:
+    """Default 1 cost own 50, skin 100, junior 140 (of 200, for the budget), mutual 60 (of 110)."""
+    full.cover(400_000)
+    next_window(full)
+    full.house.setSources(full.units(50), full.units(110), False, sender=stranger)
+    full.resolve(stranger, 350)
+    assert record_of(full, 1)[0].paid == tuple(map(full.units, (50, 0, 100, 140, 0, 60, 0)))
+    assert full.layers() == tuple(map(full.units, (0, 0, 60, 300)))
+    return full
+
+
+@pytest.fixture
+def wiped(full: FundSystem, stranger: Any) -> FundSystem:
+    """Default 1 cost skin 100, junior all of its 200, senior 150 of its 300."""
+    full.resolve(stranger, 450)
+    assert full.layers() == tuple(map(full.units, (0, 0, 0, 150)))
+    return full
+
+
+def test_a_recovery_goes_back_in_the_reverse_order(owed: FundSystem, stranger: Any, keeper: Any) -> None:
+    """In four steps; the defaulter is the last to get anything, and nobody gets more than he bore."""
+    steps = [
+        (30, 30, (30, 0, 0, 0, 0)),
+        (50, 50, (30, 0, 20, 0, 0)),
+        (150, 150, (0, 0, 120, 30, 0)),
+        (1_000, 120, (0, 0, 0, 70, 50)),
+    ]
+    back = 0
+    assert tuple(owed.fund.recovered(1)) == (0, owed.units(350))
+    for offered, paid, parts in steps:
+        amount = owed.fill(keeper, owed.fund, offered)
+        assert owed.fund.recover.call(1, amount, sender=keeper) == owed.units(paid)
+        held = owed.token.balanceOf(keeper), owed.token.balanceOf(owed.house)
+        receipt = owed.fund.recover(1, amount, sender=keeper)
+        log = event(receipt, "Recovered")
+        assert (log["id"], log["payer"]) == (1, keeper.address)
+        assert tuple(log["recovery"]) == tuple(map(owed.units, parts))
+        assert held[0] - owed.token.balanceOf(keeper) == owed.units(paid)
+        to_guaranty = owed.units(parts[0] + parts[4])
+        assert owed.token.balanceOf(owed.house) - held[1] == to_guaranty
+        assert events(receipt, "Restored") == (
+            [
+                {
+                    "account": stranger.address,
+                    "own": owed.units(parts[4]),
+                    "mutual": owed.units(parts[0]),
+                }
+            ]
+            if to_guaranty
+            else []
+        )
+        back += paid
+        assert tuple(owed.fund.recovered(1)) == (owed.units(back), owed.units(350 - back))
+        assert owed.token.balanceOf(owed.fund) == owed.fund.totalAssets()
+    assert owed.layers() == tuple(map(owed.units, (100, 0, 200, 300)))
+    with reverts("NothingToRecover", id=1):
+        owed.fund.recover(1, 1, sender=keeper)
+
+
+def test_all_at_once_is_what_the_steps_are(owed: FundSystem, keeper: Any) -> None:
+    assert recovery_of(recover(owed, keeper, 350)) == tuple(map(owed.units, (60, 0, 140, 100, 50)))
+
+
+def test_a_recovery_leaves_the_record_and_the_budget_as_they_are(owed: FundSystem, keeper: Any) -> None:
+    record, left = owed.fund.defaultRecord(1), owed.fund.marketCover(BTC)[2]
+    recover(owed, keeper, 300)
+    assert owed.fund.defaultRecord(1) == record
+    assert owed.fund.marketCover(BTC)[2] == left == 0
+
+
+def test_each_default_has_its_own_recovery(owed: FundSystem, stranger: Any, keeper: Any) -> None:
+    owed.resolve(stranger, 70, market=ETH)
+    assert record_of(owed, 2)[0].paid == tuple(map(owed.units, (0, 0, 0, 60, 10, 0, 0)))
+    assert recovery_of(recover(owed, keeper, 90, id_=1)) == tuple(map(owed.units, (60, 0, 0, 30, 0)))
+    assert tuple(owed.fund.recovered(1)) == (owed.units(90), owed.units(260))
+    assert tuple(owed.fund.recovered(2)) == (0, owed.units(70))
+
+
+def test_nothing_is_no_recovery(owed: FundSystem, keeper: Any) -> None:
+    with reverts("ZeroAmount"):
+        owed.fund.recover(1, 0, sender=keeper)
+
+
+@pytest.mark.parametrize("unknown", [0, 2])
+def test_an_unknown_default_cannot_be_recovered(owed: FundSystem, keeper: Any, unknown: int) -> None:
+    with reverts("UnknownDefault", id=unknown):
+        owed.fund.recover(unknown, 1, sender=keeper)
+    with ape.reverts(owed.fund.UnknownDefault, id=unknown):
+        owed.fund.recovered(unknown)
+
+
+def test_profit_and_open_interest_have_no_names_any_more(
+    system: FundSystem, stranger: Any, keeper: Any
+) -> None:
+    system.resolve(stranger, 100, 30)
+    assert tuple(system.fund.recovered(1)) == (0, 0)
+    with reverts("NothingToRecover", id=1):
+        system.fund.recover(1, 1, sender=keeper)
+
+
+def test_a_recovery_is_taken_while_an_insolvency_is_known(owed: FundSystem, keeper: Any) -> None:
+    owed.close_gate()
+    recover(owed, keeper, 350)
+    assert owed.fund.totalAssets() == owed.units(600)
+
+
+def test_who_pays_needs_to_have_it(owed: FundSystem, keeper: Any) -> None:
+    with reverts("ERC20InsufficientAllowance", needed=owed.units(350)):
+        owed.fund.recover(1, UINT256, sender=keeper)
+
+
+def test_a_recovery_must_arrive_whole(deploy: Any, deployer: Any, stranger: Any) -> None:
+    system: FundSystem = deploy("FeeToken", 6, 10_000)
+    system.house.setSources(system.units(100), 0, False, sender=deployer)
+    system.resolve(stranger, 100)
+    with reverts("InexactTransfer", expected=system.units(100), received=system.units(99)):
+        recover(system, deployer, 100)
+
+
+def test_a_recovery_cannot_exceed_the_capacity(deploy: Any, deployer: Any, stranger: Any) -> None:
+    """The books are full: S that belongs to layers finds no room, and stays with who offers it."""
+    system: FundSystem = deploy("TestToken", "Dollar", "USD", 18)
+    system.cover(MILLION)
+    system.contribute(deployer, 10)
+    system.resolve(stranger, 10)
+    system.token.mint(deployer, UINT96, sender=deployer)
+    system.token.approve(system.fund, UINT256, sender=deployer)
+    system.fund.contribute(UINT96, sender=deployer)
+    system.token.mint(deployer, 1, sender=deployer)
+    with reverts("CapacityExceeded", amount=1, capacity=0):
+        system.fund.recover(1, 1, sender=deployer)
+
+
+# ---- to whom, when shares are gone
+
+
+def test_what_a_wiped_tranche_bore_goes_to_skin(wiped: FundSystem, keeper: Any) -> None:
+    """Senior, which is still there, gets what it bore, at the price of its shares."""
+    price = wiped.senior.convertToAssets(10**12)
+    assert recovery_of(recover(wiped, keeper, 450)) == tuple(map(wiped.units, (0, 150, 0, 300, 0)))
+    assert wiped.layers() == tuple(map(wiped.units, (300, 0, 0, 300)))
+    assert wiped.senior.convertToAssets(10**12) == pytest.approx(2 * price, abs=1)
+
+
+def test_who_comes_after_a_wipe_out_gets_nothing_of_it(
+    wiped: FundSystem, other_staker: Any, keeper: Any
+) -> None:
+    wiped.stake(wiped.junior, other_staker, 10)
+    recover(wiped, keeper, 450)
+    assert wiped.layers() == tuple(map(wiped.units, (300, 0, 10, 300)))
+
+
+def test_what_a_later_default_wiped_out_goes_to_skin_too(
+    full: FundSystem, stranger: Any, other_staker: Any, keeper: Any
+) -> None:
+    """Default 1 took 50 of junior, default 2 the rest; a third is of those who came then."""
+    full.resolve(stranger, 150)
+    full.resolve(stranger, 150)
+    full.stake(full.junior, other_staker, 40)
+    full.resolve(stranger, 10)
+    for id_, parts in ((1, (0, 0, 0, 150, 0)), (2, (0, 0, 0, 150, 0)), (3, (0, 0, 10, 0, 0))):
+        assert recovery_of(recover(full, keeper, 1_000, id_)) == tuple(map(full.units, parts))
+    assert full.layers() == tuple(map(full.units, (300, 0, 40, 300)))
+
+
+def test_what_a_bounty_wiped_out_between_two_defaults(
+    full: FundSystem, stranger: Any, other_staker: Any, keeper: Any
+) -> None:
+    full.resolve(stranger, 150)
+    assert events(full.house.payBounty(BTC, full.units(150), sender=stranger), "TrancheWiped")
+    full.stake(full.junior, other_staker, 40)
+    full.resolve(stranger, 10)
+    assert recovery_of(recover(full, keeper, 150, id_=1)) == tuple(map(full.units, (0, 0, 0, 150, 0)))
+    assert recovery_of(recover(full, keeper, 10, id_=2)) == tuple(map(full.units, (0, 0, 10, 0, 0)))
+
+
+def test_a_bounty_that_wipes_before_any_default_voids_no_later_one(
+    full: FundSystem, stranger: Any, other_staker: Any, keeper: Any
+) -> None:
+    full.house.payBounty(BTC, full.units(300), sender=stranger)
+    full.stake(full.junior, other_staker, 40)
+    full.resolve(stranger, 10)
+    assert recovery_of(recover(full, keeper, 10)) == tuple(map(full.units, (0, 0, 10, 0, 0)))
+
+
+def test_both_tranches_wiped_leave_all_to_skin(full: FundSystem, stranger: Any, keeper: Any) -> None:
+    full.resolve(stranger, 600)
+    assert recovery_of(recover(full, keeper, 600)) == tuple(map(full.units, (0, 0, 0, 600, 0)))
+    assert full.layers() == tuple(map(full.units, (600, 0, 0, 0)))
+
+
+def test_a_tranche_that_everybody_left_gets_nothing_back(owed: FundSystem, staker: Any, keeper: Any) -> None:
+    owed.junior.requestRedeem(owed.junior.balanceOf(staker), staker, staker, sender=staker)
+    owed.roll(owed.junior)
+    owed.roll(owed.junior)
+    assert owed.fund.shareEpochOf(owed.junior) == 0
+    assert recovery_of(recover(owed, keeper, 200)) == tuple(map(owed.units, (60, 0, 0, 140, 0)))
+    assert owed.layers() == tuple(map(owed.units, (140, 0, 0, 300)))
+
+
+def test_it_goes_to_those_who_hold_the_shares_now(
+    owed: FundSystem, staker: Any, other_staker: Any, keeper: Any
+) -> None:
+    """60 of junior are left; who stakes another 60 has half of the 140 that come back."""
+    owed.stake(owed.junior, other_staker, 60)
+    recover(owed, keeper, 200)
+    for holder in (staker, other_staker):
+        shares = owed.junior.balanceOf(holder)
+        assert owed.junior.convertToAssets(shares) == pytest.approx(owed.units(130), abs=2)
+
+
+def test_what_members_bore_who_were_wiped_out_goes_to_skin(
+    full: FundSystem, stranger: Any, keeper: Any
+) -> None:
+    """Though others have contributed since."""
+    full.house.setSources(0, full.units(50), True, sender=stranger)
+    full.resolve(stranger, 650)
+    full.house.setSources(full.units(10), full.units(70), False, sender=stranger)
+    assert recovery_of(recover(full, keeper, 50)) == tuple(map(full.units, (0, 0, 0, 50, 0)))
+    full.resolve(stranger, 60)
+    assert recovery_of(recover(full, keeper, 60, id_=2)) == tuple(map(full.units, (50, 0, 0, 0, 10)))
+
+
+def test_without_members_it_goes_to_skin_and_the_defaulter_s_own_to_him(
+    owed: FundSystem, stranger: Any, keeper: Any
+) -> None:
+    owed.house.setSources(0, 0, False, sender=stranger)
+    receipt = recover(owed, keeper, 350)
+    assert recovery_of(receipt) == tuple(map(owed.units, (0, 0, 140, 160, 50)))
+    assert event(receipt, "Restored") == {"account": stranger.address, "own": owed.units(50), "mutual": 0}
 
 
 # -------------------------------------------------------------------- budgets

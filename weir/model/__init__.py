@@ -7,6 +7,7 @@ from weir.model.numbers import WAD
 from weir.model.parameters import (
     FundingParameters,
     FundParameters,
+    GuarantyParameters,
     LiquidationParameters,
     MarketParameters,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "Contribution",
     "FundParameters",
     "FundingParameters",
+    "GuarantyParameters",
     "LiquidationParameters",
     "MarketParameters",
     "Order",

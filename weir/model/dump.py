@@ -9,8 +9,8 @@ def dump(world: World) -> dict[str, int]:
     An absent key means 0. Amounts in units of S, sizes and prices 1e-18, times in seconds. Values of claims,
     layers and available budgets are as the views would return them now.
     """
-    everything = {**_vault(world), **_house(world), **_fund(world), **_policy(world), **_tranches(world)}
-    return {key: int(value) for key, value in everything.items() if value}
+    parts = (_vault, _house, _fund, _guaranty, _policy, _tranches)
+    return {key: int(value) for part in parts for key, value in part(world).items() if value}
 
 
 def _vault(world: World) -> dict[str, int]:
@@ -111,13 +111,42 @@ def _fund(world: World) -> dict[str, int]:
             f"{at}.market": record.market,
             f"{at}.time": record.time,
             f"{at}.shortfall": record.shortfall,
+            f"{at}.own": record.own,
             f"{at}.coinsurance": record.coinsurance,
             f"{at}.skin": record.skin,
             f"{at}.junior": record.junior,
             f"{at}.senior": record.senior,
+            f"{at}.mutual": record.mutual,
             f"{at}.unpaidProfit": record.unpaid_profit,
             f"{at}.remainder": record.remainder,
+            f"{at}.recovered": fund.recovered.get(number, 0),
         }
+    return state
+
+
+def _guaranty(world: World) -> dict[str, int]:
+    """Void units are absent."""
+    guaranty = world.guaranty
+    state = {
+        "guaranty.held": world.token.balances["guaranty"],
+        "guaranty.total": guaranty.total,
+        "guaranty.units": guaranty.units,
+        "guaranty.epoch": guaranty.epoch,
+    }
+    for account in world.accounts():
+        state[f"guaranty.owed[{account}]"] = world.owed(account)
+        state[f"guaranty.requirement[{account}]"] = world.requirement(account)
+        if member := guaranty.member(account):
+            at = f"guaranty.member[{account}]"
+            state[f"{at}.balance"] = guaranty.balance(account)
+            state[f"{at}.units"] = member.units
+            state[f"{at}.noticeUnits"] = member.notice_units
+            state[f"{at}.noticeFrom"] = member.notice_from
+    for market, budget in guaranty.budgets.items():
+        at = f"guaranty.budget[{market}]"
+        state[f"{at}.left"] = budget.budget - budget.spent
+        state[f"{at}.window"] = budget.window or 0
+    state |= {f"guaranty.available[{market}]": guaranty.available(market) for market in world.fund.covers}
     return state
 
 

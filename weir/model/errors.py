@@ -144,6 +144,10 @@ class OpenInterestAboveFundCap(Revert):
     """(market, notional, cap)"""
 
 
+class MembershipRequired(Revert):
+    """(account, balance, requirement)"""
+
+
 class TargetStepTooLarge(Revert):
     """(target, min, max)"""
 
@@ -165,6 +169,36 @@ class EvidenceOutOfOrder(Revert):
 
 class PriceUnavailable(Revert):
     """(market)"""
+
+
+# ---- fund
+
+
+class UnknownDefault(Revert):
+    """(id)"""
+
+
+class NothingToRecover(Revert):
+    """(id)"""
+
+
+# ---- guaranty fund
+
+
+class BelowMinimum(Revert):
+    """(balance, minimum)"""
+
+
+class NotAMember(Revert):
+    """(account)"""
+
+
+class NoNotice(Revert):
+    """(account)"""
+
+
+class NotReleasable(Revert):
+    """(account, from, until)"""
 
 
 # ---- tranches

@@ -1,9 +1,11 @@
-"""The insurance fund (SPECIFICATION.md sections 5 and 6): layers, budgets, default records, income."""
+"""The insurance fund (SPECIFICATION.md sections 5 and 6): layers, budgets, defaults, recoveries, income."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from weir.model.environment import Clock
-from weir.model.errors import ZeroAmount
+from weir.model.errors import NothingToRecover, UnknownDefault, ZeroAmount
+from weir.model.guaranty import GuarantyFund
 from weir.model.numbers import MILLION, ceil_div
 from weir.model.parameters import FundParameters
 from weir.model.tranche import Tranche
@@ -24,12 +26,23 @@ class Cover:
 class Room:
     """What each layer could have paid when a default was resolved; kept for P4 and P5 only."""
 
+    own: int
     coinsurance: int
     budget: int
     skin: int
     junior: int
     senior: int
+    mutual: int  # what the members' loss budget allowed
     unpaid_profit: int  # all claims of the market, coinsurance included
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """Whose shares bore a default: the epochs before its loss, each of which a wipe-out ends."""
+
+    junior: int
+    senior: int
+    mutual: int
 
 
 @dataclass(frozen=True)
@@ -40,16 +53,30 @@ class DefaultRecord:
     market: int
     time: int
     shortfall: int
+    own: int
     coinsurance: int
     skin: int
     junior: int
     senior: int
+    mutual: int
     unpaid_profit: int
     room: Room
+    epochs: Epochs
+
+    @property
+    def from_insurance(self) -> int:
+        """What the insurance fund paid."""
+        return self.skin + self.junior + self.senior
+
+    @property
+    def from_guaranty(self) -> int:
+        """What the guaranty fund paid, the defaulter's part and the others'."""
+        return self.own + self.mutual
 
     @property
     def from_fund(self) -> int:
-        return self.skin + self.junior + self.senior
+        """All that was paid in S."""
+        return self.from_insurance + self.from_guaranty
 
     @property
     def from_profit(self) -> int:
@@ -68,12 +95,14 @@ class Fund:
     parameters: FundParameters
     junior: Tranche
     senior: Tranche
+    guaranty: GuarantyFund
     skin: int = 0
     unvested: int = 0
     since: int = 0  # of the last vesting
     remaining: int = 0  # seconds of the stream after it
     covers: dict[int, Cover] = field(default_factory=dict)
     defaults: list[DefaultRecord] = field(default_factory=list)
+    recovered: dict[int, int] = field(default_factory=dict)  # by the id of the default
 
     @property
     def assets(self) -> int:
@@ -107,16 +136,20 @@ class Fund:
         self.junior.assets += junior
         self.senior.assets += senior
 
-    def take_income(self, fees: int, others: int, fund_share: int, gate_open: bool) -> int:
-        """Shares out what came from the vault; returns the treasury's part, which is of fees alone."""
+    def take_income(self, fees: int, others: int, fund_share: int, gate_open: bool) -> tuple[int, int]:
+        """Shares out what came from the vault; returns the treasury's part (of fees alone), the members'."""
         self.vest()
+        assets = self.assets
         treasury = fees - ceil_div(fees * fund_share, MILLION) if gate_open else 0
         income = fees - treasury + others
         to_skin = min(income, max(0, self.parameters.skin_target - self.skin))
         self.skin += to_skin
-        if income > to_skin:
-            self._stream(income - to_skin)
-        return treasury
+        income -= to_skin
+        to_members = self.guaranty.share(income, self.parameters.member_share, assets)
+        self.guaranty.earn(to_members)
+        if income > to_members:
+            self._stream(income - to_members)
+        return treasury, to_members
 
     def _stream(self, income: int) -> None:
         """Income joins what is unvested; the time left is averaged, so dust can't put off what is due."""
@@ -177,28 +210,86 @@ class Fund:
         """Splits a default's shortfall over the layers and records it."""
         self.vest()
         cover = self._open_budget(market)
+        epochs = Epochs(self.junior.share_epoch, self.senior.share_epoch, self.guaranty.epoch)
+        balance = self.guaranty.balance(account)
+        own = self.guaranty.bear_own(account, shortfall)
+        rest = shortfall - own
         room = Room(
-            coinsurance=min(unpaid_profit, shortfall * cover.coinsurance // MILLION),
+            own=balance,
+            coinsurance=min(unpaid_profit, rest * cover.coinsurance // MILLION),
             budget=self.available(market),
             skin=self.skin + self.unvested,
             junior=self.junior.assets,
             senior=self.senior.assets,
+            mutual=self.guaranty.available(market),
             unpaid_profit=unpaid_profit,
         )
-        rest = shortfall - room.coinsurance
+        rest -= room.coinsurance
         skin, junior, senior = self._spend(market, min(rest, room.budget))
         rest -= skin + junior + senior
+        mutual = self.guaranty.bear(market, rest)
+        rest -= mutual
         record = DefaultRecord(
             account=account,
             market=market,
             time=self.clock.time,
             shortfall=shortfall,
+            own=own,
             coinsurance=room.coinsurance,
             skin=skin,
             junior=junior,
             senior=senior,
+            mutual=mutual,
             unpaid_profit=min(rest, unpaid_profit - room.coinsurance),
             room=room,
+            epochs=epochs,
         )
         self.defaults.append(record)
         return record
+
+    # ---- recoveries
+
+    def recover(self, number: int, amount: int) -> tuple[int, int]:
+        """Gives money back to who bore a default (ids from 1), the last layer first, as far as any is open.
+
+        Returns what comes to this fund and what to the guaranty fund.
+        """
+        if not 1 <= number <= len(self.defaults):
+            raise UnknownDefault(number)
+        record, before = self.defaults[number - 1], self.recovered.get(number, 0)
+        paid = min(amount, record.from_fund - before)
+        if paid == 0:
+            raise NothingToRecover(number)
+        self.vest()
+        self.recovered[number] = before + paid
+        layers = (record.mutual, record.senior, record.junior, record.skin, record.own)
+        mutual, senior, junior, skin, own = _slice(layers, before, paid)
+        if not self._restore(self.senior, record.epochs.senior, senior):
+            skin += senior
+        if not self._restore(self.junior, record.epochs.junior, junior):
+            skin += junior
+        if self.guaranty.units and self.guaranty.epoch == record.epochs.mutual:
+            self.guaranty.earn(mutual)
+        else:
+            skin, mutual = skin + mutual, 0
+        self.skin += skin
+        if own:
+            self.guaranty.restore(record.account, own)
+        return paid - mutual - own, mutual + own
+
+    @staticmethod
+    def _restore(tranche: Tranche, share_epoch: int, amount: int) -> bool:
+        """Gives a tranche back what it bore; False when those shares were wiped out, or nobody holds any."""
+        if tranche.supply == 0 or tranche.share_epoch != share_epoch:
+            return False
+        tranche.assets += amount
+        return True
+
+
+def _slice(layers: Sequence[int], start: int, length: int) -> list[int]:
+    """Of layers laid end to end, how much of each lies in the `length` units from `start`."""
+    parts, end = [], start + length
+    for layer in layers:
+        parts.append(max(0, min(layer, end) - max(0, start)))
+        start, end = start - layer, end - layer
+    return parts

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from weir.model.environment import Clock
 from weir.model.errors import (
     EvidenceOutOfOrder,
+    MembershipRequired,
     NewRiskStopped,
     OpenInterestAboveFundCap,
     TargetStepTooLarge,
@@ -17,7 +18,7 @@ from weir.model.errors import (
 )
 from weir.model.fund import Fund
 from weir.model.markets import Market
-from weir.model.numbers import DAY, MILLION, NEW_TIER, WORST_TIER, ceil_div
+from weir.model.numbers import DAY, MILLION, MOST_OBSERVED, NEW_TIER, WORST_TIER, ceil_div
 from weir.model.parameters import FundingParameters
 
 
@@ -74,7 +75,7 @@ class FundingPolicy:
     # ---- target and coverage
 
     def observe(self, market: int, notional: int) -> None:
-        self.observed[market] = notional
+        self.observed[market] = min(notional, MOST_OBSERVED)
 
     def notional_with(self, market: int, notional: int) -> int:
         """All markets' notional as a trade sees it that leaves its own market with `notional`."""
@@ -128,10 +129,28 @@ class FundingPolicy:
         if notional > cap:
             raise OpenInterestAboveFundCap(number, notional, cap)
 
+    # ---- membership
+
+    def requirement(self, account: str, notional: int) -> int:
+        """What an account of this notional must have in the guaranty fund to take new risk."""
+        p = self.parameters
+        ratio = p.member_ratio + self.tier(account) * p.member_step
+        return ceil_div(max(0, notional - p.member_threshold) * ratio, MILLION)
+
+    def _check_membership(self, after: Exposure) -> None:
+        balance = self.fund.guaranty.balance(after.account)
+        requirement = self.requirement(after.account, after.notional)
+        if after.new_risk > 0 and balance < requirement:
+            raise MembershipRequired(after.account, balance, requirement)
+
     # ---- contributions
 
     def contribution(self, number: int, market: Market, after: Exposure) -> Contribution:
-        """What the account pays for the new risk of a trade in the market; no risk, no amount."""
+        """What the account pays for the new risk of a trade in the market; no risk, no amount.
+
+        Refused to an account with new risk that is not member enough for the notional it is left with.
+        """
+        self._check_membership(after)
         tier = self.tier(after.account)
         coverage = self.coverage(self.notional_with(number, market.notional(after.open_interest)))
         scarcity = ceil_div(self.parameters.max_scarcity * self.stress(coverage), MILLION)

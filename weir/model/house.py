@@ -24,7 +24,11 @@ from weir.model.numbers import (
 )
 from weir.model.parameters import LiquidationParameters, MarketParameters
 
-VAULT, FUND = "vault", "fund"  # the fund is an account in the ledger too, for the premiums it earns
+VAULT, FUND, GUARANTY = (
+    "vault",
+    "fund",
+    "guaranty",
+)  # the fund is an account in the ledger too, for the premiums it earns
 
 
 @dataclass
@@ -79,7 +83,8 @@ class Tally:
     to_liquidators: int = 0  # bounties that accounts paid, as received
     fund_bounties: int = 0  # that the fund paid, by whatever market's budget
     to_treasury: int = 0
-    to_fund: int = 0  # of fees and levies
+    to_fund: int = 0  # of fees and levies, less the members' part of all income
+    to_members: int = 0
     premiums: int = 0  # settled as a profit of the fund's own account
     gifts: int = 0  # deposited for the fund's own account
     from_own_account: int = 0  # what the fund has collected of it
@@ -273,7 +278,8 @@ class House:
             missing -= shortfall
             unpaid_profit = self.ledger.markets[number].total_claims
             record = self.fund.resolve(account, number, shortfall, unpaid_profit)
-            self.token.move(FUND, VAULT, record.from_fund)
+            self.token.move(FUND, VAULT, record.from_insurance)
+            self.token.move(GUARANTY, VAULT, record.from_guaranty)
             self.ledger.resolve_debt(account, number, shortfall, record.from_profit, record.from_fund)
             if record.remainder:
                 self._charge_remainder(account, number, record.remainder)

@@ -6,8 +6,11 @@ ONE_A = 10**36  # size multiplier of a fresh side
 FLOOR_A = 10**24  # below it both sides end their epoch
 DUST = 10**9  # open interest (1e-18 of the underlying) that counts as none
 FULL_WRITE_OFF = 10**9  # claims worth less than units / this are written off entirely
+FIRST_UNITS = 10**6  # of the guaranty fund, for each unit of S that comes first
+FULL_LOSS = 10**12  # the guaranty fund with less than units / this is written off entirely
 SHARE_OFFSET = 10**6  # virtual shares of a tranche
 
+MOST_OBSERVED = 2**104 - 1  # units of S: what the funding policy notes of a market at most
 MAX_MARKETS = 64
 MAX_POSITIONS = 8
 MAX_MATURITY = 7 * 86_400  # seconds

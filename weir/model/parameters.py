@@ -31,20 +31,33 @@ class LiquidationParameters:
 
 @dataclass(frozen=True)
 class FundParameters:
-    """skinTarget: units of S. juniorShare: ppm. Durations: seconds."""
+    """skinTarget: units of S. juniorShare, memberShare: ppm. Durations: seconds."""
 
     skin_target: int = 0
     junior_share: int = 700_000
     stream_duration: int = 7 * 86_400
     budget_window: int = 86_400
+    member_share: int = 0
+
+
+@dataclass(frozen=True)
+class GuarantyParameters:
+    """minContribution: units of S. lossShare: ppm. Times: seconds."""
+
+    notice_period: int = 14 * 86_400
+    exit_window: int = 3 * 86_400
+    loss_share: int = 250_000
+    loss_window: int = 86_400
+    min_contribution: int = 1
 
 
 @dataclass(frozen=True)
 class FundingParameters:
-    """Ratios, shares, rates, coverages, steps: ppm (leverage too). Floors: units of S. Lifetimes: seconds.
+    """Ratios, shares, rates, coverages, steps: ppm (leverage too). Lifetimes: seconds.
 
-    Premium rates are a year's, of notional; the other rates are of the notional of new risk. By default
-    traders are charged nothing and nothing is stopped.
+    Floors and the threshold (of notional): units of S. Premium rates are a year's, of notional; the other
+    rates are of the notional of new risk, that of membership of all of it beyond the threshold. By default
+    traders are charged nothing, nothing is stopped, and nobody need be a member.
     """
 
     target_ratio: int = 50_000
@@ -70,3 +83,6 @@ class FundingParameters:
     cap_floor: int = 2**96 - 1
     concentration_floor: int = 0
     max_step: int = 200_000
+    member_threshold: int = 2**96 - 1
+    member_ratio: int = 0
+    member_step: int = 0  # for each tier

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from weir.model.errors import Revert
 from weir.model.fund import DefaultRecord
-from weir.model.house import FUND, VAULT
+from weir.model.guaranty import GuarantyFund
+from weir.model.house import FUND, GUARANTY, VAULT
 from weir.model.numbers import SHARE_OFFSET
 from weir.model.tranche import Tranche
 from weir.model.world import JUNIOR, SENIOR, TREASURY, World
@@ -42,6 +43,7 @@ class Moment:
     fund_bounties: int
     outsiders: Mapping[str, int]  # cash and wallet of those without position and debt
     tranches: Mapping[str, tuple[int, int, int]]  # assets, supply, share epoch
+    guaranty: tuple[int, int, int]  # total, units, epoch
 
     @classmethod
     def of(cls, world: World) -> "Moment":
@@ -56,6 +58,7 @@ class Moment:
                 if not house.positions[account] and account not in debtors
             },
             tranches={t.name: (t.assets, t.supply, t.share_epoch) for t in (fund.junior, fund.senior)},
+            guaranty=(fund.guaranty.total, fund.guaranty.units, fund.guaranty.epoch),
         )
 
 
@@ -65,14 +68,32 @@ class Moment:
 def backing(world: World) -> list[Check]:
     """P1: the S that each contract holds is what its books say (a tranche keeps what claims round off)."""
     ledger, fund = world.ledger, world.fund
-    held = {name: world.token.balances[name] - world.token.donated[name] for name in (VAULT, FUND, *TRANCHES)}
+    guaranty, token = fund.guaranty, world.token
+    holders = (VAULT, FUND, GUARANTY, *TRANCHES)
+    held = {name: token.balances[name] - token.donated[name] for name in holders}
     booked = sum(ledger.cash.values()) + sum(m.pool for m in ledger.markets) + ledger.fees + ledger.levies
-    checks = [Check("P1 vault", held[VAULT] - booked), Check("P1 fund", held[FUND] - fund.assets)]
+    checks = [
+        Check("P1 vault", held[VAULT] - booked),
+        Check("P1 fund", held[FUND] - fund.assets),
+        Check("P1 guaranty", held[GUARANTY] - guaranty.total - guaranty.dust),
+        *_membership(guaranty),
+    ]
     for tranche in (fund.junior, fund.senior):
         owed = sum(_claimable(tranche, batch, shares) for (batch, _), shares in tranche.requests.items())
         rounded = tranche.rounded_off + len(tranche.requests)
         checks.append(Check(f"P1 {tranche.name}", held[tranche.name] - owed, 0, rounded))
     return checks
+
+
+def _membership(guaranty: GuarantyFund) -> list[Check]:
+    """P1 within the guaranty fund: members' units are its units, their balances what it has, rounded down."""
+    units = sum(member.units for member in guaranty.members.values() if member.epoch == guaranty.epoch)
+    balances = sum(guaranty.balance(account) for account in guaranty.members)
+    rounded = max(0, len(guaranty.members) - 1)
+    return [
+        Check("P1 guaranty units", guaranty.units - units),
+        Check("P1 guaranty balances", guaranty.total - balances, 0, rounded),
+    ]
 
 
 def _claimable(tranche: Tranche, number: int, shares: int) -> int:
@@ -122,7 +143,7 @@ def book(world: World, number: int) -> list[Check]:
 def waterfall(record: DefaultRecord) -> list[Check]:
     """P4: the layers and the remainder sum to the shortfall; none pays while an earlier one has room."""
     room, budget = record.room, record.room.budget
-    rooms = [room.coinsurance]
+    rooms = [room.own, room.coinsurance]
     for paid, balance in (
         (record.skin, room.skin),
         (record.junior, room.junior),
@@ -130,17 +151,20 @@ def waterfall(record: DefaultRecord) -> list[Check]:
     ):
         rooms.append(min(balance, budget))
         budget -= paid
-    rooms.append(room.unpaid_profit - record.coinsurance)
-    payments = [record.coinsurance, record.skin, record.junior, record.senior, record.unpaid_profit]
+    rooms += (room.mutual, room.unpaid_profit - record.coinsurance)
+    insured = (record.skin, record.junior, record.senior)
+    payments = [record.own, record.coinsurance, *insured, record.mutual, record.unpaid_profit]
     out_of_order = sum(
         sum(payments[layer + 1 :]) + record.remainder
         for layer, (paid, most) in enumerate(zip(payments, rooms, strict=True))
         if paid < most
     )
+    beyond = sum(max(0, paid - most) for paid, most in zip(payments, rooms, strict=True))
     negative = sum(min(0, amount) for amount in (*payments, record.remainder))
     return [
         Check("P4 sum", record.shortfall - sum(payments) - record.remainder),
         Check("P4 order", out_of_order),
+        Check("P4 room", beyond),
         Check("P4 signs", negative),
     ]
 
@@ -175,6 +199,8 @@ def liveness(world: World) -> Check:
     trial = world.clone()
     for cover in trial.fund.covers.values():
         cover.budget, cover.spent, cover.budget_share = 0, 0, 0
+    guaranty = trial.guaranty
+    guaranty.total, guaranty.units, guaranty.epoch = 0, 0, guaranty.epoch + 1
     everyone = trial.accounts()
     for _ in range(2 * len(everyone)):  # what one can't pay may put others below in turn
         trial.advance(1)
@@ -216,10 +242,14 @@ def _try(call: Callable[[Any], None], argument: Any) -> bool:
 
 
 def share_prices(before: Moment, after: World) -> list[Check]:
-    """P7: cross-multiplied fall of each tranche's share price over a call without a loss; at most 0."""
+    """P7: cross-multiplied fall of each tranche's share price over a call without a loss; at most 0.
+
+    The same of a unit of the guaranty fund, which only layer 7 may lower.
+    """
+    fresh = after.fund.defaults[before.defaults :]
     losses = after.house.tally.fund_bounties - before.fund_bounties
-    losses += sum(record.from_fund for record in after.fund.defaults[before.defaults :])
-    checks = []
+    losses += sum(record.from_insurance for record in fresh)
+    checks = _unit_value(before, after) if not any(record.mutual for record in fresh) else []
     for name, (assets, supply, share_epoch) in before.tranches.items():
         tranche = after.tranche(name)
         if losses or share_epoch != tranche.share_epoch:
@@ -229,22 +259,35 @@ def share_prices(before: Moment, after: World) -> list[Check]:
     return checks
 
 
+def _unit_value(before: Moment, after: World) -> list[Check]:
+    """The fall of a unit's value; an end of the epoch, which needs a loss, is one."""
+    (total, units, epoch), guaranty = before.guaranty, after.guaranty
+    fall = total * guaranty.units - guaranty.total * units
+    return [Check("P7 guaranty", max(0, fall, guaranty.epoch - epoch))]
+
+
 # ---- P8
 
 
 def wealth(world: World, accounts: Iterable[str]) -> int:
-    """What flat accounts own: wallets, cash, and unpaid profit at value less debt."""
-    return sum(world.token.balances[account] + world.ledger.net(account) for account in accounts)
+    """What flat accounts own: wallets, contributions, cash, and unpaid profit at value less debt."""
+    return sum(
+        world.token.balances[account] + world.guaranty_balance(account) + world.ledger.net(account)
+        for account in accounts
+    )
 
 
 def no_free_lunch(before: World, after: World, colluders: Iterable[str], markets: Iterable[int]) -> Check:
     """P8 for accounts alone in `markets`, that traded nowhere else, flat before and flat after.
 
-    Slack: what they gained beyond what the fund paid for those markets; at most 0.
+    Slack: what they gained beyond what the funds paid for those markets, their own contributions apart, and
+    beyond what members earned in that time; at most 0.
     """
     alone, where = list(colluders), set(markets)
     gained = wealth(after, alone) - wealth(before, alone)
-    paid = sum(r.from_fund for r in after.fund.defaults[len(before.fund.defaults) :] if r.market in where)
+    fresh = after.fund.defaults[len(before.fund.defaults) :]
+    paid = sum(record.from_fund - record.own for record in fresh if record.market in where)
+    paid += after.house.tally.to_members - before.house.tally.to_members
     bounties = after.house.tally.fund_bounties - before.house.tally.fund_bounties
     return Check("P8", max(0, gained - paid - bounties))
 
@@ -258,9 +301,9 @@ def orders(world: World) -> Check:
 
 
 def fees(world: World) -> list[Check]:
-    """P10: what accounts paid = what fund, treasury and liquidators received, or is not yet collected."""
+    """P10: what accounts paid = what funds, treasury and liquidators received, or is not yet collected."""
     tally, ledger = world.house.tally, world.ledger
-    received = tally.to_fund + tally.to_treasury + ledger.fees + ledger.levies
+    received = tally.to_fund + tally.to_members + tally.to_treasury + ledger.fees + ledger.levies
     return [
         Check("P10 fees and levies", tally.fees + tally.penalties + tally.contributions - received),
         Check("P10 bounties", tally.bounties - tally.to_liquidators),

@@ -10,12 +10,14 @@ from weir.model.copying import copied
 from weir.model.environment import Clock, Feeds, Token
 from weir.model.fund import Cover, Fund
 from weir.model.funding import Contribution, FundingPolicy
-from weir.model.house import FUND, VAULT
+from weir.model.guaranty import GuarantyFund
+from weir.model.house import FUND, GUARANTY, VAULT
 from weir.model.ledger import Ledger
 from weir.model.numbers import MAX_MATURITY
 from weir.model.parameters import (
     FundingParameters,
     FundParameters,
+    GuarantyParameters,
     LiquidationParameters,
     MarketParameters,
 )
@@ -44,7 +46,7 @@ def _atomic(call: Callable[Concatenate["World", P], R]) -> Callable[Concatenate[
 
 
 class World:
-    """Accounts are strings; `vault`, `fund`, `junior`, `senior` and `treasury` are the protocol's own.
+    """Accounts are strings; `vault`, `fund`, `guaranty`, `junior`, `senior`, `treasury` are the protocol's.
 
     `fund` is also the fund's own account in the ledger.
 
@@ -59,6 +61,7 @@ class World:
         decimals: int = 6,
         fund: FundParameters | None = None,
         funding: FundingParameters | None = None,
+        guaranty: GuarantyParameters | None = None,
         liquidation: LiquidationParameters | None = None,
         epoch_duration: int = 7 * 86_400,
         time: int = 1_600_000_000,
@@ -69,7 +72,8 @@ class World:
         self.token = Token()
         self.ledger = Ledger(self.clock)
         junior, senior = (Tranche(name, epoch_duration, time) for name in (JUNIOR, SENIOR))
-        self.fund = Fund(self.clock, fund or FundParameters(), junior, senior)
+        self.guaranty = GuarantyFund(self.clock, guaranty or GuarantyParameters())
+        self.fund = Fund(self.clock, fund or FundParameters(), junior, senior, self.guaranty)
         self.funding = FundingPolicy(self.clock, self.fund, funding or FundingParameters())
         self.house = ClearingHouse(
             clock=self.clock,
@@ -146,6 +150,11 @@ class World:
     def set_funding_parameters(self, parameters: FundingParameters) -> None:
         """The next refresh of each market charges the hours up to it at the new premium rate."""
         self.funding.parameters = parameters
+
+    @_atomic
+    def set_guaranty_parameters(self, parameters: GuarantyParameters) -> None:
+        """A loss budget already opened in its window stays; notices keep the day they begin."""
+        self.guaranty.parameters = parameters
 
     @_atomic
     def close_market(self, market: int, price: int) -> None:
@@ -231,14 +240,20 @@ class World:
 
     @_atomic
     def collect(self) -> int:
-        """Takes all income from the vault; returns what stays with the fund."""
+        """Takes all income from the vault; returns what is not the treasury's."""
+        return self._collect()
+
+    def _collect(self) -> int:
         tally, share = self.house.tally, self.fund_share()
         fees, levies, own = self.ledger.collect(FUND)
         self.token.move(VAULT, FUND, fees + levies + own)
-        treasury = self.fund.take_income(fees, levies + own, share, self.house.gate_open)
+        gate_open = self.house.gate_open
+        treasury, to_members = self.fund.take_income(fees, levies + own, share, gate_open)
         self.token.move(FUND, TREASURY, treasury)
+        self.token.move(FUND, GUARANTY, to_members)
         tally.to_treasury += treasury
-        tally.to_fund += fees + levies - treasury
+        tally.to_members += to_members
+        tally.to_fund += fees + levies - treasury - to_members
         tally.from_own_account += own
         return fees + levies + own - treasury
 
@@ -246,6 +261,49 @@ class World:
     def contribute(self, payer: str, amount: int) -> None:
         self.fund.contribute(amount)
         self.token.move(payer, FUND, amount)
+
+    @_atomic
+    def recover(self, payer: str, number: int, amount: int) -> int:
+        """Gives back what a default (ids from 1) cost the funds, as far as it is open; returns the sum."""
+        to_fund, to_guaranty = self.fund.recover(number, amount)
+        self.token.move(payer, FUND, to_fund)
+        self.token.move(payer, GUARANTY, to_guaranty)
+        return to_fund + to_guaranty
+
+    # ---- guaranty fund
+
+    @_atomic
+    def join(self, payer: str, account: str, amount: int) -> None:
+        """Adds to the account's contribution; income so far is the others'."""
+        if amount == 0:
+            raise errors.ZeroAmount
+        if not self.house.gate_open:
+            raise errors.GateClosed
+        self._collect()
+        self.token.move(payer, GUARANTY, amount)
+        self.guaranty.join(account, amount)
+
+    @_atomic
+    def request_exit(self, account: str, amount: int) -> None:
+        """Gives notice for a part of the account's contribution; 0 takes it back."""
+        self.guaranty.request_exit(account, amount)
+
+    @_atomic
+    def release(self, account: str) -> int:
+        """Pays the account what it has given notice for, if its margin allows it; returns the amount."""
+        self.guaranty.check_notice(account)
+        if not self.house.gate_open:
+            raise errors.GateClosed
+        self.house.settle([account])
+        health = self.house.health(account)
+        if health.equity < health.initial:
+            raise errors.InitialMarginNotMet(account, health.equity, health.initial)
+        paid = self.guaranty.release(account)
+        rest, requirement = self.guaranty_balance(account), self.requirement(account)
+        if rest < requirement:
+            raise errors.MembershipRequired(account, rest, requirement)
+        self.token.move(GUARANTY, account, paid)
+        return paid
 
     # ---- tranches
 
@@ -358,6 +416,18 @@ class World:
         """The account's risk tier now."""
         return self.funding.tier(account)
 
+    def guaranty_balance(self, account: str) -> int:
+        """The account's contribution to the guaranty fund, after losses and income."""
+        return self.guaranty.balance(account)
+
+    def requirement(self, account: str) -> int:
+        """What the account must have in the guaranty fund for its positions, at the marks last refreshed."""
+        return self.funding.requirement(account, self.house.health(account).notional)
+
+    def owed(self, account: str) -> int:
+        """What the account lacks of its requirement."""
+        return max(0, self.requirement(account) - self.guaranty_balance(account))
+
     def preview_contribution(
         self, account: str, counterparty: str | None, market: int, is_maker: bool, size: int, price: int
     ) -> Contribution:
@@ -368,7 +438,8 @@ class World:
         return self.house.preview_contribution(account, counterparty, market, is_maker, size, price)
 
     def accounts(self) -> list[str]:
-        """Everyone with an entry in the ledger or the house, sorted."""
+        """Everyone with an entry in the ledger, the house or the guaranty fund, sorted."""
         ledger, house = self.ledger, self.house
         named = {account for account, _ in (*ledger.claims, *ledger.debts)}
-        return sorted({*ledger.cash, *house.positions, *house.flags, *house.generations, *named})
+        members = self.guaranty.members
+        return sorted({*ledger.cash, *house.positions, *house.flags, *house.generations, *named, *members})

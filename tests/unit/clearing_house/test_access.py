@@ -9,7 +9,7 @@ from weir.governance import GOVERNOR, GUARDIAN, POSTER, ROLES, selector
 
 CONTRACTS = (
     *("Vault", "ClearingHouse", "InsuranceFund", "FundingPolicy", "PriceOracle"),
-    *("JuniorTranche", "SeniorTranche"),
+    *("JuniorTranche", "SeniorTranche", "GuarantyFund"),
 )
 HOLDERS = {"governor": GOVERNOR, "guardian": GUARDIAN, "poster": POSTER}
 POWERS = [
@@ -26,6 +26,7 @@ def contract_of(system, name):
         "Vault": "vault",
         "ClearingHouse": "clearing_house",
         "InsuranceFund": "fund",
+        "GuarantyFund": "guaranty",
         "FundingPolicy": "policy",
         "PriceOracle": "oracle",
         "JuniorTranche": "junior",

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("opened")
 
 
 def waterfall(shortfall, profit, coinsurance, budget, skin, junior, senior):
-    """What each layer pays, and the remainder."""
+    """What each layer pays, and the remainder, where nobody has joined the guaranty fund."""
     first = min(profit, shortfall * coinsurance // MILLION)
     due = min(shortfall - first, budget)
     layers = []
@@ -22,10 +22,12 @@ def waterfall(shortfall, profit, coinsurance, budget, skin, junior, senior):
     rest = shortfall - first - sum(layers)
     last = min(rest, profit - first)
     return {
+        "own": 0,
         "coinsurance": first,
         "skin": layers[0],
         "junior": layers[1],
         "senior": layers[2],
+        "mutual": 0,
         "unpaidProfit": last,
         "remainder": rest - last,
     }
@@ -33,7 +35,7 @@ def waterfall(shortfall, profit, coinsurance, budget, skin, junior, senior):
 
 def paid(system, **usd):
     """The same by hand, in USD."""
-    names = ("coinsurance", "skin", "junior", "senior", "unpaidProfit", "remainder")
+    names = ("own", "coinsurance", "skin", "junior", "senior", "mutual", "unpaidProfit", "remainder")
     return {name: system.usd(usd.get(name, 0)) for name in names}
 
 
@@ -52,7 +54,8 @@ def assert_backed(system):
     cash = sum(vault.cashOf(account) for account in vault.accounts(0, 100))
     pools = sum(vault.marketLedger(market).pool for market in (BTC, ETH))
     assert system.token.balanceOf(vault) == cash + pools + sum(vault.uncollected())
-    assert system.token.balanceOf(system.fund) == system.fund.totalAssets()
+    for fund in (system.fund, system.guaranty):
+        assert system.token.balanceOf(fund) == fund.totalAssets()
 
 
 # ---- the layers
@@ -137,6 +140,25 @@ def test_each_layer_pays_once_those_before_it_are_exhausted(
     ledger = opened.vault.marketLedger(BTC)
     assert ledger.pool == opened.usd(9_950) + from_fund
     assert ledger.totalClaims == profit - from_profit == ledger.pool
+    assert_backed(opened)
+
+
+def test_the_guaranty_fund_pays_into_the_market_too(opened, trader, market_maker, staker, governor, chain):
+    """A fifth of what its own leaves is coinsured; the budget ends in the skin, the other member bears 59."""
+    opened.join(trader, 100)
+    opened.join(staker, 600)
+    assets = opened.fund.totalAssets()
+    opened.contribute(market_maker, 70_100 - assets / 10**6)
+    opened.fund.setMarketCover(BTC, 10_000, 200_000, sender=governor)
+    receipt = default_at(opened, chain, 8_900, [market_maker])
+    expected = paid(opened, own=100, coinsurance=190, skin=701, mutual=59)
+    record = opened.default_record(1)
+    assert {name: record[name] for name in expected} == expected
+    log = event(receipt, "DebtResolved")
+    assert (log["fromProfit"], log["fromFund"]) == (opened.usd(190), opened.usd(860))
+    assert opened.vault.marketLedger(BTC).pool == opened.usd(9_950 + 860)
+    assert opened.guaranty.balanceOf(trader) == 0
+    assert opened.guaranty.balanceOf(staker) == opened.usd(541)
     assert_backed(opened)
 
 

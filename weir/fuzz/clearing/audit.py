@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from weir.fuzz.clearing.setting import ACCOUNTS, STAKERS
+from weir.fuzz.clearing.views import loss_budget
 from weir.fuzz.subject import ViolationError
 from weir.model import World
+from weir.model.errors import MembershipRequired
 from weir.model.numbers import MILLION, SHARE_OFFSET, ceil_div
 from weir.model.tranche import Tranche
 
@@ -46,6 +48,7 @@ def _views(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
         rules.junior_share,
         rules.stream_duration,
         rules.budget_window,
+        rules.member_share,
     )
     yield "fund.parameters", (), parameters
     yield "house.openInterestNotional", (), house.open_interest_notional()
@@ -64,9 +67,39 @@ def _views(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
                 yield "vault.claimOf", (account, number), (0, 0, 0)
     for account in ACCOUNTS:
         yield "vault.inDebt", (account,), ledger.in_debt(account)
+    for number, record in enumerate(fund.defaults, start=1):
+        back = fund.recovered.get(number, 0)
+        yield "fund.recovered", (number,), (back, record.from_fund - back)
+    yield from _guaranty_views(s)
     yield from _policy_views(s)
     for tranche in (fund.junior, fund.senior):
         yield from _tranche_views(s, tranche)
+
+
+def _guaranty_views(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
+    world, guaranty = s.world, s.world.guaranty
+    p = guaranty.parameters
+    rules = (p.min_contribution, p.notice_period, p.exit_window, p.loss_window, p.loss_share)
+    yield "guaranty.parameters", (), rules
+    yield "guaranty.totalAssets", (), guaranty.total
+    for number in range(len(world.house.markets)):
+        yield "guaranty.lossBudget", (number,), (loss_budget(guaranty, number), s.time // p.loss_window)
+    for account in ACCOUNTS:
+        own, number = guaranty.balance(account), len(account) % len(world.house.markets)
+        yield "guaranty.balanceOf", (account,), own
+        yield "guaranty.requirementOf", (account,), (world.requirement(account), world.owed(account))
+        member = guaranty.member(account)
+        until = member.notice_from + p.exit_window if member and member.notice_from else 0
+        yield "guaranty.member", (account,), (*s.view.member(world, account), until)
+        budget = guaranty.budgets.get(number)
+        if budget is None or budget.window != s.time // p.loss_window:
+            left = (guaranty.total - own) * p.loss_share // MILLION
+        else:
+            left = budget.budget - budget.spent
+        yield "guaranty.sources", (account, number), (own, min(left, guaranty.total - own))
+        for notional in (0, world.funding.parameters.member_threshold, 10**30):
+            required = world.funding.requirement(account, notional)
+            yield "policy.requirementAt", (account, notional), required
 
 
 def _policy_views(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
@@ -116,7 +149,10 @@ def _foreseen(
     if abs(after) <= (abs(before) if before * after > 0 else 0):
         return (0,) * 7
     growth = max(after, 0) - max(before, 0) + max(theirs - size, 0) - max(theirs, 0)
-    c = world.preview_contribution(account, other, number, is_maker, size, price)
+    try:
+        c = world.preview_contribution(account, other, number, is_maker, size, price)
+    except MembershipRequired:
+        return None
     if growth > 0:
         p, notional = policy.parameters, market.notional(market.open_interest + growth)
         cap = max(p.cap_floor, world.fund.assets * p.cap_multiple // MILLION)

@@ -6,7 +6,7 @@ every sequence, on the chain.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from weir.fuzz.clearing.setting import ACCOUNTS, FAMILY, OPERATOR
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GAS_BOUND", "LAYERS", "Oracle"]
 
-LAYERS = ("coinsurance", "skin", "junior", "senior", "unpaid profit", "open interest")
+LAYERS = ("own", "coinsurance", "skin", "junior", "senior", "mutual", "unpaid profit", "open interest")
 
 GAS_BOUND = 2_500_000
 """For closing one account in all markets (P6), in-process gas: far below any block's limit."""
@@ -41,6 +41,7 @@ class Oracle:
         self.fills: dict[Order, int] = {}
         self.cancelled: set[Order] = set()
         self.budgets: dict[int, tuple[int | None, int, int]] = {}  # window, limit, spent
+        self.loss_budgets: dict[int, tuple[int | None, int, int]] = {}
         self.family_had = self._family_money()
         self.family_covered = 0
         self.first_default = 1
@@ -51,7 +52,8 @@ class Oracle:
         world = self.subject.world
         self.moment = Moment.of(world)
         self.first_default = self.moment.defaults + 1
-        self.assets = world.fund.assets
+        self.assets, self.pooled = world.fund.assets, world.guaranty.total
+        self.earned, self.recovered = world.house.tally.to_members, sum(world.fund.recovered.values())
         self.marks = _Marks.of(world)
 
     def after(self, step: Step, refused: str | None) -> None:
@@ -68,8 +70,7 @@ class Oracle:
         fresh = world.fund.defaults[self.moment.defaults :]
         bounties = world.house.tally.fund_bounties - self.moment.fund_bounties
         self._check_budgets(fresh)
-        if fresh or bounties:
-            self._cover_family(step, fresh, bounties)
+        self._cover_family(step, fresh, bounties)
         self._check_family()
         self._observe(step, fresh)
 
@@ -110,28 +111,42 @@ class Oracle:
     # ---- budgets, and P8
 
     def _check_budgets(self, fresh: list[DefaultRecord]) -> None:
-        """What the fund pays for a market in a window is at most the share of what it held at first."""
+        """What a fund pays for a market in a window is at most the share of what it held at first."""
         world = self.subject.world
+        for number, budget in world.guaranty.budgets.items():
+            opened, limit, spent = self.loss_budgets.get(number, (None, 0, 0))
+            if budget.window != opened:
+                limit, spent = self.pooled * world.guaranty.parameters.loss_share // MILLION, 0
+            spent += sum(record.mutual for record in fresh if record.market == number)
+            self.loss_budgets[number] = budget.window, limit, spent
+            if spent > limit:
+                raise ViolationError("budget", f"market {number}: members paid {spent} of {limit}")
         for number, cover in world.fund.covers.items():
             if cover.window is None:
                 continue
             opened, limit, spent = self.budgets.get(number, (None, 0, 0))
             if cover.window != opened:
                 limit, spent = self.assets * cover.budget_share // MILLION, 0
-            spent += sum(record.from_fund for record in fresh if record.market == number)
+            spent += sum(record.from_insurance for record in fresh if record.market == number)
             self.budgets[number] = cover.window, limit, spent
             if spent > limit:
                 raise ViolationError("budget", f"market {number}: {spent} paid of {limit}")
 
     def _family_money(self) -> int:
-        """What the family could ever carry away: wallets, cash, and the pool of its own market."""
+        """What the family could ever carry away: wallets, cash, contributions, the pool of its own market."""
         world = self.subject.world
         pool = world.ledger.markets[self.subject.setting.thin].pool
-        return pool + sum(world.token.balances[name] + world.ledger.cash[name] for name in FAMILY)
+        return pool + sum(
+            world.token.balances[name] + world.ledger.cash[name] + world.guaranty_balance(name)
+            for name in FAMILY
+        )
 
     def _cover_family(self, step: Step, fresh: list[DefaultRecord], bounties: int) -> None:
-        thin = self.subject.setting.thin
-        self.family_covered += sum(record.from_fund for record in fresh if record.market == thin)
+        world, thin = self.subject.world, self.subject.setting.thin
+        self.family_covered += sum(record.from_fund - record.own for record in fresh if record.market == thin)
+        # As members it may earn, and get back what others recover.
+        self.family_covered += world.house.tally.to_members - self.earned
+        self.family_covered += sum(world.fund.recovered.values()) - self.recovered
         if step.call == "liquidate" and step.arguments[0] in FAMILY:
             self.family_covered += bounties
 
@@ -182,6 +197,8 @@ class Oracle:
         world = subject.world
         for number, cover in world.fund.covers.items():
             self._expect(Step("governor", "set_cover", (number, 0, cover.coinsurance), 0, 0))
+        nothing = replace(world.guaranty.parameters, loss_share=0)
+        self._expect(Step("governor", "set_guaranty", (nothing,), 0, 0))
         self._pass(subject.world.fund.parameters.budget_window)
 
     def _pass(self, seconds: int) -> None:
@@ -251,15 +268,21 @@ class Oracle:
         seen["contribution paid"] += marks.contributions > last.contributions
         seen["premium earned"] += marks.premiums > last.premiums
         seen["target raised by a post"] += marks.raised and not last.raised
+        seen["guaranty fund wiped out"] += marks.guaranty_epoch > last.guaranty_epoch
+        seen["members earned"] += marks.to_members > last.to_members
+        seen["recovered"] += marks.recovered > last.recovered
+        seen["members released"] += step.call == "release"
 
 
 def _observe_default(record: DefaultRecord, seen: dict[str, int]) -> None:
     room = record.room
     paid = (
+        (record.own, room.own),
         (record.coinsurance, room.coinsurance),
         (record.skin, room.skin),
         (record.junior, room.junior),
         (record.senior, room.senior),
+        (record.mutual, room.mutual),
         (record.unpaid_profit, room.unpaid_profit - record.coinsurance),
         (record.remainder, 0),
     )
@@ -284,6 +307,9 @@ class _Marks:
     contributions: int
     premiums: int
     raised: bool  # the target is above the formula's
+    guaranty_epoch: int
+    to_members: int
+    recovered: int
 
     @classmethod
     def of(cls, world: World) -> _Marks:
@@ -306,4 +332,7 @@ class _Marks:
             contributions=house.tally.contributions,
             premiums=house.tally.premiums,
             raised=world.target() > world.funding.formula(house.open_interest_notional()),
+            guaranty_epoch=world.guaranty.epoch,
+            to_members=house.tally.to_members,
+            recovered=sum(fund.recovered.values()),
         )

@@ -9,6 +9,7 @@ from weir.deployment import (
     FundingParameters,
     FundParameters,
     GovernanceParameters,
+    GuarantyParameters,
     LiquidationParameters,
     MarketParameters,
     Parameters,
@@ -16,6 +17,7 @@ from weir.deployment import (
 )
 from weir.model import FundingParameters as ModelFunding
 from weir.model import FundParameters as ModelFund
+from weir.model import GuarantyParameters as ModelGuaranty
 from weir.model import LiquidationParameters as ModelLiquidation
 from weir.model import MarketParameters as ModelMarket
 
@@ -30,6 +32,7 @@ __all__ = [
     "Setting",
     "model_fund",
     "model_funding",
+    "model_guaranty",
     "model_liquidation",
     "model_market",
 ]
@@ -53,6 +56,8 @@ FREE = FundingParameters(
     max_leverage=0,
     tier_rates=(0, 0, 0, 0, 0),
     cap_floor=Decimal(10**9),
+    member_ratio=0,
+    member_step=0,
 )
 """What a sequence starts with, and most change: a policy that asks nothing of traders."""
 
@@ -91,7 +96,12 @@ class Setting:
             liquidation=LiquidationParameters(
                 min_notional=Decimal(10) ** -min(self.decimals, 6), close_band=200_000
             ),
-            fund=FundParameters(skin_target=Decimal(1_000), junior_share=700_000, epoch_duration=86_400),
+            fund=FundParameters(
+                skin_target=Decimal(1_000), junior_share=700_000, epoch_duration=86_400, member_share=0
+            ),
+            guaranty=GuarantyParameters(
+                min_contribution=Decimal(1), notice_period=86_400, exit_window=86_400
+            ),
             funding=FREE,
             governance=GovernanceParameters(delay=0),
             token_decimals=self.decimals,
@@ -148,6 +158,18 @@ def model_fund(fund: FundParameters, decimals: int) -> ModelFund:
         junior_share=fund.junior_share,
         stream_duration=fund.stream_duration,
         budget_window=fund.budget_window,
+        member_share=fund.member_share,
+    )
+
+
+def model_guaranty(guaranty: GuarantyParameters, decimals: int) -> ModelGuaranty:
+    """The same parameters for the reference model."""
+    return ModelGuaranty(
+        notice_period=guaranty.notice_period,
+        exit_window=guaranty.exit_window,
+        loss_share=guaranty.loss_share,
+        loss_window=guaranty.loss_window,
+        min_contribution=to_units(guaranty.min_contribution, decimals),
     )
 
 
@@ -177,4 +199,7 @@ def model_funding(funding: FundingParameters, decimals: int) -> ModelFunding:
         cap_floor=to_units(funding.cap_floor, decimals),
         concentration_floor=to_units(funding.concentration_floor, decimals),
         max_step=funding.max_step,
+        member_threshold=to_units(funding.member_threshold, decimals),
+        member_ratio=funding.member_ratio,
+        member_step=funding.member_step,
     )

@@ -22,6 +22,7 @@ from weir.fuzz.clearing.setting import (
     Setting,
     model_fund,
     model_funding,
+    model_guaranty,
     model_liquidation,
     model_market,
 )
@@ -34,6 +35,7 @@ from weir.fuzz.subject import ImpossibleStepError, Plan, Subject, ViolationError
 from weir.model import (
     FundingParameters,
     FundParameters,
+    GuarantyParameters,
     LiquidationParameters,
     MarketParameters,
     Order,
@@ -50,7 +52,15 @@ _BLOCK = 1_000
 
 SURROUNDINGS = frozenset({"answer", "donate", "sequence", "set_sequencer", "turn"})
 GOVERNANCE = frozenset(
-    {"set_market", "set_cover", "set_maturity", "set_liquidation", "set_fund", "set_funding"}
+    {
+        "set_cover",
+        "set_fund",
+        "set_funding",
+        "set_guaranty",
+        "set_liquidation",
+        "set_market",
+        "set_maturity",
+    }
 )
 REENTRANT = ("settle", "refresh", "flag", "collect", "roll", "deleverage")
 """Calls that the token makes in the middle of a transfer; anyone may make them."""
@@ -61,6 +71,7 @@ _TRADE = frozenset(
         "InitialMarginNotMet",
         "InsufficientCash",
         "MarketNotOpen",
+        "MembershipRequired",
         "NewRiskIsPaused",
         "NewRiskStopped",
         "OpenInterestAboveCap",
@@ -83,6 +94,8 @@ BOTH_TRUE = (
     frozenset({"AccountNotFlagged", "SelfTrade", "AccountFlagged", "PriceUnavailable"}),
     frozenset({"NothingToLiquidate", "NotLiquidatable"}),
     frozenset({"GateClosed", "EpochNotOver"}),
+    frozenset({"GateClosed", "NoNotice", "NotReleasable", "ZeroAmount"}),
+    frozenset({"BelowMinimum", "MembershipRequired"}),
     frozenset({"PriceOutsideBand", "ClosePriceOutOfBand"}),
 )
 """Reasons to refuse that can hold at once, or are one: which is named first is nobody's rule."""
@@ -91,10 +104,11 @@ Difference: TypeAlias = tuple[str, int, int]
 
 _WIDTHS: dict[str, Callable[[World], bool]] = {
     "Overflow": lambda world: _most(world) >= 2**111,
-    "CapacityExceeded": lambda world: world.fund.assets > MAX_ASSETS,
+    "CapacityExceeded": lambda world: max(world.fund.assets, world.guaranty.total) > MAX_ASSETS,
     "SupplyCapExceeded": lambda world: (
         max(t.supply for t in (world.fund.junior, world.fund.senior)) > MAX_SUPPLY
     ),
+    "SafeCastOverflowedUintDowncast": lambda world: world.funding.anchor >= 2**96,
 }
 """Refusals for the sake of storage, and whether a world would be beyond it."""
 
@@ -148,7 +162,14 @@ class Clearing(Subject):
 
     known: Mapping[str, type] = {
         kind.__name__: kind
-        for kind in (Order, MarketParameters, LiquidationParameters, FundParameters, FundingParameters)
+        for kind in (
+            Order,
+            MarketParameters,
+            LiquidationParameters,
+            FundParameters,
+            FundingParameters,
+            GuarantyParameters,
+        )
     }
 
     def __init__(
@@ -182,6 +203,7 @@ class Clearing(Subject):
             decimals=decimals,
             fund=model_fund(parameters.fund, decimals),
             funding=model_funding(parameters.funding, decimals),
+            guaranty=model_guaranty(parameters.guaranty, decimals),
             liquidation=model_liquidation(parameters.liquidation, decimals),
             epoch_duration=parameters.fund.epoch_duration,
         )
@@ -469,6 +491,9 @@ _MODEL: dict[str, Callable[[Step], tuple[str, Sequence[Any]]]] = {
     "cancel_all": _by_sender("cancel_all"),
     "liquidate": _by_sender("liquidate"),
     "contribute": _by_sender("contribute"),
+    "recover": _by_sender("recover"),
+    "join": _by_sender("join"),
+    "request_exit": _by_sender("request_exit"),
     "stake": _in_tranche("stake"),
     "mint": _in_tranche("mint"),
     "request_redeem": _in_tranche("request_redeem"),
@@ -485,6 +510,7 @@ _MODEL: dict[str, Callable[[Step], tuple[str, Sequence[Any]]]] = {
     "set_liquidation": lambda step: ("set_liquidation_parameters", step.arguments),
     "set_fund": lambda step: ("set_fund_parameters", step.arguments),
     "set_funding": lambda step: ("set_funding_parameters", step.arguments),
+    "set_guaranty": lambda step: ("set_guaranty_parameters", step.arguments),
 }
 """How a step is called on the model, where not by its own name and arguments."""
 

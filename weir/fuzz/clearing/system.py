@@ -27,13 +27,19 @@ from weir.deployment import deploy
 from weir.fuzz.clearing.setting import ACCOUNTS, OPERATOR, STAKERS, Setting
 from weir.fuzz.evm import creation_code
 from weir.fuzz.steps import Step
-from weir.model import FundingParameters, FundParameters, LiquidationParameters, MarketParameters, Order
+from weir.model import (
+    FundingParameters,
+    FundParameters,
+    GuarantyParameters,
+    LiquidationParameters,
+    MarketParameters,
+    Order,
+)
 from weir.node import CHAIN_ID
 
 __all__ = ["MINTED", "System", "Transaction", "key_of"]
 
 MINTED = 10**12  # dollars that everyone starts with
-HOLDERS = ("vault", "fund", "junior", "senior")
 TOKEN_MODES = ("honest", "keeps fee", "answers false", "reverts", "calls back")
 _HASHES = b"\1" * 32, b"\2" * 32  # of inputs and outputs; nothing depends on them
 FEED_MODES = ("live", "reverting", "unset")
@@ -102,6 +108,7 @@ class System:
         self.holders = {
             "vault": self.weir.vault.address,
             "fund": self.weir.fund.address,
+            "guaranty": self.weir.guaranty.address,
             "junior": self.weir.junior.address,
             "senior": self.weir.senior.address,
         }
@@ -136,6 +143,7 @@ class System:
             "house": ("ClearingHouse", weir.clearing_house.address),
             "fund": ("InsuranceFund", weir.fund.address),
             "policy": ("FundingPolicy", weir.policy.address),
+            "guaranty": ("GuarantyFund", weir.guaranty.address),
             "junior": ("Tranche", weir.junior.address),
             "senior": ("Tranche", weir.senior.address),
             "token": ("FuzzToken", self.token),
@@ -246,6 +254,18 @@ class System:
 
     def _contribute(self, by: LocalAccount, amount: int) -> Any:
         return self._call("fund.contribute", by, amount)
+
+    def _recover(self, by: LocalAccount, number: int, amount: int) -> Any:
+        return self._call("fund.recover", by, number, amount)
+
+    def _join(self, by: LocalAccount, account: str, amount: int) -> Any:
+        return self._call("guaranty.join", by, self.addresses[account], amount)
+
+    def _request_exit(self, by: LocalAccount, amount: int) -> Any:
+        return self._call("guaranty.requestExit", by, amount)
+
+    def _release(self, by: LocalAccount, account: str) -> Any:
+        return self._call("guaranty.release", by, self.addresses[account])
 
     def _stake(self, by: LocalAccount, tranche: str, assets: int) -> Any:
         return self._call(f"{tranche}.deposit", by, assets, by.address)
@@ -361,6 +381,9 @@ class System:
             p.cap_floor,
             p.concentration_floor,
             p.max_step,
+            p.member_threshold,
+            p.member_ratio,
+            p.member_step,
         )
         return self._call("policy.setParameters", by, struct)
 
@@ -376,8 +399,19 @@ class System:
             p.junior_share,
             p.stream_duration,
             p.budget_window,
+            p.member_share,
         )
         return self._call("fund.setParameters", by, struct)
+
+    def _set_guaranty(self, by: LocalAccount, p: GuarantyParameters) -> Any:
+        struct = (
+            p.min_contribution,
+            p.notice_period,
+            p.exit_window,
+            p.loss_window,
+            p.loss_share,
+        )
+        return self._call("guaranty.setParameters", by, struct)
 
     def _set_epoch_duration(self, by: LocalAccount, tranche: str, duration: int) -> Any:
         return self._call(f"{tranche}.setEpochDuration", by, duration)

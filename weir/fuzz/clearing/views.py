@@ -14,11 +14,13 @@ from typing import TypeAlias
 from weir.fuzz.clearing.setting import ACCOUNTS, STAKERS
 from weir.model import World
 from weir.model.fund import DefaultRecord
+from weir.model.guaranty import GuarantyFund
 from weir.model.house import FUND
 from weir.model.markets import Side
+from weir.model.numbers import MILLION
 from weir.model.tranche import Batch, Tranche
 
-__all__ = ["ModelView"]
+__all__ = ["ModelView", "loss_budget"]
 
 Section: TypeAlias = tuple[int, ...]
 
@@ -46,6 +48,10 @@ _TOTALS = [
     "policy.postedAt",
     "policy.fresh",
     "fund.cash",
+    "guaranty.held",
+    "guaranty.total",
+    "guaranty.units",
+    "guaranty.epoch",
 ]
 _SIDE = ["multiplier", "epoch", "positions", "base", "finalIndex"]
 _MARKET = [
@@ -71,6 +77,7 @@ _MARKET = [
     "observed",
     "fund.claims.units",
     "fund.claims.maturesAt",
+    "lossBudget",
 ]
 _ACCOUNT = [
     "wallet",
@@ -82,6 +89,9 @@ _ACCOUNT = [
     "debtMarkets",
     "tier",
     "tier.postedAt",
+    "contributed",
+    "noticed",
+    "noticed.from",
 ]
 _ACCOUNT_MARKET = [
     "debt",
@@ -93,17 +103,19 @@ _ACCOUNT_MARKET = [
     "isShort",
     "index",
 ]
-_HEALTH = ["equity", "initialMargin", "maintenanceMargin", "notional", "net"]
+_HEALTH = ["equity", "initialMargin", "maintenanceMargin", "notional", "net", "requirement"]
 _TRANCHE = ["held", "assets", "totalSupply", "shareEpoch", "currentBatch", "lastRollAt"]
 _DEFAULT = [
     "account",
     "market",
     "time",
     "shortfall",
+    "own",
     "coinsurance",
     "skin",
     "junior",
     "senior",
+    "mutual",
     "unpaidProfit",
     "remainder",
 ]
@@ -111,6 +123,14 @@ _DEFAULT = [
 _WORD = 2**256
 _NO_POSITION = (0, 0, 0, 0, 0)
 _NO_BATCH = Batch()
+
+
+def loss_budget(guaranty: GuarantyFund, number: int) -> int:
+    """What the members may still pay for the market in this window, but for what they have."""
+    p, budget = guaranty.parameters, guaranty.budgets.get(number)
+    if budget is None or budget.window != guaranty.clock.time // p.loss_window:
+        return guaranty.total * p.loss_share // MILLION
+    return budget.budget - budget.spent
 
 
 class ModelView:
@@ -163,7 +183,7 @@ class ModelView:
     @staticmethod
     def _totals(world: World) -> Section:
         held, house, fund, ledger = world.token.balances, world.house, world.fund, world.ledger
-        policy = world.funding
+        policy, guaranty = world.funding, world.guaranty
         junior, senior = fund.vestable()
         return (
             held["vault"],
@@ -187,6 +207,10 @@ class ModelView:
             policy.posted_at or 0,
             int(policy.target_is_fresh()),
             ledger.cash[FUND],
+            held["guaranty"],
+            guaranty.total,
+            guaranty.units,
+            guaranty.epoch,
         )
 
     @staticmethod
@@ -216,6 +240,7 @@ class ModelView:
             world.fund.available(number),
             world.observed(number),
             *self._claim(world, FUND, number),
+            loss_budget(world.guaranty, number),
         )
 
     @staticmethod
@@ -231,12 +256,22 @@ class ModelView:
         fresh = record is not None and world.clock.time < record.time + policy.parameters.tier_lifetime
         return policy.tier(account), record.time if record and fresh else 0
 
+    @staticmethod
+    def member(world: World, account: str) -> Section:
+        """Balance, the part of it under notice, and when that may first be released."""
+        guaranty = world.guaranty
+        member = guaranty.member(account)
+        if member is None:
+            return 0, 0, 0
+        noticed = min(member.notice_units, member.units) * guaranty.total // guaranty.units
+        return guaranty.balance(account), noticed, member.notice_from
+
     def _account(self, world: World, account: str) -> Section:
         house, ledger = world.house, world.ledger
         flag, records = house.flags.get(account), house.positions[account]
         if not records and flag is None and account not in self._entered:
             money = self._minted + world.token.balances[account], ledger.cash[account]
-            rest = (*self._tier(world, account), *self._empty)
+            rest = (*self._tier(world, account), *self.member(world, account), *self._empty)
             return *money, 0, 0, house.generations[account], 0, 0, *rest
         debts, by_market = 0, []
         for number in self._markets:
@@ -258,6 +293,7 @@ class ModelView:
             sum(1 << number for number in records),
             debts,
             *self._tier(world, account),
+            *self.member(world, account),
             *by_market,
         )
 
@@ -270,6 +306,7 @@ class ModelView:
             health.maintenance,
             health.notional,
             world.ledger.net(account) % _WORD,
+            world.requirement(account),
         )
 
     def _tranche(self, world: World, tranche: Tranche) -> Section:
@@ -307,10 +344,12 @@ class ModelView:
             record.market,
             record.time,
             record.shortfall,
+            record.own,
             record.coinsurance,
             record.skin,
             record.junior,
             record.senior,
+            record.mutual,
             record.unpaid_profit,
             record.remainder,
         )

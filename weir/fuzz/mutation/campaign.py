@@ -45,6 +45,9 @@ SCOPE: tuple[str, ...] = (
     "contracts/libraries/SideMath.sol",
     "contracts/libraries/Waterfall.sol",
     "contracts/InsuranceFund.sol",
+    "contracts/GuarantyFund.sol",
+    "contracts/fund/Balances.sol",
+    "contracts/fund/Defaults.sol",
     "contracts/Tranche.sol",
     "contracts/EpochShares.sol",
 )

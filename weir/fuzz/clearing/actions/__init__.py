@@ -1,6 +1,14 @@
 """Everything that an actor may set about in a campaign, honest or not, with how often."""
 
-from weir.fuzz.clearing.actions import attackers, edges, honest, keepers, surroundings, trespassers
+from weir.fuzz.clearing.actions import (
+    attackers,
+    edges,
+    honest,
+    keepers,
+    members,
+    surroundings,
+    trespassers,
+)
 from weir.fuzz.clearing.actions.opening import open_plan
 from weir.fuzz.subject import Action
 
@@ -19,6 +27,12 @@ ALL = (
     Action("move shares", 1, honest.transfer_shares),
     Action("contribute", 1, honest.contribute),
     Action("cancel", 1, honest.cancel),
+    # members of the guaranty fund
+    Action("join", 3, members.join),
+    Action("give notice", 2, members.give_notice),
+    Action("release", 3, members.release),
+    Action("members run", 1, members.run),
+    Action("recover", 3, members.recover),
     # keepers
     Action("flag", 10, keepers.flag),
     Action("liquidate", 8, keepers.liquidate),

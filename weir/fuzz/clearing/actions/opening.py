@@ -9,7 +9,13 @@ from weir.fuzz.clearing.setting import FAMILY, LIQUIDATORS, STAKERS, TRADERS
 from weir.fuzz.draw import Draw
 from weir.fuzz.steps import Step
 from weir.fuzz.subject import Plan
-from weir.model import FundingParameters, FundParameters, LiquidationParameters, MarketParameters
+from weir.model import (
+    FundingParameters,
+    FundParameters,
+    GuarantyParameters,
+    LiquidationParameters,
+    MarketParameters,
+)
 
 if TYPE_CHECKING:
     from weir.fuzz.clearing.subject import Clearing
@@ -17,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "fund_parameters",
     "funding_parameters",
+    "guaranty_parameters",
     "liquidation_parameters",
     "market_parameters",
     "open_plan",
@@ -40,6 +47,8 @@ def open_plan(s: Clearing, draw: Draw) -> Plan:
         yield _govern("set_fund", fund_parameters(s, draw))
     if draw.chance(70):
         yield _govern("set_funding", funding_parameters(s, draw))
+    if draw.chance(70):
+        yield _govern("set_guaranty", guaranty_parameters(s, draw))
 
     for name in (*TRADERS, *FAMILY):
         if draw.chance(90):
@@ -52,6 +61,9 @@ def open_plan(s: Clearing, draw: Draw) -> Plan:
             if draw.chance(85):
                 amount = dollars(s, draw.magnitude(10, 50_000))
                 yield Step(draw.choice(STAKERS), "stake", (tranche, amount))
+    for name in (*TRADERS, *FAMILY):
+        if draw.chance(40):
+            yield Step(name, "join", (name, dollars(s, draw.magnitude(1, 20_000))), 0, 0)
 
 
 def _govern(call: str, *arguments: object) -> Step:
@@ -95,6 +107,17 @@ def fund_parameters(s: Clearing, draw: Draw) -> FundParameters:
         junior_share=draw.choice((0, 600_000, 1_000_000)),
         stream_duration=draw.choice((DAY, 7 * DAY, 90 * DAY)),
         budget_window=draw.choice((HOUR, DAY, 30 * DAY)),
+        member_share=draw.choice((0, 500_000, 1_000_000)),
+    )
+
+
+def guaranty_parameters(s: Clearing, draw: Draw) -> GuarantyParameters:
+    return GuarantyParameters(
+        notice_period=draw.choice((DAY, DAY, 14 * DAY)),
+        exit_window=draw.choice((DAY, 30 * DAY)),
+        loss_share=draw.choice((0, 250_000, 1_000_000, 1_000_000)),
+        loss_window=draw.choice((HOUR, DAY, 30 * DAY)),
+        min_contribution=max(1, draw.choice((1, dollars(s, 1), dollars(s, 100)))),
     )
 
 
@@ -130,6 +153,9 @@ def funding_parameters(s: Clearing, draw: Draw) -> FundingParameters:
         cap_floor=dollars(s, draw.choice((0, 100_000, 10**9, 10**9, 10**9))),
         concentration_floor=dollars(s, draw.choice((0, 1_000, 10**6))),
         max_step=draw.choice((10_000, 250_000, MILLION)),
+        member_threshold=dollars(s, draw.choice((0, 10_000, 1_000_000, 10**9, 10**9))),
+        member_ratio=draw.choice((0, 1, 5_000, 200_000)),
+        member_step=draw.choice((0, 2_500, 50_000)),
     )
 
 

@@ -10,6 +10,7 @@ from weir.fuzz.clearing.actions.opening import (
     cover,
     fund_parameters,
     funding_parameters,
+    guaranty_parameters,
     liquidation_parameters,
     market_parameters,
 )
@@ -139,7 +140,7 @@ def bad_token(s: Clearing, draw: Draw) -> Plan:
     yield Step("token", "turn", ("honest",), 0, 0)
 
 
-PAYMENTS = ("deposit", "withdraw", "stake", "contribute", "collect", "roll")
+PAYMENTS = ("deposit", "withdraw", "stake", "contribute", "collect", "roll", "join", "release")
 
 
 def payment(s: Clearing, draw: Draw, calls: Sequence[str] = PAYMENTS) -> Step:
@@ -154,6 +155,10 @@ def payment(s: Clearing, draw: Draw, calls: Sequence[str] = PAYMENTS) -> Step:
         return soon(staker, call, draw.choice(TRANCHES), amount)
     if call == "contribute":
         return soon("founder", call, amount)
+    if call == "join":
+        return soon(name, call, name, amount)
+    if call == "release":
+        return soon(OPERATOR, call, name)
     return soon(OPERATOR, call, *((draw.choice(TRANCHES),) if call == "roll" else ()))
 
 
@@ -167,6 +172,7 @@ def govern(s: Clearing, draw: Draw) -> Plan:
         "set_liquidation": lambda: (liquidation_parameters(s, draw),),
         "set_fund": lambda: (fund_parameters(s, draw),),
         "set_funding": lambda: (funding_parameters(s, draw),),
+        "set_guaranty": lambda: (guaranty_parameters(s, draw),),
         "set_epoch_duration": lambda: (draw.choice(TRANCHES), draw.choice((DAY, DAY, 7 * DAY, 30 * DAY))),
     }
     call = draw.choice(tuple(choices))

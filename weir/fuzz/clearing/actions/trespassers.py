@@ -24,8 +24,13 @@ FUNDING = (
     *(0, 100_000, MILLION, 0),  # premium, stress
     *(0, 0, 0, 0, 5 * MILLION, 20 * MILLION),  # surcharges
     *(0, DAY, DAY, (0, 0, 0, 0, 0), 0, 0, 250_000),
+    *(0, 0, 0),  # membership
 )
 """A good `IFundingPolicy.Parameters`."""
+FUND_RULES = (0, 0, DAY, DAY, 0)
+"""A good `IInsuranceFund.Parameters`."""
+GUARANTY_RULES = (1, DAY, DAY, DAY, 0)
+"""A good `IGuarantyFund.Parameters`."""
 
 
 Forbidden = tuple[str, str, tuple[Any, ...], tuple[str, ...]]
@@ -54,7 +59,11 @@ def others(s: Clearing, draw: Draw) -> list[Forbidden]:
         ("fund.stake", (amount,), TRANCHE),
         ("fund.unstake", (amount, True), TRANCHE),
         ("fund.setMarketCover", (market, MILLION, 0), GOVERNED),
-        ("fund.setParameters", ((0, 0, DAY, DAY),), GOVERNED),
+        ("fund.setParameters", (FUND_RULES,), GOVERNED),
+        ("guaranty.bear", (account, market, amount, amount), FUND),
+        ("guaranty.earn", (amount,), FUND),
+        ("guaranty.restore", (account, amount, amount), FUND),
+        ("guaranty.setParameters", (GUARANTY_RULES,), GOVERNED),
         ("policy.admit", ((account, market, True, 1, 1, 1, 1, 1, 1),), HOUSE),
         ("policy.admitWithdrawal", (account, amount, 0, amount), HOUSE),
         ("policy.observe", (market, amount), HOUSE),
@@ -85,6 +94,12 @@ def nothings(s: Clearing, draw: Draw) -> list[Forbidden]:
         ("vault.withdraw", (0, name, ()), ("ZeroAmount",)),
         ("vault.withdraw", (1, NOBODY, ()), ("ZeroAddress",)),
         ("fund.contribute", (0,), ("ZeroAmount",)),
+        ("fund.recover", (1, 0), ("ZeroAmount",)),
+        ("fund.recover", (0, 1), ("UnknownDefault",)),
+        ("fund.recover", (len(s.world.fund.defaults) + 1, 1), ("UnknownDefault",)),
+        ("fund.recovered", (0,), ("UnknownDefault",)),
+        ("guaranty.join", (name, 0), ("ZeroAmount", "GateClosed")),
+        ("guaranty.release", (NOBODY,), ("NoNotice", "GateClosed")),
         ("fund.defaultRecord", (0,), ("UnknownDefault",)),
         ("fund.defaultRecord", (len(s.world.fund.defaults) + 1,), ("UnknownDefault",)),
         ("fund.trancheState", ("vault",), ("OnlyTranche",)),
@@ -119,6 +134,17 @@ FUND_BOUNDS = (
     (2, 90 * DAY + 1),
     (3, HOUR - 1),
     (3, 30 * DAY + 1),
+    (4, MILLION + 1),
+)
+GUARANTY_BOUNDS = (
+    (0, 0),
+    (1, DAY - 1),
+    (1, 90 * DAY + 1),
+    (2, DAY - 1),
+    (2, 30 * DAY + 1),
+    (3, HOUR - 1),
+    (3, 30 * DAY + 1),
+    (4, MILLION + 1),
 )
 FUNDING_BOUNDS = (
     (0, MILLION + 1),
@@ -147,6 +173,8 @@ FUNDING_BOUNDS = (
     (19, (0, 2, 1, 2, 2)),
     (22, 9_999),
     (22, MILLION + 1),
+    (24, 200_001),
+    (25, 50_001),
 )
 MARKET_BOUNDS = (
     (0, 9_999),
@@ -172,12 +200,14 @@ def _beyond(struct: tuple[Any, ...], bounds: tuple[tuple[int, Any], ...]) -> lis
 def oversteps(s: Clearing, draw: Draw) -> list[Forbidden]:
     """Governance beyond its bounds, by one."""
     market, tranche = draw.integer(0, s.setting.thin), draw.choice(TRANCHES)
-    funds = _beyond((0, 0, DAY, DAY), FUND_BOUNDS)
+    funds = _beyond(FUND_RULES, FUND_BOUNDS)
+    guaranties = _beyond(GUARANTY_RULES, GUARANTY_BOUNDS)
     policies = _beyond(FUNDING, FUNDING_BOUNDS)
     liquidations = _beyond((0, 10, 10, 600, 1, 0), LIQUIDATION_BOUNDS)
     markets = _beyond((50_000, 30_000, 0, 0, 50_000, 0, HOUR, 10**30), MARKET_BOUNDS)
     calls: list[tuple[str, tuple[Any, ...], str]] = [
         *(("fund.setParameters", (struct,), "ParameterOutOfBounds") for struct in funds),
+        *(("guaranty.setParameters", (struct,), "ParameterOutOfBounds") for struct in guaranties),
         *(("policy.setParameters", (struct,), "ParameterOutOfBounds") for struct in policies),
         ("policy.postTarget", (0, EVIDENCE), GOVERNED),  # the poster's
         *(("house.setLiquidationParameters", (struct,), "ParameterOutOfBounds") for struct in liquidations),
