@@ -229,8 +229,8 @@ contract GuarantyFund is IGuarantyFund, AccessManaged {
             Member({
                 balance: ClaimsMath.valueDown(h.units, b.total, b.units),
                 noticed: ClaimsMath.valueDown(units, b.total, b.units),
-                from: h.noticeFrom,
-                until: h.noticeFrom == 0 ? 0 : h.noticeFrom + _parameters.exitWindow
+                opensAt: h.noticeFrom,
+                closesAt: h.noticeFrom == 0 ? 0 : h.noticeFrom + _parameters.exitWindow
             });
     }
 

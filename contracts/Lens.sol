@@ -326,7 +326,7 @@ contract Lens is ILens {
             Member memory m = page[i];
             IGuarantyFund.Member memory held = _GUARANTY.member(accounts[i]);
             (m.account, m.balance, m.noticed) = (accounts[i], held.balance, held.noticed);
-            (m.from, m.until) = (held.from, held.until);
+            (m.opensAt, m.closesAt) = (held.opensAt, held.closesAt);
             m.notional = _account(accounts[i], marks).notional;
             (m.tier, ) = _POLICY.tierOf(accounts[i]);
             m.requirement = _POLICY.requirementAt(accounts[i], m.notional);

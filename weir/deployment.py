@@ -479,6 +479,7 @@ class _Deployer:
         clearing = (authority, vault, fund, oracle, policy, liquidation)
         funding = funding_struct(self.parameters.funding, decimals)
         income = fund_struct(self.parameters.fund, decimals)
+        mutual = guaranty_struct(self.parameters.guaranty, decimals)
         epoch = self.parameters.fund.epoch_duration
         arguments: dict[str, tuple[str, tuple[Any, ...]]] = {
             "Authority": ("Authority", (self.account.address,)),
@@ -498,7 +499,7 @@ class _Deployer:
             "SeniorTranche": ("Tranche", (authority, token, fund, "Weir Senior Tranche", "wSEN", epoch)),
             "GuarantyFund": (
                 "GuarantyFund",
-                (authority, token, vault, house, fund, policy, guaranty_struct(self.parameters.guaranty, decimals)),
+                (authority, token, vault, house, fund, policy, mutual),
             ),
             "Lens": ("Lens", (house, vault, fund, oracle)),
         }

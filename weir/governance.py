@@ -23,7 +23,8 @@ _LIQUIDATION_PARAMETERS = "(uint24,uint24,uint24,uint32,uint128,uint24)"
 _FUND_PARAMETERS = "(uint128,uint24,uint32,uint32,uint24)"
 _GUARANTY_PARAMETERS = "(uint96,uint32,uint32,uint32,uint24)"
 _FUNDING_PARAMETERS = (
-    f"({','.join(['uint24'] * 14)},{','.join(['uint32'] * 5)},uint24[5],uint96,uint96,uint24,uint96,uint24,uint24)"
+    f"({','.join(['uint24'] * 14)},{','.join(['uint32'] * 5)},uint24[5],uint96,uint96,uint24"
+    ",uint96,uint24,uint24)"
 )
 _EVIDENCE = "(bytes32,bytes32,uint40)"
 

@@ -21,8 +21,8 @@ interface IGuarantyFund {
     struct Member {
         uint256 balance;
         uint256 noticed; // part of the balance that is to leave; 0: no notice
-        uint256 from; // when it may first be released
-        uint256 until; // before when
+        uint256 opensAt; // when it may first be released
+        uint256 closesAt; // before when
     }
 
     // ----------------------------------------------------------------- events

@@ -136,8 +136,8 @@ interface ILens {
         address account;
         uint256 balance;
         uint256 noticed; // part of it that is to leave; 0: no notice
-        uint256 from; // when it may first be released
-        uint256 until; // before when
+        uint256 opensAt; // when it may first be released
+        uint256 closesAt; // before when
         uint256 notional;
         uint256 tier;
         uint256 requirement; // before it may take new risk

@@ -174,7 +174,7 @@ contract FuzzProbe {
         IGuarantyFund.Member memory member = _guaranty.member(account);
         _add(w, member.balance);
         _add(w, member.noticed);
-        _add(w, member.from);
+        _add(w, member.opensAt);
         for (uint16 m; m < _markets; ++m) {
             _add(w, (debts >> m) & 1 == 0 ? 0 : _vault.debtOf(account, m));
             _readClaim(w, account, m, (claims >> m) & 1 == 1);

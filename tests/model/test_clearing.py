@@ -339,7 +339,8 @@ def test_a_liquidation_of_all_stops_where_initial_margin_is_restored(price: int,
     stage.world.advance(wait)
     stage.call("liquidate", "liquidator", "trader", WAD)
     health = stage.world.house.health("trader")
-    assert health.initial - 2 <= health.equity <= health.initial + 5  # roundings, of margin in each market too
+    # Roundings, of margin in each market too.
+    assert health.initial - 2 <= health.equity <= health.initial + 5
     assert stage.size("trader") > 0
     assert ("trader" in stage.world.house.flags) == (health.equity < health.initial)
 

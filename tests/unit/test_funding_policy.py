@@ -372,7 +372,7 @@ def test_who_is_below_the_requirement_may_reduce_and_pass_on(
     set_funding(charging_system, governor, **MEMBERSHIP)
     assert tuple(charging_system.guaranty.requirementOf(trader)) == (charging_system.usd(8_000),) * 2
     with reverts("MembershipRequired", account=trader, balance=0):
-        charging_system.trade(trader, liquidator, "0.001", 10_000)
+        charging_system.trade(trader, liquidator, "0.1", 10_000)
     charging_system.trade(liquidator, trader, 5, 10_000)  # passes risk on, to who may take it
     charging_system.trade(market_maker, trader, 10, 10_000)  # both reduce
     charging_system.trade(market_maker, trader, 35, 10_000)
@@ -397,6 +397,7 @@ def test_a_liquidator_is_asked_for_nothing(charging_system, governor, trader, ma
     charging_system.flag(trader)
     charging_system.liquidate(trader, liquidator)
     assert charging_system.size(liquidator) > charging_system.wad(13)
+    charging_system.join(market_maker, 10_000)
     with reverts("MembershipRequired", account=liquidator, balance=0):
         charging_system.trade(liquidator, market_maker, "0.001", 8_200)
 

@@ -222,7 +222,7 @@ def test_capacity(deploy: Any, deployer: Any) -> None:
     system.token.approve(system.junior, UINT256, sender=deployer)
     with reverts("CapacityExceeded", amount=2, capacity=1):
         system.junior.deposit(2, deployer, sender=deployer)
-    with reverts("CapacityExceeded", amount=system.units(1), capacity=1):
+    with reverts("CapacityExceeded", amount=system.units(0.8), capacity=1):
         system.collect(deployer, 1)
 
 

@@ -1,4 +1,4 @@
-"""The split of one shortfall over the layers, and of what comes back of it: SPECIFICATION.md section 5, P4."""
+"""How one shortfall is split over the layers, and what comes back of it: SPECIFICATION.md section 5, P4."""
 
 from __future__ import annotations
 

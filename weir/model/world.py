@@ -240,7 +240,7 @@ class World:
 
     @_atomic
     def collect(self) -> int:
-        """Takes all income from the vault; returns what is not the treasury's."""
+        """Takes all income from the vault; returns what stays in the fund."""
         return self._collect()
 
     def _collect(self) -> int:
@@ -255,7 +255,7 @@ class World:
         tally.to_members += to_members
         tally.to_fund += fees + levies - treasury - to_members
         tally.from_own_account += own
-        return fees + levies + own - treasury
+        return fees + levies + own - treasury - to_members
 
     @_atomic
     def contribute(self, payer: str, amount: int) -> None:
