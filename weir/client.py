@@ -18,7 +18,7 @@ from eth_account.signers.local import LocalAccount
 from web3 import Web3
 from web3.contract import Contract
 
-from weir.chain import Chain, Event, connect, pages
+from weir.chain import Chain, Event, Receipt, connect, pages
 from weir.deployment import Deployment, DeploymentError, MarketRecord, from_units, to_units, what_moved
 from weir.orders import Order, order_hash, sign_order
 
@@ -29,10 +29,14 @@ __all__ = [
     "Contribution",
     "DefaultRecord",
     "FundState",
+    "GuarantyState",
     "Identities",
+    "LossBudget",
     "MarketBooks",
     "MarketState",
+    "MemberState",
     "PositionState",
+    "Recovered",
     "SideState",
     "TrancheState",
     "Weir",
@@ -44,6 +48,7 @@ PRICE_STATUS = ("ok", "stale", "out of bounds", "sequencer down", "unset")
 ACCOUNTS_PER_CALL = 50
 """Accounts that one call of the lens looks at: few enough for any node's gas limit of a call."""
 DEFAULTS_PER_CALL = 200
+ADDRESSES_PER_CALL = 2_000
 
 NOBODY = "0x" + "00" * 20
 UNLIMITED = 2**256 - 1
@@ -191,11 +196,58 @@ class TrancheState:
 
 
 @dataclass(frozen=True, slots=True)
+class GuarantyState:
+    """The guaranty fund: what its members have together (`total`), and its parameters.
+
+    A balance is held in units at the index total / units; `epoch` is the number of wipe-outs. Of `total`, a
+    market may cost at most `loss_share` (ppm) in a window of `loss_window` seconds.
+    """
+
+    total: int
+    units: int
+    epoch: int
+    min_contribution: int
+    notice_period: int
+    exit_window: int
+    loss_window: int
+    loss_share: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemberState:
+    """What an account has in the guaranty fund, and what its positions ask for.
+
+    `noticed` of the balance is to leave, from `opens_at` on and before `closes_at` (0 without a notice).
+    While anything is `owed` of the `requirement`, the account may not take new risk.
+    """
+
+    address: str
+    balance: int
+    noticed: int
+    opens_at: int
+    closes_at: int
+    notional: int
+    tier: int
+    requirement: int
+    owed: int
+
+
+@dataclass(frozen=True, slots=True)
+class LossBudget:
+    """What members may still pay for a market in this window: what is `left` of its budget."""
+
+    market: int
+    window: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
 class FundState:
     """The insurance fund with what has vested by now, and what its funding policy makes of that.
 
     `coverage`: ppm of the target; None while that is 0. `fund_share`: ppm of fees; `premium_rate`: ppm of
     notional a year, each side; `scarcity`: ppm of new notional; `open_interest_cap`: notional of one market.
+    `assets` are without the guaranty fund's.
     """
 
     skin: int
@@ -220,6 +272,7 @@ class FundState:
     stream_end: int
     junior_tranche: TrancheState
     senior_tranche: TrancheState
+    guaranty: GuarantyState
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,19 +319,34 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class DefaultRecord:
-    """What one default cost, and which layer paid what; the remainder was charged to open interest."""
+    """What one default cost, and which layer paid what; the remainder was charged to open interest.
+
+    `own` is the defaulter's guaranty contribution, `mutual` those of the other members; `recovered` has come
+    back of what the layers with names paid.
+    """
 
     id: int
     account: str
     market: int
     time: int
     shortfall: int
+    own: int
     coinsurance: int
     skin: int
     junior: int
     senior: int
+    mutual: int
     unpaid_profit: int
     remainder: int
+    recovered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What has come `back` of a default's cost, and what can still (`open`)."""
+
+    back: int
+    open: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -449,6 +517,32 @@ class Weir:
         """The order's id on this clearing house."""
         return order_hash(order, self.chain.id, self.deployment.address("ClearingHouse"))
 
+    # ---- the guaranty fund, to write
+
+    def join(self, payer: LocalAccount, amount: int, account: str | None = None) -> Receipt:
+        """Contributes the payer's money to the guaranty fund, for itself or for `account`."""
+        self._allow(payer, self.guaranty, amount)
+        return self.chain.send(payer, self.guaranty.functions.join(account or payer.address, amount))
+
+    def request_exit(self, member: LocalAccount, amount: int) -> Receipt:
+        """Gives notice for a part of the balance, or all of it where it is less; 0 takes a notice back."""
+        return self.chain.send(member, self.guaranty.functions.requestExit(amount))
+
+    def release(self, sender: LocalAccount, account: str) -> Receipt:
+        """Pays an account what it gave notice for; anyone may send it."""
+        return self.chain.send(sender, self.guaranty.functions.release(account))
+
+    def recover(self, payer: LocalAccount, default: int, amount: int) -> Receipt:
+        """Gives money back to those who bore a default: at most what is still open of it."""
+        self._allow(payer, self.fund, amount)
+        return self.chain.send(payer, self.fund.functions.recover(default, amount))
+
+    def _allow(self, owner: LocalAccount, spender: Contract, amount: int) -> None:
+        """Approves the amount where less is allowed yet."""
+        token = self.token.functions
+        if self.chain.call(token.allowance(owner.address, spender.address)) < amount:
+            self.chain.send(owner, token.approve(spender.address, amount))
+
     # ---- reads
 
     def markets(self, *, block: Block = "latest") -> tuple[MarketState, ...]:
@@ -487,7 +581,44 @@ class Weir:
             coverage=raw["funding"]["coverage"] if raw["funding"]["target"] else None,
             junior_tranche=_taken(TrancheState, raw["junior"], address=raw["junior"]["tranche"]),
             senior_tranche=_taken(TrancheState, raw["senior"], address=raw["senior"]["tranche"]),
+            guaranty=_taken(GuarantyState, raw["guaranty"] | raw["guaranty"]["parameters"]),
         )
+
+    def members(
+        self, addresses: Sequence[str] | None = None, *, block: Block = "latest"
+    ) -> tuple[MemberState, ...]:
+        """These accounts in the guaranty fund; where none are given, all that have a balance or should."""
+        chosen = self._candidates(block) if addresses is None else addresses
+        calls = [
+            self.lens.functions.membersOf(list(chosen[offset : offset + limit]))
+            for offset, limit in pages(len(chosen), ACCOUNTS_PER_CALL)
+        ]
+        found = tuple(
+            _taken(MemberState, raw) for page in self.chain.call_many(calls, block=block) for raw in page
+        )
+        return (
+            tuple(member for member in found if member.balance or member.requirement)
+            if addresses is None
+            else found
+        )
+
+    def _candidates(self, block: Block) -> tuple[str, ...]:
+        """The vault's accounts, then others that somebody has joined for."""
+        count: int = self.chain.call(self.vault.functions.accountCount(), block=block)
+        calls = [self.vault.functions.accounts(*span) for span in pages(count, ADDRESSES_PER_CALL)]
+        known = [each for page in self.chain.call_many(calls, block=block) for each in page]
+        last = int(self.chain.block(block)["number"], 16) if isinstance(block, str) else block
+        joined = self.chain.logs([self.guaranty.address], self.deployment.block, last, ["Joined"])
+        return tuple(dict.fromkeys([*known, *(event["account"] for event in joined)]))
+
+    def loss_budget(self, market: int, *, block: Block = "latest") -> LossBudget:
+        """What the members of the guaranty fund may still pay for a market, but for what they have."""
+        left, window = self.chain.call(self.guaranty.functions.lossBudget(market), block=block)
+        return LossBudget(market, window, left)
+
+    def recovered(self, default: int, *, block: Block = "latest") -> Recovered:
+        """How much of a default's cost has come back; raises `ContractError` for one that never was."""
+        return Recovered(*self.chain.call(self.fund.functions.recovered(default), block=block))
 
     def preview_contribution(
         self,

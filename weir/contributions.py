@@ -7,7 +7,8 @@ Rates, shares and leverage are ppm; money and prices are in USD, sizes in units 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -326,6 +327,7 @@ def _free(value: int, limit: int, show: Callable[[int], str]) -> str:
 class Payer:
     """What an account has paid to the fund so far, by factor and in total, and what its positions pay it now.
 
+    `guaranty` is what was contributed to the guaranty fund for it: not a charge, so no part of `total`.
     `premium_charged` is the premium on open interest so far, settled or not; `premium` is what it is a year
     on `notional`, at `premium_rate`, the policy's rate now: ppm, None without positions; the mean where
     markets differ, which are observed at different hours. All in USD.
@@ -335,6 +337,7 @@ class Payer:
     charges: int
     factors: Mapping[str, Decimal]
     total: Decimal
+    guaranty: Decimal
     premium_charged: Decimal
     notional: Decimal
     premium: Decimal
@@ -342,27 +345,48 @@ class Payer:
 
 
 def paid(weir: Weir, account: str | None = None) -> tuple[Payer, ...]:
-    """This account, or all that have paid or have positions, those that paid most first."""
+    """This account, or all that have paid, contributed or have positions, those that paid most first."""
     block = int(weir.chain.rpc("eth_blockNumber"), 16)
     charges: dict[str, list[Charge]] = {}
     for charge in weir.contributions(account, last=block):
         charges.setdefault(charge.account, []).append(charge)
     rates = {market.id: market.premium_rate for market in weir.markets(block=block)}
     premiums = premiums_charged(weir, block)
-    states = (
-        state
-        for state in weir.accounts(None if account is None else [account], block=block)
-        if account is not None or state.notional or state.address in {*charges, *premiums}
-    )
+    joined: Counter[str] = Counter()
+    for event in weir.chain.logs([weir.guaranty.address], weir.deployment.block, block, ["Joined"]):
+        joined[event["account"]] += event["amount"]
     payers = (
-        _payer(weir, state, charges.get(state.address, []), premiums.get(state.address, 0), rates)
-        for state in states
+        _payer(
+            weir,
+            state,
+            charges.get(state.address, []),
+            joined[state.address],
+            premiums.get(state.address, 0),
+            rates,
+        )
+        for state in _states(weir, account, {*charges, *premiums, *joined}, block)
     )
     return tuple(sorted(payers, key=lambda payer: (-payer.total, -payer.premium, payer.account)))
 
 
+def _states(weir: Weir, account: str | None, payers: Set[str], block: int) -> tuple[AccountState, ...]:
+    """This account's state, or those of all payers and of all others that have positions."""
+    if account is not None:
+        return weir.accounts([account], block=block)
+    known = weir.accounts(block=block)
+    # Who is a member need not have an account in the vault.
+    others = sorted(payers - {state.address for state in known})
+    found = tuple(state for state in known if state.notional or state.address in payers)
+    return (*found, *weir.accounts(others, block=block))
+
+
 def _payer(
-    weir: Weir, state: AccountState, charges: Iterable[Charge], premium: int, rates: Mapping[int, int]
+    weir: Weir,
+    state: AccountState,
+    charges: Iterable[Charge],
+    joined: int,
+    premium: int,
+    rates: Mapping[int, int],
 ) -> Payer:
     sums, count = [0] * len(FACTORS), 0
     for count, charge in enumerate(charges, start=1):  # noqa: B007 (the last one is their number)
@@ -376,6 +400,7 @@ def _payer(
         charges=count,
         factors={name: weir.usd(units) for name, units in zip(FACTORS, sums, strict=True)},
         total=weir.usd(sum(sums)),
+        guaranty=weir.usd(joined),
         premium_charged=weir.usd(premium),
         notional=weir.usd(notional),
         premium=from_units(yearly, weir.deployment.decimals + 6),
@@ -435,6 +460,7 @@ def paid_json(payers: Sequence[Payer]) -> str:
                 "charges": payer.charges,
                 **payer.factors,
                 "total": payer.total,
+                "guaranty": payer.guaranty,
                 "premium_charged": payer.premium_charged,
                 "notional": payer.notional,
                 "premium_a_year": payer.premium,
@@ -451,7 +477,7 @@ def render_paid(payers: Sequence[Payer]) -> RenderableType:
         return Text("Contributions: none, and no open position")
     title = "Contributions and premium paid, and the premium that positions pay now"
     factors = (name.capitalize() for name in FACTORS)
-    columns = ("Charges", *factors, "Total", "Premium", "Notional", "Premium a year")
+    columns = ("Charges", *factors, "Total", "Guaranty", "Premium", "Notional", "Premium a year")
     table = _table(title, "Account", *columns)
     for payer in payers[:ROWS]:
         rate = "" if payer.premium_rate is None else f" ({percent(payer.premium_rate / MILLION, 2)})"
@@ -460,6 +486,7 @@ def render_paid(payers: Sequence[Payer]) -> RenderableType:
             number(payer.charges),
             *(usd(payer.factors[name]) for name in FACTORS),
             usd(payer.total),
+            usd(payer.guaranty),
             usd(payer.premium_charged),
             usd(payer.notional),
             usd(payer.premium) + rate,
@@ -472,6 +499,7 @@ def render_paid(payers: Sequence[Payer]) -> RenderableType:
         number(sum(payer.charges for payer in payers)),
         *(usd(_sum(payer.factors[name] for payer in payers)) for name in FACTORS),
         usd(_sum(payer.total for payer in payers)),
+        usd(_sum(payer.guaranty for payer in payers)),
         usd(_sum(payer.premium_charged for payer in payers)),
         usd(_sum(payer.notional for payer in payers)),
         usd(_sum(payer.premium for payer in payers)),

@@ -19,7 +19,16 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
 
 from weir import formatting
-from weir.results import FACTORS, FUND_LAYERS, LAYERS, CloseOut, Participant, RunResult, SeriesPoint
+from weir.results import (
+    FACTORS,
+    FUND_LAYERS,
+    GUARANTY_LAYERS,
+    LAYERS,
+    CloseOut,
+    Participant,
+    RunResult,
+    SeriesPoint,
+)
 
 __all__ = ["render", "write"]
 
@@ -54,6 +63,7 @@ def render(result: RunResult) -> str:
         factors=FACTORS,
         contributors=result.contributors(TOP),
         fund_layers=FUND_LAYERS,
+        guaranty_layers=GUARANTY_LAYERS,
         figures=_figures(result),
         capped=_coverage_top(result) is not None,
         plotly=Markup(get_plotlyjs()),
@@ -166,8 +176,10 @@ def _fund(result: RunResult) -> Figure:
         for default in result.defaults
     ]
     marks = _defaults(points, [float(_assets(point)) for point in points], texts)
+    # Not of the stack: the members' money is not the insurance fund's.
+    members = _line(result, "Guaranty fund", attrgetter("guaranty"), "@mutual", "$,.2f")
     return {
-        "data": [*stack, marks],
+        "data": [*stack, members, marks],
         "layout": {
             "yaxis": {"title": {"text": "Fund assets, USD"}, "tickformat": "$~s", "rangemode": "tozero"},
         },

@@ -13,18 +13,18 @@ from rich.table import Table
 from rich.text import Text
 
 from weir.formatting import address, number, percent, usd
-from weir.results import FACTORS, FUND_LAYERS, LAYERS, RunResult
+from weir.results import FACTORS, FUND_LAYERS, GUARANTY_LAYERS, LAYERS, RunResult
 
 __all__ = ["render"]
 
 TOP = 5
 """Accounts that are named as those who contributed most; the page names more."""
-_SHORT = LAYERS | {"skin": "Skin", "junior": "Junior", "senior": "Senior"}
+_SHORT = LAYERS | {"own": "Own", "skin": "Skin", "junior": "Junior", "senior": "Senior", "mutual": "Mutual"}
 
 
 def render(result: RunResult) -> RenderableType:
     """Everything, ready for `rich.console.Console.print`."""
-    parts = (_headline, _defaults, _fund, _income, _contributors, _refusals, _identities)
+    parts = (_headline, _defaults, _fund, _income, _contributors, _members, _refusals, _identities)
     return Group(*(part(result) for part in parts))
 
 
@@ -73,6 +73,8 @@ def _fund(result: RunResult) -> RenderableType:
     table.add_section()
     first, last = before.assets, after.assets
     table.add_row("Assets", *map(_amount, (first, last - first + paid.fund, paid.fund, last)), style="bold")
+    first, last, out = before.guaranty, after.guaranty, paid.guaranty
+    table.add_row("Guaranty fund", *map(_amount, (first, last - first + out, out, last)))
     table.add_row("Target", _amount(before.target), "", "", _amount(after.target))
     table.add_row("Coverage", percent(before.coverage), "", "", percent(after.coverage))
     return table
@@ -101,6 +103,24 @@ def _contributors(result: RunResult) -> RenderableType:
     for one in people:
         amounts = (*(amount for _, amount in one.contributions.factors()), one.contributions.total, one.fees)
         table.add_row(Text(address(one.address)), Text(one.role), *map(_amount, amounts))
+    return table
+
+
+def _members(result: RunResult) -> RenderableType:
+    people = result.members
+    if not people:
+        return Text("No account contributed to the guaranty fund, or had to.\n")
+    table = _table("Members of the guaranty fund, USD", show_footer=True)
+    table.add_column("Account", "All")
+    table.add_column("Role")
+    fields = ("contributed", "earned", *GUARANTY_LAYERS, "balance", "owed")
+    names = ("Contributed", "Earned", "Own default", "Others' defaults", "Has", "Owes")
+    for name, field in zip(names, fields, strict=True):
+        amounts = (getattr(one.membership, field) for one in people)
+        table.add_column(name, _amount(sum(amounts, Decimal(0))), justify="right", overflow="fold")
+    for one in people:
+        figures = (_amount(getattr(one.membership, field)) for field in fields)
+        table.add_row(Text(address(one.address)), Text(one.role), *figures)
     return table
 
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_valida
 __all__ = [
     "FACTORS",
     "FUND_LAYERS",
+    "GUARANTY_LAYERS",
     "LAYERS",
     "Chain",
     "CloseOut",
@@ -30,6 +31,7 @@ __all__ = [
     "Identity",
     "Ledger",
     "MarketIncome",
+    "Membership",
     "Paid",
     "Participant",
     "Post",
@@ -39,16 +41,21 @@ __all__ = [
 ]
 
 LAYERS: dict[str, str] = {
+    "own": "Defaulter's contribution",
     "coinsurance": "Coinsurance",
     "skin": "Skin in the game",
     "junior": "Junior tranche",
     "senior": "Senior tranche",
+    "mutual": "Mutual guaranty",
     "unpaid_profit": "Unpaid profit",
 }
 """Fields of `Paid` in the order in which the waterfall reaches them, with their names in print."""
 
 FUND_LAYERS: tuple[str, ...] = ("skin", "junior", "senior")
-"""The layers that the insurance fund pays; the others are borne by traders of the market."""
+"""The layers that the insurance fund pays."""
+
+GUARANTY_LAYERS: tuple[str, ...] = ("own", "mutual")
+"""The layers that the guaranty fund pays; what is neither's is borne by traders of the market."""
 
 FACTORS: dict[str, str] = {
     "scarcity": "Scarcity",
@@ -112,11 +119,28 @@ class Contributions(_Model):
         return cls(**{factor: sum((getattr(one, factor) for one in records), _ZERO) for factor in FACTORS})
 
 
+class Membership(_Model):
+    """An account in the guaranty fund, USD.
+
+    It `contributed`, `earned` its part of income, and lost to defaults, its `own` and, with the others, those
+    of others (`mutual`). At the end it has `balance`; `owed` is missing of what its positions require.
+    Roundings apart, balance = contributed + earned - own - mutual.
+    """
+
+    contributed: Exact = _ZERO
+    earned: Exact = _ZERO
+    own: Exact = _ZERO
+    mutual: Exact = _ZERO
+    balance: Exact = _ZERO
+    owed: Exact = _ZERO
+
+
 class Participant(_Model):
     """One account: what it put in and what it ended with, in USD, and what it paid of that.
 
     `skill` is the simulation's own measure of a trader, `liquidations` the number of times it was taken over,
-    `fees` those of its trades.
+    `fees` those of its trades. `membership` is apart from what it deposited and from its equity; None where
+    it has never contributed and owes nothing.
     """
 
     address: str
@@ -128,6 +152,7 @@ class Participant(_Model):
     liquidations: Count = 0
     fees: Exact = _ZERO
     contributions: Contributions = Contributions()
+    membership: Membership | None = None
 
 
 class Closed(_Model):
@@ -158,10 +183,12 @@ class CloseOut(_Model):
 class Paid(_Model):
     """What each layer of the waterfall paid, USD."""
 
+    own: Exact = _ZERO
     coinsurance: Exact = _ZERO
     skin: Exact = _ZERO
     junior: Exact = _ZERO
     senior: Exact = _ZERO
+    mutual: Exact = _ZERO
     unpaid_profit: Exact = _ZERO
 
     def layers(self) -> Iterator[tuple[str, Decimal]]:
@@ -177,6 +204,11 @@ class Paid(_Model):
     def fund(self) -> Decimal:
         """The layers of the insurance fund together, USD."""
         return sum((amount for layer, amount in self.layers() if layer in FUND_LAYERS), _ZERO)
+
+    @property
+    def guaranty(self) -> Decimal:
+        """The layers of the guaranty fund together, USD."""
+        return sum((amount for layer, amount in self.layers() if layer in GUARANTY_LAYERS), _ZERO)
 
     @classmethod
     def sum(cls, records: Iterable[Paid]) -> Self:
@@ -207,11 +239,13 @@ class Fees(_Model):
 
     What they paid: `trading` fees, `contributions`, `penalties`, bounties (`liquidators`), and `premium`: as
     much of `premium_charged` as the fund's account has got in cash; the rest are claims that wait for
-    losers' money, or were lost with them. `premium_collected` has reached the fund's layers.
+    losers' money, or were lost with them. `premium_collected` has reached the funds. `members` is the part of
+    the guaranty fund's members.
     """
 
     paid: Exact
     fund: Exact
+    members: Exact = _ZERO
     treasury: Exact
     liquidators: Exact
     undistributed: Exact = _ZERO
@@ -224,12 +258,12 @@ class Fees(_Model):
 
     @property
     def fund_share(self) -> Decimal:
-        """The fund's part of trading fees, with those that are not yet distributed, USD."""
+        """The funds' part of trading fees, with those that are not yet distributed, USD."""
         return self.trading - self.treasury
 
     @property
     def income(self) -> Decimal:
-        """What accounts paid to the fund: share of fees, contributions, penalties and premium, USD."""
+        """What accounts paid to the funds: share of fees, contributions, penalties and premium, USD."""
         return self.fund_share + self.contributions.total + self.penalties + self.premium
 
 
@@ -270,12 +304,14 @@ class Ledger(_Model):
 class FundState(_Model):
     """The insurance fund at one instant, USD: its layers, income on its way to them, and the target.
 
-    `coverage` is assets over target; None where nothing is at risk and the target is zero.
+    `coverage` is assets over target; None where nothing is at risk and the target is zero. `guaranty` is what
+    the members of the guaranty fund have, beside the assets.
     """
 
     skin: Exact
     junior: Exact
     senior: Exact
+    guaranty: Exact = _ZERO
     streaming: Exact = _ZERO
     target: Exact
     coverage: float | None = None
@@ -302,6 +338,7 @@ class SeriesPoint(_Model):
     is margin required over equity, all accounts together. `premium_rate` (ppm of open interest a year, each
     side), `scarcity` (ppm of new notional) and `fund_share` (ppm of fees) are the funding policy's at this
     coverage; `contributions` and `premium` (charged) are USD since the deployment.
+    `guaranty` is the guaranty fund's.
     """
 
     time: Time
@@ -309,6 +346,7 @@ class SeriesPoint(_Model):
     skin: Exact
     junior: Exact
     senior: Exact
+    guaranty: Exact = _ZERO
     open_interest: Exact
     coverage: float | None = None
     liquidations: Count = 0
@@ -450,6 +488,13 @@ class RunResult(_Model):
         paid = self.fees.contributions
         return Contributions(**{f: getattr(paid, f) - amount for f, amount in markets.factors()})
 
+    @property
+    def members(self) -> tuple[Participant, ...]:
+        """The accounts with a membership, those that contributed most first."""
+        found = [(one, one.membership) for one in self.participants if one.membership]
+        found.sort(key=lambda each: (-each[1].contributed, -each[1].owed, each[0].address))
+        return tuple(one for one, _ in found)
+
     def contributors(self, most: int) -> tuple[Participant, ...]:
         """The accounts that contributed most to the fund, largest first, of those that did."""
         paid = (one for one in self.participants if one.contributions.total)
@@ -470,12 +515,17 @@ class RunResult(_Model):
             return "The loss went past the fund and past unpaid profit: open interest bore the rest."
         if paid.unpaid_profit:
             return "The loss went past the fund: winners' unpaid profit bore the rest."
+        if paid.mutual:
+            return "The loss went past the fund: the guaranty fund's members bore the rest."
         if paid.senior:
             return "The loss reached the senior tranche and stopped there."
         if paid.junior:
             return "The loss reached the junior tranche and stopped there."
         if paid.skin:
             return "The loss stopped in the skin in the game: no tranche was touched."
+        if paid.own:
+            with_coinsurance = " and coinsurance" if paid.coinsurance else ""
+            return f"Own contributions{with_coinsurance} bore every default: the fund was not called upon."
         return "Coinsurance bore every default: the fund was not called upon."
 
     def save(self, path: Path) -> None:

@@ -7,7 +7,7 @@ floats (1.0 is 100 %), times Unix seconds.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from weir.client import AccountState, Identities, Weir
+from weir.client import AccountState, Identities, MemberState, Weir
 from weir.deployment import from_units
 from weir.formatting import address, number, percent, usd, utc
 
@@ -27,9 +27,21 @@ NEAR = 0.8
 """Maintenance margin over equity from which an account counts as near liquidation."""
 DUST = 10**9
 """Wei of size by which roundings may open P3; the protocol itself ignores open interest below it."""
-HOUR = 3_600
+HOUR, DAY = 3_600, 86_400
 ROWS = 20
-"""Accounts, and defaults, that a table shows; the JSON has all."""
+"""Accounts, members and defaults that a table shows; the JSON has all."""
+
+DEFAULT_LAYERS: dict[str, str] = {
+    "own": "Own",
+    "coinsurance": "Coinsurance",
+    "skin": "Skin",
+    "junior": "Junior",
+    "senior": "Senior",
+    "mutual": "Mutual",
+    "unpaid_profit": "Unpaid profit",
+    "remainder": "Remainder",
+}
+"""Who bore a default, in the order of the waterfall, with names for a table."""
 
 Status = dict[str, Any]
 
@@ -44,12 +56,15 @@ def collect(weir: Weir) -> Status:
     header = weir.chain.block()
     block = int(header["number"], 16)
     accounts = weir.accounts(block=block)
+    members = weir.members(block=block)
     return {
         "chain_id": weir.chain.id,
         "block": block,
         "time": int(header["timestamp"], 16),
         "markets": _markets(weir, block),
         "fund": _fund(weir, block, int(header["timestamp"], 16)),
+        "guaranty": _guaranty(weir, block, members),
+        "members": [_member(weir, member) for member in members],
         "accounts": {"count": len(accounts), "at_risk": _at_risk(weir, accounts)},
         "defaults": _defaults(weir, block),
         "identities": _identities(weir, weir.identities(block=block)),
@@ -57,6 +72,7 @@ def collect(weir: Weir) -> Status:
 
 
 def _markets(weir: Weir, block: int) -> list[Status]:
+    members = weir.fund_state(block=block).guaranty.total
     return [
         {
             "symbol": market.symbol,
@@ -70,6 +86,7 @@ def _markets(weir: Weir, block: int) -> list[Status]:
             "unpaid_profit": weir.usd(market.claims),
             "residual": weir.usd(market.residual),
             "fund_may_pay": weir.usd(market.available),
+            "members_may_pay": weir.usd(min(weir.loss_budget(market.id, block=block).left, members)),
         }
         for market in weir.markets(block=block)
     ]
@@ -88,6 +105,32 @@ def _fund(weir: Weir, block: int, now: int) -> Status:
         "gate_open": fund.gate_open,
         "insolvencies": fund.insolvencies,
         "defaults": fund.defaults,
+    }
+
+
+def _guaranty(weir: Weir, block: int, members: Sequence[MemberState]) -> Status:
+    """What the members have together, how many they are, what is owed, and the parameters."""
+    state = weir.fund_state(block=block).guaranty
+    return {
+        "total": weir.usd(state.total),
+        "members": sum(member.balance > 0 for member in members),
+        "noticed": weir.usd(sum(member.noticed for member in members)),
+        "owed": weir.usd(sum(member.owed for member in members)),
+        "wipe_outs": state.epoch,
+        "min_contribution": weir.usd(state.min_contribution),
+        "loss_share": state.loss_share / MILLION,
+        **{name: getattr(state, name) for name in ("notice_period", "exit_window", "loss_window")},
+    }
+
+
+def _member(weir: Weir, member: MemberState) -> Status:
+    amounts = ("balance", "noticed", "notional", "requirement", "owed")
+    return {
+        "address": member.address,
+        **{name: weir.usd(getattr(member, name)) for name in amounts},
+        "tier": member.tier,
+        "opens_at": member.opens_at or None,
+        "closes_at": member.closes_at or None,
     }
 
 
@@ -121,7 +164,7 @@ def _at_risk(weir: Weir, accounts: Iterable[AccountState]) -> list[Status]:
 
 
 def _defaults(weir: Weir, block: int) -> list[Status]:
-    amounts = ("shortfall", "coinsurance", "skin", "junior", "senior", "unpaid_profit", "remainder")
+    amounts = ("shortfall", *DEFAULT_LAYERS, "recovered")
     return [
         {
             "id": default.id,
@@ -182,6 +225,8 @@ def render(status: Status) -> RenderableType:
         _market_table(status["markets"]),
         _fund_table(status["fund"]),
         _funding_table(status["fund"]),
+        _guaranty_table(status["guaranty"]),
+        _member_table(status["members"], status["time"]),
         _risk_table(status["accounts"]),
         _default_table(status["defaults"]),
         _identity_table(status["identities"]),
@@ -191,7 +236,7 @@ def render(status: Status) -> RenderableType:
 def _market_table(markets: Iterable[Status]) -> Table:
     columns = (
         *("Status", "Price", "Feed", "Open interest", "Notional", "Funding"),
-        *("Pool", "Unpaid profit", "Residual", "Fund may pay"),
+        *("Pool", "Unpaid profit", "Residual", "Fund may pay", "Members may pay"),
     )
     table = _table("Markets", "Market", *columns)
     for market in markets:
@@ -203,7 +248,8 @@ def _market_table(markets: Iterable[Status]) -> Table:
             number(market["open_interest"], 4),
             usd(market["notional"]),
             percent(market["funding_rate"], 4),
-            *(usd(market[name]) for name in ("pool", "unpaid_profit", "residual", "fund_may_pay")),
+            *(usd(market[name]) for name in ("pool", "unpaid_profit", "residual")),
+            *(usd(market[name]) for name in ("fund_may_pay", "members_may_pay")),
         )
     return table
 
@@ -232,6 +278,51 @@ def _funding_table(fund: Mapping[str, Any]) -> Table:
         _posted(fund["posted_target"]),
     )
     return table
+
+
+def _guaranty_table(guaranty: Mapping[str, Any]) -> Table:
+    columns = ("Contributions", "Members", "To leave", "Owed", "Most for a market", "Window", "Notice")
+    table = _table("Guaranty fund", *columns)
+    table.add_row(
+        usd(guaranty["total"]),
+        number(guaranty["members"]),
+        usd(guaranty["noticed"]),
+        usd(guaranty["owed"]),
+        percent(guaranty["loss_share"]),
+        f"{number(guaranty['loss_window'] / HOUR)} h",
+        f"{number(guaranty['notice_period'] / DAY)} days",
+    )
+    return table
+
+
+def _member_table(members: Sequence[Status], now: int) -> RenderableType:
+    """Those that owe most first, then the largest."""
+    if not members:
+        return Text("Members: none\n")
+    title = f"Members ({number(len(members))})"
+    table = _table(title, "Account", "Contributed", "Notional", "Tier", "Required", "Owed", "State")
+    for member in sorted(members, key=lambda each: (-each["owed"], -each["balance"]))[:ROWS]:
+        table.add_row(
+            address(member["address"]),
+            usd(member["balance"]),
+            usd(member["notional"]),
+            str(member["tier"]),
+            usd(member["requirement"]),
+            usd(member["owed"]),
+            _state(*_membership(member, now)),
+        )
+    return table
+
+
+def _membership(member: Mapping[str, Any], now: int) -> tuple[str, bool]:
+    """In words, and whether nothing is owed."""
+    if member["owed"]:
+        return "owes: no new risk", False
+    if not member["noticed"] or now >= member["closes_at"]:
+        return "member", True
+    if now >= member["opens_at"]:
+        return f"may leave until {utc(member['closes_at'])}", True
+    return f"leaves from {utc(member['opens_at'])}", True
 
 
 def _posted(posted: Mapping[str, Any] | None) -> str:
@@ -264,11 +355,11 @@ def _risk_table(accounts: Mapping[str, Any]) -> RenderableType:
 def _default_table(defaults: list[Status]) -> RenderableType:
     if not defaults:
         return Text("Defaults: none\n")
-    layers = ("Coinsurance", "Skin", "Junior", "Senior", "Unpaid profit", "Remainder")
     title = f"Defaults (the last {min(ROWS, len(defaults))} of {number(len(defaults))})"
-    table = _table(title, "Id", "Time", "Account", "Market", "Shortfall", *layers)
+    columns = ("Shortfall", *DEFAULT_LAYERS.values(), "Recovered")
+    table = _table(title, "Id", "Time", "Account", "Market", *columns)
     for default in defaults[-ROWS:]:
-        names = ("shortfall", *(layer.lower().replace(" ", "_") for layer in layers))
+        names = ("shortfall", *DEFAULT_LAYERS, "recovered")
         table.add_row(
             str(default["id"]),
             utc(default["time"]),
