@@ -25,7 +25,7 @@ from weir.results import RunResult
 from weir.scenarios import PricePoint, Scenario
 from weir.simulation import agents
 from weir.simulation.agents import Deposit, Memory, Seen, Trade, Withdraw
-from weir.simulation.population import Liquidator, Maker, Population, Trader, draw
+from weir.simulation.population import Liquidator, Maker, Population, Trader, draw, memberships
 from weir.simulation.poster import Poster
 from weir.simulation.record import Recorder
 from weir.simulation.stage import GAS, Stage, parameters
@@ -193,6 +193,8 @@ class Simulation:
         for trader in self.population.traders:
             if trader.reserve:
                 stage.approve(trader.name, stage.weir.vault.address, stage.fund(trader.name, trader.reserve))
+        for name, money in memberships(self.population, stage.weir.deployment.parameters.funding):
+            stage.join(name, money)
         if fund.skin:
             amount = stage.fund("deployer", fund.skin)
             stage.approve("deployer", stage.weir.fund.address, amount)

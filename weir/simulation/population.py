@@ -11,9 +11,20 @@ from dataclasses import dataclass
 from random import Random
 from statistics import NormalDist
 
+from weir.deployment import FundingParameters
 from weir.scenarios import FundPreset
 
-__all__ = ["OPEN_INTEREST", "Fund", "Liquidator", "Maker", "Population", "Trader", "draw", "layers"]
+__all__ = [
+    "OPEN_INTEREST",
+    "Fund",
+    "Liquidator",
+    "Maker",
+    "Population",
+    "Trader",
+    "draw",
+    "layers",
+    "memberships",
+]
 
 MIN_LEVERAGE, MAX_LEVERAGE = 2.0, 25.0
 
@@ -94,6 +105,14 @@ class Population:
         )
 
 
+SPARE = 1.2
+"""What a member's contribution is enough for, over what it means to hold."""
+WORTH_IT = 1.25
+"""Who means to hold less than so many times the threshold trades smaller instead."""
+WORST_TIER = 3
+"""The tier that a contribution is enough for: one worse than where nothing is posted."""
+
+
 MAKERS = (
     Maker("maker-1", 600_000, 5.0, 0.0006),
     Maker("maker-2", 350_000, 6.0, 0.0009),
@@ -139,6 +158,21 @@ def layers(fund: FundPreset | None) -> dict[str, float]:
         layer: float(given if (given := getattr(preset, layer)) is not None else getattr(FUND, layer))
         for layer in ("skin", "junior", "senior")
     }
+
+
+def memberships(population: Population, funding: FundingParameters) -> tuple[tuple[str, float], ...]:
+    """Who contributes to the guaranty fund before it trades, and how much, USD.
+
+    That is who means to hold more than what is free, by so much that a contribution is worth it.
+    """
+    threshold = float(funding.member_threshold)
+    rate = (funding.member_ratio + WORST_TIER * funding.member_step) / 1e6
+    people: tuple[Maker | Trader, ...] = (*population.makers, *population.traders)
+    return tuple(
+        (each.name, round((SPARE * plan - threshold) * rate, 2))
+        for each in people
+        if rate and (plan := each.deposit * each.leverage) > WORTH_IT * threshold
+    )
 
 
 def _traders(rng: Random, count: int, markets: tuple[str, ...], factor: float) -> Iterator[Trader]:

@@ -16,6 +16,7 @@ from eth_utils.abi import function_abi_to_4byte_selector
 from weir.chain import Call, Event, pages
 from weir.client import DefaultRecord, FundState, Identities, Weir
 from weir.results import (
+    LAYERS,
     Chain,
     Closed,
     CloseOut,
@@ -27,6 +28,7 @@ from weir.results import (
     Identity,
     Ledger,
     MarketIncome,
+    Membership,
     Paid,
     Participant,
     Post,
@@ -64,7 +66,7 @@ class _Sample:
 
 
 class History:
-    """The events of the vault, the clearing house, the fund and its policy, in order, from one block to
+    """The events of the vault, the clearing house, both funds and the policy, in order, from one block to
     another.
     """
 
@@ -72,7 +74,7 @@ class History:
         self.weir = weir
         self.first = first
         self.last = last
-        contracts = (weir.vault, weir.clearing_house, weir.fund, weir.policy)
+        contracts = (weir.vault, weir.clearing_house, weir.fund, weir.guaranty, weir.policy)
         self.events = weir.chain.logs([contract.address for contract in contracts], first, last)
         self._by_transaction: defaultdict[str, list[Event]] = defaultdict(list)
         for event in self.events:
@@ -128,7 +130,8 @@ class History:
 
     def gas(self) -> dict[str, list[int]]:
         """Gas of the transactions that succeeded, by the name of the function."""
-        contracts = (self.weir.vault, self.weir.clearing_house, self.weir.fund, self.weir.policy)
+        weir = self.weir
+        contracts = (weir.vault, weir.clearing_house, weir.fund, weir.guaranty, weir.policy)
         names = {
             (contract.address.lower(), _selector(function)): function.fn_name
             for contract in contracts
@@ -267,6 +270,7 @@ class Recorder:
             fees[event["payer"]] += event["payerFee"]
             fees[event["payee"]] += event["payeeFee"]
         contributions = self._contributions(history, lambda event: str(event["account"]))
+        memberships = self._memberships(history)
         people = [
             *(("trader", trader.name, trader.leverage, trader.skill) for trader in population.traders),
             *(("market maker", maker.name, None, None) for maker in population.makers),
@@ -283,10 +287,37 @@ class Recorder:
                 liquidations=closed[address],
                 fees=self._usd(fees[address]),
                 contributions=contributions.get(address, Contributions()),
+                membership=memberships.get(address),
             )
             for role, name, leverage, skill in people
         ]
         return (*members, *self._stakers())
+
+    def _memberships(self, history: History) -> dict[str, Membership]:
+        """Of everybody who has contributed, or should have."""
+        shares = _Shares()
+        for event in history.events:
+            shares.take(event)
+        found = {}
+        for member in self.stage.weir.members():
+            found[member.address] = self._membership(shares, member.address, member.balance, member.owed)
+        for address in shares.contributed:
+            found.setdefault(address, self._membership(shares, address, 0, 0))
+        return {
+            address: membership
+            for address, membership in found.items()
+            if membership.contributed or membership.owed
+        }
+
+    def _membership(self, shares: _Shares, address: str, balance: int, owed: int) -> Membership:
+        return Membership(
+            contributed=self._usd(shares.contributed[address]),
+            earned=self._usd(shares.earned[address]),
+            own=self._usd(shares.own[address]),
+            mutual=self._usd(shares.mutual[address]),
+            balance=self._usd(balance),
+            owed=self._usd(owed),
+        )
 
     def _stakers(self) -> list[Participant]:
         weir, found = self.stage.weir, []
@@ -316,14 +347,13 @@ class Recorder:
     # ---- losses
 
     def _default(self, record: DefaultRecord) -> Default:
-        layers = ("coinsurance", "skin", "junior", "senior", "unpaid_profit")
         return Default(
             id=record.id,
             time=record.time,
             account=record.account,
             market=self.symbol(record.market),
             shortfall=self._usd(record.shortfall),
-            paid=Paid(**{layer: self._usd(getattr(record, layer)) for layer in layers}),
+            paid=Paid(**{layer: self._usd(getattr(record, layer)) for layer in LAYERS}),
             remainder=self._usd(record.remainder),
         )
 
@@ -337,9 +367,11 @@ class Recorder:
         bounties = history.total("LiquidationCharged", "bounty")
         treasury = history.total("IncomeCollected", "treasury")
         income = history.total("IncomeCollected", "fees", "levies", "premium")
+        members = history.total("Earned", "amount")
         return Fees(
             paid=self._usd(fees + levies + bounties + premium),
-            fund=self._usd(income - treasury),
+            fund=self._usd(income - treasury - history.total("IncomeCollected", "toMembers")),
+            members=self._usd(members),
             treasury=self._usd(treasury),
             liquidators=self._usd(bounties),
             undistributed=self._usd(self._uncollected()),
@@ -406,6 +438,7 @@ class Recorder:
             skin=self._usd(state.skin),
             junior=self._usd(state.junior),
             senior=self._usd(state.senior),
+            guaranty=self._usd(state.guaranty.total),
             streaming=self._usd(state.unvested),
             target=self._usd(state.target),
             coverage=_ratio(state.coverage),
@@ -424,6 +457,7 @@ class Recorder:
                 skin=self._usd(sample.fund.skin),
                 junior=self._usd(sample.fund.junior),
                 senior=self._usd(sample.fund.senior),
+                guaranty=self._usd(sample.fund.guaranty.total),
                 open_interest=self._usd(sample.open_interest),
                 coverage=_ratio(sample.fund.coverage),
                 liquidations=sum(block <= sample.block for block in liquidated),
@@ -453,6 +487,7 @@ class Recorder:
                 holds=books.donations == 0,
             )
         ]
+        found.append(self._contributed(history))
         for market in books.markets:
             name = self.symbol(market.market)
             settled = sum(
@@ -494,12 +529,13 @@ class Recorder:
         fees = self._fees(history)
         # What accounts paid is the vault's word, what for the policy's: they must agree to the unit.
         unexplained = self._usd(history.total("ContributionPaid", "amount")) - fees.contributions.total
-        difference = fees.paid - fees.fund - fees.treasury - fees.liquidators - fees.undistributed
+        received = fees.fund + fees.members + fees.treasury + fees.liquidators
+        difference = fees.paid - received - fees.undistributed
         difference += abs(unexplained)
         found.append(
             Identity(
                 id="P10",
-                statement="fees, levies, premium, bounties = fund + treasury + liquidators + uncollected, "
+                statement="fees, levies, premium, bounties = funds + treasury + liquidators + uncollected, "
                 "levies = contributions charged + penalties",
                 slack=difference,
                 bound=Decimal(0),
@@ -507,6 +543,23 @@ class Recorder:
             )
         )
         return tuple(found)
+
+    def _contributed(self, history: History) -> Identity:
+        """P1 of the guaranty fund: what lies there, what it has booked, and what came and went."""
+        weir = self.stage.weir
+        held = weir.chain.call(weir.token.functions.balanceOf(weir.guaranty.address))
+        total = weir.fund_state().guaranty.total
+        came = history.total("Joined", "amount") + history.total("Earned", "amount")
+        came += history.total("Restored", "own", "mutual")
+        gone = history.total("Released", "amount") + history.total("LossBorne", "own", "mutual")
+        slack = abs(held - total) + abs(came - gone - total)
+        return Identity(
+            id="P1:guaranty",
+            statement="S held by the guaranty fund = contributions + income + recoveries − losses − releases",
+            slack=self._usd(slack),
+            bound=Decimal(0),
+            holds=slack == 0,
+        )
 
     # ---- names and units
 
@@ -528,6 +581,7 @@ class Recorder:
             "liquidation": deployed.liquidation.model_dump(mode="json"),
             "fund": deployed.fund.model_dump(mode="json"),
             "funding": deployed.funding.model_dump(mode="json"),
+            "guaranty": deployed.guaranty.model_dump(mode="json"),
             "simulation": asdict(settings),
         }
         return {
@@ -550,6 +604,58 @@ class _Running:
     def until(self, block: int) -> int:
         """The sum up to this block, it included."""
         return int(self._sums[bisect_right(self._blocks, block)])
+
+
+class _Shares:
+    """What each member has contributed, earned and lost, in units of S, from the events; in whole units."""
+
+    def __init__(self) -> None:
+        self.contributed: Counter[str] = Counter()
+        self.earned: Counter[str] = Counter()
+        self.own: Counter[str] = Counter()
+        self.mutual: Counter[str] = Counter()
+        self._total = 0
+        self._units: Counter[str] = Counter()
+        self._void = False
+
+    def take(self, event: Event) -> None:
+        """The next event."""
+        match event.name:
+            case "Joined":
+                self.contributed[event["account"]] += event["amount"]
+                self._move(event["account"], event["amount"], event["units"])
+            case "Released":
+                self._move(event["account"], -event["amount"], -event["units"])
+            case "Restored":
+                self._change(event["mutual"], self.mutual, -1)
+                if event["own"]:
+                    self.own[event["account"]] -= event["own"]
+                    self._move(event["account"], event["own"], event["units"])
+            case "Earned":
+                self._change(event["amount"], self.earned, 1)
+            case "LossBorne":
+                self.own[event["account"]] += event["own"]
+                self._move(event["account"], -event["own"], -event["units"])
+                self._change(-event["mutual"], self.mutual, -1)
+                if self._void:
+                    self._total, self._units, self._void = 0, Counter(), False
+            case "WipedOut":
+                # By the loss whose event comes next.
+                self._void = True
+
+    def _move(self, account: str, amount: int, units: int) -> None:
+        self._total += amount
+        self._units[account] += units
+
+    def _change(self, amount: int, book: Counter[str], sign: int) -> None:
+        """All units gain the amount, which may be negative."""
+        if not amount:
+            return
+        units = self._units.total()
+        for account, held in self._units.items():
+            before, after = held * self._total // units, held * (self._total + amount) // units
+            book[account] += sign * (after - before)
+        self._total += amount
 
 
 def _split(event: Event, decimals: int) -> Contributions:
@@ -641,14 +747,19 @@ def _skipped(history: History, defaults: Sequence[DefaultRecord]) -> int:
     blocks = {event["id"]: event.block for event in history.named("Defaulted")}
     left = 0
     for default in defaults:
-        fund = weir.fund_state(block=blocks[default.id])
-        market = weir.markets(block=blocks[default.id])[default.market]
+        block = blocks[default.id]
+        fund = weir.fund_state(block=block)
+        market = weir.markets(block=block)[default.market]
+        if default.shortfall > default.own:
+            left += weir.members([default.account], block=block)[0].balance
         if default.junior or default.senior:
             left += fund.skin + fund.unvested
         if default.senior:
             left += fund.junior
-        if default.unpaid_profit or default.remainder:
+        if default.mutual or default.unpaid_profit or default.remainder:
             left += market.available
+        if default.unpaid_profit or default.remainder:
+            left += min(weir.loss_budget(default.market, block=block).left, fund.guaranty.total)
     return left + _claims_spared(history)
 
 

@@ -163,6 +163,13 @@ class Stage:
         self.approve(name, self.weir.vault.address, amount)
         self.send(name, self.weir.vault.functions.deposit(self.accounts[name].address, amount))
 
+    def join(self, name: str, usd: float) -> None:
+        """Mints money to someone, who contributes it to the guaranty fund; no less than is allowed."""
+        least = float(self.weir.deployment.parameters.guaranty.min_contribution)
+        amount = self.fund(name, max(usd, least))
+        self.approve(name, self.weir.guaranty.address, amount)
+        self.send(name, self.weir.guaranty.functions.join(self.accounts[name].address, amount))
+
     def approve(self, name: str, spender: str, amount: int) -> None:
         """Lets `spender` take an amount of S from someone."""
         self.send(name, self.weir.token.functions.approve(spender, amount))

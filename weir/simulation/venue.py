@@ -18,7 +18,7 @@ PRICE_STEP = 10**14
 """Smallest step of a price: a hundredth of a cent."""
 OF_THE_FUND = frozenset({"NewRiskStopped", "OpenInterestAboveFundCap"})
 """Refusals because open interest would outgrow the fund: neither side's fault, and the quote stays good."""
-TOO_LARGE = frozenset({"InitialMarginNotMet", "InsufficientCash"})
+TOO_LARGE = frozenset({"InitialMarginNotMet", "InsufficientCash", "MembershipRequired"})
 """Refusals that a smaller order may escape, fee and contribution with it."""
 HALVINGS = 2
 """How often a taker halves an order that was too large before it gives up."""
