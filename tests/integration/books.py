@@ -56,6 +56,7 @@ class MarketBooks:
     open_interest: int
     value_index: int
     available: int
+    members_left: int
     claims: dict[str, int]
     debts: dict[str, int]
     records: dict[str, Record]
@@ -96,8 +97,8 @@ class GuarantyBooks:
 
     @property
     def price(self) -> tuple[int, int]:
-        """Of a unit: numerator and denominator; 1 while there are none."""
-        return (self.total, self.units) if self.units else (1, 1)
+        """Of a unit: numerator and denominator; while there are none, the price at which the first are made."""
+        return (self.total, self.units) if self.units else (1, 10**6)
 
 
 @dataclass(frozen=True)
@@ -203,10 +204,12 @@ class Reader:
     def _market(
         self, market: int, holders: list[str], claimants: list[str], debtors: list[str]
     ) -> MarketBooks:
-        ledger, state, available, *more = self._ask(
+        ledger, state, available, (loss_budget, _), total, *more = self._ask(
             ("Vault", "marketLedger", market),
             ("ClearingHouse", "marketState", market),
             ("InsuranceFund", "available", market),
+            ("GuarantyFund", "lossBudget", market),
+            ("GuarantyFund", "totalAssets"),
             *(("ClearingHouse", "position", account, market) for account in holders),
             *(("Vault", "claimsOf", account, market) for account in claimants),
             *(("Vault", "debtOf", account, market) for account in debtors),
@@ -224,6 +227,7 @@ class Reader:
             open_interest=state["openInterest"],
             value_index=state["valueIndex"],
             available=available,
+            members_left=min(loss_budget, total),
             scale=10 ** (36 - self.system.deployment.decimals),
         )
 

@@ -43,7 +43,7 @@ def crowded(deploy_system) -> System:
 @pytest.fixture(scope="session")
 def stormy(deploy_system) -> System:
     """What the day of day.py is played on."""
-    return deploy_system(markets=day.MARKETS, fund=day.FUND, funding=day.FUNDING)
+    return deploy_system(markets=day.MARKETS, fund=day.FUND, funding=day.FUNDING, guaranty=day.GUARANTY)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,7 +3,7 @@ is about.
 
 BTC has coinsurance, ETH a maturity, YFI is thin: a small budget and much coinsurance. All have fees, funding,
 bounties and penalties, and the funding policy takes all it knows: a premium, and contributions for scarcity,
-concentration, leverage and tier.
+concentration, leverage and tier. The largest traders must be members of the guaranty fund; some others are.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.integration.books import Books, Reader
 from tests.integration.stage import DAY, begin_budget_window, refresh_all
 from tests.system import System
 from weir.chain import Chain, Event
-from weir.deployment import FundingParameters, FundParameters, MarketParameters
+from weir.deployment import FundingParameters, FundParameters, GuarantyParameters, MarketParameters
 from weir.orders import Order
 
 BTC, ETH, YFI = 0, 1, 2
@@ -62,6 +62,14 @@ FUNDING = FundingParameters(
     cap_floor=Decimal(10**7),
 )
 """The fund should have 1% of open interest; while it has 2% of that, open interest may grow."""
+GUARANTY = GuarantyParameters(
+    min_contribution=Decimal(100),
+    notice_period=DAY,
+    exit_window=DAY,
+    loss_window=DAY,
+    loss_share=5_000,
+)
+"""Members bear little together for one market, so that what follows them is reached too."""
 FAMILY = ("attacker", "accomplice", "stranger")
 """They trade with nobody but each other, and nowhere but in YFI."""
 
@@ -145,6 +153,27 @@ class Day:
     def stake(self, tranche: str, role: str, amount: Any) -> None:
         contract = getattr(self.system, tranche)
         self.do(f"{role} stakes", lambda: self.system.stake(contract, self.system.actors[role], amount))
+
+    def join(self, role: str, amount: Any) -> None:
+        self.do(f"{role} joins", lambda: self.system.join(self.system.actors[role], amount))
+
+    def leave(self, role: str, amount: Any) -> None:
+        """Gives notice, and is released when it has run out."""
+        guaranty, (account,) = self.system.guaranty, self.who(role)
+        units = self.system.usd(amount)
+        self.do(f"{role} gives notice", lambda: guaranty.requestExit(units, sender=account))
+        self.wait(DAY)
+        keeper = self.system.actors["keeper"]
+        self.do(f"{role} is released", lambda: guaranty.release(account, sender=keeper))
+
+    def recover(self, number: int, part: str) -> None:
+        """Somebody pays back a part of what default `number` cost the funds."""
+        fund, (payer,) = self.system.fund, self.who("deployer")
+        _, still = fund.recovered(number)
+        units = int(still * Decimal(part))
+        self.do("money for a defaulter", lambda: self.system.mint(payer, Decimal(units) / 10**6))
+        self.system.token.approve(fund, units, sender=payer)
+        self.do(f"default {number} is recovered", lambda: fund.recover(number, units, sender=payer))
 
     def trade(
         self,
@@ -249,12 +278,20 @@ class Day:
             "attacker": 2_000,
             "accomplice": 2_000,
             "stranger": 5_000,
+            "staker": 200,
         }.items():
             self.deposit(role, amount)
         deployer = self.system.actors["deployer"]
         self.do("skin", lambda: self.system.contribute(deployer, 1_000))
         self.stake("junior", "staker", 3_000)
         self.stake("senior", "other_staker", 5_000)
+        for role, amount in {
+            "market_maker": 20_000,
+            "liquidator": 15_000,
+            "trader": 300,
+            "staker": 500,
+        }.items():
+            self.join(role, amount)
         self.post_tiers(market_maker=1, trader=3)
 
     def an_ordinary_morning(self) -> None:
@@ -352,6 +389,11 @@ class Day:
         self.wait(DAY)
         self.roll()
         self.claim("junior", "other_staker")
+        for number in range(1, self.books.defaults + 1):
+            if self.system.fund.recovered(number)[1]:
+                self.recover(number, "0.4")
+        self.recover(1, "1")
+        self.leave("staker", 200)
 
     def the_evening(self) -> None:
         """Orders that expire, are cancelled, and outdated."""

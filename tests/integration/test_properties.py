@@ -17,6 +17,7 @@ from tests.integration.stage import cover, resolve_everyone, withdraw
 MILLION = 10**6
 WIPE_OUT = 10**9
 FUND_LAYERS = ("skin", "junior", "senior")
+MEMBER_LAYERS = ("own", "mutual")
 EVERYONE = ("market_maker", "liquidator", "trader", "other_trader", "keeper", *FAMILY)
 
 
@@ -76,9 +77,19 @@ def test_the_day_has_seen_everything(day):
             "AllOrdersCancelled",
             "RedeemRequest",
         ),
+        *(
+            "Joined",
+            "ExitRequested",
+            "Released",
+            "Earned",
+            "LossBorne",
+            "LossBudgetOpened",
+            "Recovered",
+            "Restored",
+        ),
     }
     defaults = [event["record"] for step in day.steps for event in step.named("Defaulted")]
-    for layer in ("coinsurance", *FUND_LAYERS, "unpaidProfit"):
+    for layer in ("coinsurance", *FUND_LAYERS, *MEMBER_LAYERS, "unpaidProfit"):
         assert any(record[layer] for record in defaults)
     assert {record["market"] for record in defaults} == {BTC, ETH, YFI}
     assert any(step.after.insolvencies for step in day.steps)
@@ -96,14 +107,19 @@ def test_the_day_has_seen_everything(day):
 # ---- P1
 
 
-def backing_gaps(step: Step) -> tuple[int, int]:
+def backing_gaps(step: Step) -> tuple[int, int, int]:
     after = step.after
-    return after.donated, after.fund_held - sum(after.layers.values())
+    return (
+        after.donated,
+        after.fund_held - sum(after.layers.values()),
+        after.guaranty_held - after.guaranty.total,
+    )
 
 
 def test_p1_what_is_booked_is_there(day):
     for step in day.steps:
-        assert backing_gaps(step) == (0, 0), step.name
+        assert backing_gaps(step) == (0, 0, 0), step.name
+        assert 0 <= step.after.guaranty.total - sum(step.after.guaranty.balances.values()) < 10, step.name
 
 
 # ---- P2, P3
@@ -219,20 +235,23 @@ def test_p4_layers_pay_in_order_and_the_sum_is_exact(day):
             count += 1
             record, remainder, after = event["record"], event["remainder"], step.after
             market = record["market"]
-            fund = [record[layer] for layer in FUND_LAYERS]
+            fund = [record[layer] for layer in (*FUND_LAYERS, *MEMBER_LAYERS)]
             profit = record["coinsurance"], record["unpaidProfit"]
             assert record["shortfall"] == sum(fund) + sum(profit) + remainder
             assert min(*fund, *profit, remainder) >= 0
-            assert profit[0] == min(
-                claims[market], record["shortfall"] * MARKETS[market].coinsurance // MILLION
-            )
+            contribution = step.before.guaranty.balances[record["account"]]
+            assert record["own"] == min(record["shortfall"], contribution)
+            rest = record["shortfall"] - record["own"]
+            assert profit[0] == min(claims[market], rest * MARKETS[market].coinsurance // MILLION)
             assert sum(profit) <= claims[market]
             if record["junior"]:
                 assert after.layers["skin"] == after.layers["unvested"] == 0
             if record["senior"]:
                 assert after.layers["junior"] == 0
-            if record["unpaidProfit"] or remainder:
+            if record["mutual"] or record["unpaidProfit"] or remainder:
                 assert after.markets[market].available == 0
+            if record["unpaidProfit"] or remainder:
+                assert after.markets[market].members_left == 0
             if remainder:
                 assert sum(profit) == claims[market]
     assert count == day.steps[-1].after.defaults >= 5
@@ -316,6 +335,19 @@ def test_p7_a_share_loses_value_only_by_a_loss(day):
     assert falls >= 2
 
 
+def test_p7_a_unit_of_the_guaranty_fund_loses_value_only_by_a_loss(day):
+    falls = rises = 0
+    for step in day.steps:
+        old, new = step.before.guaranty, step.after.guaranty
+        mutual = step.total("LossBorne", "mutual")
+        assert mutual == sum(event["record"]["mutual"] for event in step.named("Defaulted")), step.name
+        fell = new.price[0] * old.price[1] < old.price[0] * new.price[1]
+        assert fell == (mutual > 0), step.name
+        falls += fell
+        rises += new.price[0] * old.price[1] > old.price[0] * new.price[1]
+    assert min(falls, rises) >= 1
+
+
 # ---- P8
 
 
@@ -339,7 +371,10 @@ def test_p8_a_family_gains_what_the_fund_pays_and_takes_nothing_from_others(day,
     brought = sum(step.total("Deposited", "amount") for step in steps)
     gain = wealth(last) - wealth(first) - brought
     paid = sum(
-        event["record"][layer] for step in steps for event in step.named("Defaulted") for layer in FUND_LAYERS
+        event["record"][layer]
+        for step in steps
+        for event in step.named("Defaulted")
+        for layer in (*FUND_LAYERS, *MEMBER_LAYERS)
     )
     paid += sum(step.total("BountyPaid", "amount") for step in steps)
     cost = sum(
@@ -351,7 +386,7 @@ def test_p8_a_family_gains_what_the_fund_pays_and_takes_nothing_from_others(day,
     assert sum(step.total("ContributionPaid", "amount") for step in steps) > 0
     assert not any(step.named("PremiumCharged") for step in steps), "all of it happens within an hour"
     assert 0 <= paid - cost - gain <= sum(len(step.named("Settled")) for step in steps)
-    assert 0 < paid <= first.markets[YFI].available + 1
+    assert 0 < paid <= first.markets[YFI].available + first.markets[YFI].members_left + 1
 
     for account in first.cash.keys() - set(family):
         assert last.cash[account] == first.cash[account]
@@ -438,10 +473,20 @@ def test_p10_what_accounts_pay_arrives(day):
 
         came = step.total("Contributed", "amount") + step.total("Staked", "assets")
         came += step.total("IncomeCollected", "fees", "levies", "premium")
-        came -= step.total("IncomeCollected", "treasury")
+        came -= step.total("IncomeCollected", "treasury", "toMembers")
+        back = [event["recovery"] for event in step.named("Recovered")]
+        came += sum(each[layer] for each in back for layer in FUND_LAYERS)
         went = bounties + step.total("Unstaked", "assets")
         went += sum(event["record"][layer] for event in step.named("Defaulted") for layer in FUND_LAYERS)
         assert sum(after.layers.values()) - sum(before.layers.values()) == came - went, step.name
+
+        earned = step.total("IncomeCollected", "toMembers")
+        assert step.total("Earned", "amount") == earned, step.name
+        came = (
+            earned + step.total("Joined", "amount") + sum(e[layer] for e in back for layer in MEMBER_LAYERS)
+        )
+        went = step.total("Released", "amount") + step.total("LossBorne", "own", "mutual")
+        assert after.guaranty.total - before.guaranty.total == came - went, step.name
     assert min(to_treasury, penalties, contributions, premium_collected) > 0
 
 
@@ -473,7 +518,7 @@ def test_damage_to_the_books_is_seen(day, damage):
 
     def sound(step: Step) -> bool:
         markets = enumerate(trails)
-        return backing_gaps(step) == (0, 0) and all(
+        return backing_gaps(step) == (0, 0, 0) and all(
             holds_p2(step, m, t) and holds_p3(step, m, t) for m, t in markets
         )
 
