@@ -177,6 +177,9 @@ def _refusal(weir: Weir, market: MarketState, error: ContractError) -> str:
     elif error.name == "OpenInterestAboveFundCap":
         notional, cap = (usd(weir.usd(given[name])) for name in ("notional", "cap"))
         why = f"{market.symbol} would have {notional} of open interest, and the fund allows {cap}"
+    elif error.name == "MembershipRequired":
+        balance, least = (usd(weir.usd(given[name])) for name in ("balance", "requirement"))
+        why = f"the account has {balance} in the guaranty fund, and would need {least}"
     else:
         return str(error)
     return f"{error.name}: {why}"

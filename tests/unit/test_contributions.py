@@ -25,6 +25,7 @@ from weir.contributions import (
     ContributionError,
     ContributionRefusedError,
     paid,
+    paid_json,
     preview,
     preview_json,
     render_paid,
@@ -44,6 +45,7 @@ def exposed(deploy_system: Any, actors: Any) -> System:
     made: System = deploy_system(funding=FundingParameters())
     for role in ("market_maker", "liquidator"):
         made.deposit(actors[role], 1_000_000)
+        made.join(actors[role], 10_000)
     for role in ("trader", "other_trader"):
         made.deposit(actors[role], 20_000)
     made.contribute(actors["deployer"], 10_000)
@@ -286,6 +288,40 @@ def test_what_has_been_paid(
     charged = weir.usd(sum(charge.amount for charge in weir.contributions()))
     assert sum(p.total for p in everyone) == charged
     assert "all" in text(render_paid(everyone))
+
+
+def test_what_was_contributed_to_the_guaranty_fund_is_a_figure_apart(
+    exposed: System, weir: Weir, market_maker: Any, stranger: Any
+) -> None:
+    [before] = paid(weir, market_maker.address)
+    assert before.guaranty == 10_000
+    exposed.mint(stranger, 250)
+    exposed.token.approve(exposed.guaranty, exposed.usd(250), sender=stranger)
+    exposed.guaranty.join(market_maker, exposed.usd(250), sender=stranger)
+    [after] = paid(weir, market_maker.address)
+    assert (after.guaranty, after.total) == (10_250, before.total)
+    assert stranger.address not in {payer.account for payer in paid(weir)}
+
+    # The vault does not know who is nothing but a member.
+    exposed.join(stranger, 100)
+    [member] = [payer for payer in paid(weir) if payer.account == stranger.address]
+    assert (member.guaranty, member.total, member.notional) == (100, 0, 0)
+    answer = {entry["account"]: entry for entry in json.loads(paid_json(paid(weir)))}
+    assert Decimal(answer[stranger.address]["guaranty"]) == 100
+    assert "$20,350.00" in text(render_paid(paid(weir)))
+
+
+def test_a_contribution_that_is_missing_is_named_and_explained(
+    weir: Weir, exposed: System, liquidator: Any
+) -> None:
+    """2,300,000 take 13,000; the liquidator has 10,000."""
+    with pytest.raises(
+        ContributionRefusedError,
+        match=r"^MembershipRequired: the account has \$10,000\.00 .* would need \$13,000\.00",
+    ):
+        preview(weir, liquidator.address, "BTC", Decimal(50))
+    exposed.join(liquidator, 3_000)
+    assert preview(weir, liquidator.address, "BTC", Decimal(50)).amount > 0
 
 
 def test_who_has_paid_nothing(weir: Weir, stranger: Any) -> None:

@@ -20,6 +20,7 @@ from weir import formatting, report, report_console
 from weir.results import (
     FACTORS,
     FUND_LAYERS,
+    GUARANTY_LAYERS,
     LAYERS,
     Chain,
     Closed,
@@ -33,6 +34,7 @@ from weir.results import (
     Identity,
     Ledger,
     MarketIncome,
+    Membership,
     Paid,
     Participant,
     Post,
@@ -46,6 +48,7 @@ Amounts = dict[str, Decimal]
 
 SMALL: Amounts = {"skin": Decimal(150_000), "junior": Decimal(300_000), "senior": Decimal(900_000)}
 SENIOR: Amounts = {"skin": Decimal(40_000), "junior": Decimal(90_000), "senior": Decimal(900_000)}
+GUARANTY = Decimal(30_000)
 EXHAUSTED: Amounts = {"skin": Decimal(20_000), "junior": Decimal(30_000), "senior": Decimal(60_000)}
 
 
@@ -61,7 +64,7 @@ def make_result(
     rng = random.Random(name)
     scenario = load(name)
     points = list(scenario.path())
-    layers = dict(fund or SMALL)
+    layers = dict(fund or SMALL) | {"guaranty": GUARANTY}
     before = _state(layers, Decimal(8_000_000))
     people = [
         Participant(
@@ -73,6 +76,7 @@ def make_result(
             equity=Decimal(rng.randrange(0, 9_000_000)) / 100,
             liquidations=rng.randrange(0, 2),
             fees=Decimal(rng.randrange(0, 90_000)) / 100,
+            membership=_membership(i) if i < 5 else None,
             contributions=Contributions(
                 concentration=Decimal(rng.randrange(0, 9_000)) / 100 if i < 20 else Decimal(0),
                 tier=Decimal(rng.randrange(1, 9_000)) / 100 if i < 20 else Decimal(0),
@@ -159,7 +163,8 @@ def make_result(
         "defaults": records,
         "fees": Fees(
             paid=Decimal("51234.56"),
-            fund=Decimal("20493.82"),
+            fund=Decimal("20393.57"),
+            members=Decimal("100.25"),
             treasury=Decimal("10120.24"),
             liquidators=Decimal("20500.00"),
             undistributed=fees,
@@ -213,8 +218,19 @@ def make_result(
 
 def _state(layers: Amounts, exposure: Decimal, streaming: Decimal = Decimal(0)) -> FundState:
     target = exposure * Decimal("0.2")
-    coverage = float(sum(layers.values()) / target)
+    coverage = float(sum(layers[layer] for layer in FUND_LAYERS) / target)
     return FundState(**layers, target=target, coverage=coverage, streaming=streaming)
+
+
+def _membership(number: int) -> Membership:
+    return Membership(
+        contributed=Decimal(9_000 - number),
+        earned=Decimal("12.25") + number,
+        own=Decimal("1000.5") if number == 4 else Decimal(0),
+        mutual=Decimal(77 + number),
+        balance=Decimal(8_800 + number),
+        owed=Decimal("312.75") if number == 3 else Decimal(0),
+    )
 
 
 def _identity(name: str, statement: str, slack: str, bound: str) -> Identity:
@@ -224,12 +240,17 @@ def _identity(name: str, statement: str, slack: str, bound: str) -> Identity:
 def _default(
     number: int, time: int, who: Participant, shortfall: Decimal, layers: Amounts, coinsurance: Decimal
 ) -> Default:
-    paid = {"coinsurance": round(shortfall * coinsurance, 2)}
-    left = shortfall - paid["coinsurance"]
+    paid = {"own": Decimal("1000.5") if number == 2 else Decimal(0)}
+    layers["guaranty"] -= paid["own"]
+    paid["coinsurance"] = round((shortfall - paid["own"]) * coinsurance, 2)
+    left = shortfall - paid["own"] - paid["coinsurance"]
     for layer in FUND_LAYERS:
         paid[layer] = min(left, layers[layer])
         layers[layer] -= paid[layer]
         left -= paid[layer]
+    paid["mutual"] = min(left, round(layers["guaranty"] / 2, 2))
+    layers["guaranty"] -= paid["mutual"]
+    left -= paid["mutual"]
     paid["unpaid_profit"] = round(left * Decimal("0.7"), 2)
     remainder = left - paid["unpaid_profit"]
     changes = {"shortfall": shortfall, "remainder": remainder}
@@ -315,7 +336,22 @@ class TestResult:
         result = make_result(fund=EXHAUSTED)
         assert result.paid.total + result.remainder == result.shortfall
         assert result.paid.fund == sum(EXHAUSTED.values())
+        assert result.paid.guaranty == GUARANTY - result.fund.after.guaranty > 0
         assert all(default.difference == 0 for default in result.defaults)
+
+    def test_the_layers_come_in_the_order_of_the_waterfall(self) -> None:
+        assert (
+            tuple(LAYERS)
+            == tuple(Paid.model_fields)
+            == (*("own", "coinsurance", "skin", "junior", "senior", "mutual", "unpaid_profit"),)
+        )
+        paid = Paid(**{layer: Decimal(10**i) for i, layer in enumerate(LAYERS)})
+        assert (paid.total, paid.fund, paid.guaranty) == (1_111_111, 11_100, 100_001)
+
+    def test_members_are_those_who_contributed_most(self) -> None:
+        result = make_result()
+        assert result.members == result.participants[:5]
+        assert make_result(participants=result.participants[5:], accounts=41).members == ()
 
     def test_sources_add_up_to_the_income(self) -> None:
         result = make_result()
@@ -367,7 +403,11 @@ class TestResult:
             ({"coinsurance": 5, "skin": 1}, "skin in the game"),
             ({"skin": 4, "junior": 1}, "junior tranche"),
             ({"skin": 4, "junior": 1, "senior": 3}, "senior tranche"),
-            ({"senior": 4, "unpaid_profit": 1}, "unpaid profit bore the rest"),
+            ({"senior": 4, "mutual": 1}, "members bore the rest"),
+            ({"senior": 4, "mutual": 1, "unpaid_profit": 1}, "unpaid profit bore the rest"),
+            ({"own": 4}, "Own contributions bore every default"),
+            ({"own": 4, "coinsurance": 1}, "Own contributions and coinsurance bore every default"),
+            ({"own": 4, "skin": 1}, "skin in the game"),
         ],
     )
     def test_outcome(self, paid: dict[str, int], outcome: str) -> None:
@@ -416,6 +456,44 @@ class TestPage:
         for i in range(2, len(LAYERS) + 1):
             assert bars["base"][i] + bars["x"][i] == pytest.approx(bars["base"][i - 1])
         assert bars["base"][len(LAYERS)] == pytest.approx(float(result.remainder))
+
+    def test_the_guaranty_fund_is_a_line_of_its_own(self) -> None:
+        result = make_result(fund=EXHAUSTED)
+        page = Page(report.render(result))
+        *stack, members, _ = page.figures["fund"]["data"]
+        assert members["y"] == [float(point.guaranty) for point in result.series]
+        assert members["y"][0] == float(GUARANTY) > members["y"][-1]
+        assert "stackgroup" not in members
+        assert [line["name"] for line in stack] == [LAYERS[layer] for layer in reversed(FUND_LAYERS)]
+        titles = {attrs.get("title") for tag, attrs in page.tags if tag == "td"}
+        after = result.fund.after
+        assert {f"{GUARANTY} USD", f"{after.guaranty} USD", f"{result.paid.guaranty} USD"} <= titles
+        assert f"{after.skin + after.junior + after.senior} USD" in titles
+
+    def test_members_and_what_they_owe(self) -> None:
+        result = make_result(fund=EXHAUSTED)
+        page, console = Page(report.render(result)), rendered(result, width=160)
+        titles = {attrs.get("title") for tag, attrs in page.tags if tag == "td"}
+        fields = ("contributed", "earned", *GUARANTY_LAYERS, "balance", "owed")
+        for one in result.members:
+            assert formatting.address(one.address) in console
+            for name in fields:
+                amount = getattr(one.membership, name)
+                assert f"{amount} USD" in titles
+                assert not amount or formatting.usd(amount, 0) in console
+        assert f"{result.fees.members} USD" in titles
+        (line,) = [line for line in console.splitlines() if line.lstrip().startswith("Guaranty fund")]
+        net = result.fund.after.guaranty - GUARANTY + result.paid.guaranty
+        shown = (GUARANTY, *([net] if net else []), result.paid.guaranty)
+        assert [word for word in line.split() if word.startswith("$")][: len(shown)] == [
+            formatting.usd(amount, 0) for amount in shown
+        ]
+
+    def test_without_members_nobody_is_named(self) -> None:
+        people = tuple(one.model_copy(update={"membership": None}) for one in make_result().participants)
+        alone = make_result(participants=people)
+        assert "Members of the guaranty fund" not in Page(report.render(alone)).text
+        assert "No account contributed to the guaranty fund" in rendered(alone)
 
     def test_one_price_chart_per_market_with_every_liquidation(self) -> None:
         result = make_result("2022-05-luna")

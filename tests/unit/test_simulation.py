@@ -11,10 +11,11 @@ from typing import Any, cast
 import pytest
 
 from weir.chain import Call, ContractError, Receipt
+from weir.deployment import FundingParameters
 from weir.scenarios import FundPreset, available, load
 from weir.simulation import poster
 from weir.simulation.agents import Quote
-from weir.simulation.population import OPEN_INTEREST, layers
+from weir.simulation.population import OPEN_INTEREST, draw, layers, memberships
 from weir.simulation.stage import Stage, funding
 from weir.simulation.venue import Venue
 
@@ -54,6 +55,28 @@ class TestFunding:
         scenario = load("2020-03-12")
         preset = FundPreset(skin=money, junior=money, senior=money)
         assert funding(scenario.model_copy(update={"fund": preset})).target_ratio in (1_000, 200_000)
+
+
+class TestMemberships:
+    @pytest.mark.parametrize("name", available())
+    def test_makers_and_large_traders_contribute_and_nobody_else(self, name: str) -> None:
+        """What is given is enough for what is meant to be held, where no tier is posted and one worse."""
+        scenario = load(name)
+        policy = funding(scenario)
+        population = draw(1, tuple(scenario.markets), leverage=float(scenario.leverage or 1))
+        given = dict(memberships(population, policy))
+        assert {maker.name for maker in population.makers} <= given.keys()
+        assert 0 < len(given.keys() - {maker.name for maker in population.makers}) < 10
+        for each in (*population.makers, *population.traders):
+            beyond = each.deposit * each.leverage - float(policy.member_threshold)
+            for tier in (2, 3):
+                needed = beyond * (policy.member_ratio + tier * policy.member_step) / 10**6
+                assert (each.name not in given) or given[each.name] > needed
+            assert (each.name in given) == (beyond > float(policy.member_threshold) / 4)
+
+    def test_where_nothing_is_asked_nobody_contributes(self) -> None:
+        policy = FundingParameters(member_ratio=0, member_step=0)
+        assert memberships(draw(1, ("BTC",)), policy) == ()
 
 
 class _Stage:
@@ -113,7 +136,7 @@ class TestVenue:
         assert venue.fill("taker", "BTC", 1.0) == 1.0
         assert stage.traded[-1] == ("0xone", WHOLE)
 
-    @pytest.mark.parametrize("reason", ["InitialMarginNotMet", "InsufficientCash"])
+    @pytest.mark.parametrize("reason", ["InitialMarginNotMet", "InsufficientCash", "MembershipRequired"])
     def test_too_much_for_the_taker_is_halved_twice_at_most(self, reason: str) -> None:
         limits = {"0xone": (reason, WHOLE // 2), "0xtwo": (reason, WHOLE)}
         venue, stage = _venue(limits)
