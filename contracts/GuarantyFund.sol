@@ -127,6 +127,8 @@ contract GuarantyFund is IGuarantyFund, AccessManaged {
 
         // Read only now: settling the account may have found a default, which takes its contribution.
         (Book memory b, Holding memory h) = (_book, _held(account));
+        // A token that called back meanwhile may have let the account give another notice: it begins anew.
+        if (block.timestamp < h.noticeFrom) _requireReleasable(account);
         uint256 units = Math.min(h.noticeUnits, h.units);
         amount = ClaimsMath.valueDown(units, b.total, b.units);
         (h.units, h.noticeUnits, h.noticeFrom) = (h.units - uint136(units), 0, 0);

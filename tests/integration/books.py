@@ -97,7 +97,7 @@ class GuarantyBooks:
 
     @property
     def price(self) -> tuple[int, int]:
-        """Of a unit: numerator and denominator; while there are none, the price at which the first are made."""
+        """Of a unit: numerator and denominator; that of the first ones while there are none."""
         return (self.total, self.units) if self.units else (1, 10**6)
 
 

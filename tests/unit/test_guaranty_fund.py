@@ -582,64 +582,60 @@ def test_nobody_leaves_while_an_insolvency_is_known(
 
 
 @pytest.fixture
-def in_markets(members: System, trader: Any, other_trader: Any, market_maker: Any) -> System:
+def invested(members: System, trader: Any, other_trader: Any, market_maker: Any) -> System:
     """The trader, with 10,000 of margin, is long 2 BTC: beyond 10,000 it needs 200 of its 300."""
     for seller in (other_trader, market_maker):
         members.trade(trader, seller, 1, 10_000)
     return members
 
 
-def test_an_account_below_initial_margin_does_not_leave(
-    in_markets: System, guaranty: Any, trader: Any
-) -> None:
+def test_an_account_below_initial_margin_does_not_leave(invested: System, guaranty: Any, trader: Any) -> None:
     """At 5,200 it has 400, and should have 520; it is not even to be liquidated."""
-    wait_until(give_notice(in_markets, trader, 100))
-    in_markets.set_price(BTC, 5_200)
-    with reverts(
-        "InitialMarginNotMet", account=trader, equity=in_markets.usd(400), required=in_markets.usd(520)
-    ):
+    wait_until(give_notice(invested, trader, 100))
+    invested.set_price(BTC, 5_200)
+    with reverts("InitialMarginNotMet", account=trader, equity=invested.usd(400), required=invested.usd(520)):
         guaranty.release(trader, sender=trader)
-    in_markets.set_price(BTC, 5_400)
+    invested.set_price(BTC, 5_400)
     guaranty.release(trader, sender=trader)
 
 
-def test_what_stays_is_at_least_the_requirement(in_markets: System, guaranty: Any, trader: Any) -> None:
-    wait_until(give_notice(in_markets, trader, "100.000001"))
-    in_markets.renew_prices()
+def test_what_stays_is_at_least_the_requirement(invested: System, guaranty: Any, trader: Any) -> None:
+    wait_until(give_notice(invested, trader, "100.000001"))
+    invested.renew_prices()
     with reverts(
-        "MembershipRequired", account=trader, balance=in_markets.usd(200) - 1, requirement=in_markets.usd(200)
+        "MembershipRequired", account=trader, balance=invested.usd(200) - 1, requirement=invested.usd(200)
     ):
         guaranty.release(trader, sender=trader)
-    leave(in_markets, trader, 100)
-    assert guaranty.balanceOf(trader) == in_markets.usd(200)
+    leave(invested, trader, 100)
+    assert guaranty.balanceOf(trader) == invested.usd(200)
 
 
 def test_who_has_a_requirement_does_not_leave_altogether(
-    in_markets: System, guaranty: Any, trader: Any
+    invested: System, guaranty: Any, trader: Any
 ) -> None:
-    wait_until(give_notice(in_markets, trader))
-    in_markets.renew_prices()
-    with reverts("MembershipRequired", account=trader, balance=0, requirement=in_markets.usd(200)):
+    wait_until(give_notice(invested, trader))
+    invested.renew_prices()
+    with reverts("MembershipRequired", account=trader, balance=0, requirement=invested.usd(200)):
         guaranty.release(trader, sender=trader)
-    in_markets.trade(in_markets.actors["market_maker"], trader, 1, 10_000)
+    invested.trade(invested.actors["market_maker"], trader, 1, 10_000)
     guaranty.release(trader, sender=trader)
     assert guaranty.balanceOf(trader) == 0
 
 
-def test_the_requirement_is_the_one_of_the_present(in_markets: System, guaranty: Any, trader: Any) -> None:
+def test_the_requirement_is_the_one_of_the_present(invested: System, guaranty: Any, trader: Any) -> None:
     """18,000 of notional at 9,000 need 160."""
-    wait_until(give_notice(in_markets, trader, 140))
-    in_markets.set_price(BTC, 9_000)
+    wait_until(give_notice(invested, trader, 140))
+    invested.set_price(BTC, 9_000)
     guaranty.release(trader, sender=trader)
-    assert guaranty.balanceOf(trader) == in_markets.usd(160)
+    assert guaranty.balanceOf(trader) == invested.usd(160)
 
 
 def test_while_a_price_is_missing_nobody_with_a_position_there_leaves(
-    in_markets: System, guaranty: Any, trader: Any, staker: Any, deployer: Any
+    invested: System, guaranty: Any, trader: Any, staker: Any, deployer: Any
 ) -> None:
-    give_notice(in_markets, staker)
-    wait_until(give_notice(in_markets, trader, 100))
-    in_markets.feeds[BTC].setMode(REVERTING, sender=deployer)
+    give_notice(invested, staker)
+    wait_until(give_notice(invested, trader, 100))
+    invested.feeds[BTC].setMode(REVERTING, sender=deployer)
     with reverts("PriceUnavailable", market=BTC):
         guaranty.release(trader, sender=trader)
     guaranty.release(staker, sender=staker)
@@ -655,21 +651,21 @@ def test_what_stays_is_nothing_or_the_minimum(members: System, guaranty: Any, ot
 
 
 @pytest.fixture
-def close_at(in_markets: System, deployer: Any, governor: Any) -> Any:
+def close_at(invested: System, deployer: Any, governor: Any) -> Any:
     """Gives what closes BTC below 5,000 with nobody flagged, in the first second in which the trader may go.
 
     It has noticed all of its 300, or what is said; at 5,000 its 10,000 of margin are just gone.
     """
 
     def close(price: int, noticed: Any = 10**9) -> None:
-        since = give_notice(in_markets, in_markets.actors["trader"], noticed)
+        since = give_notice(invested, invested.actors["trader"], noticed)
         wait_until(since - DAY - HOUR)
-        in_markets.set_price(BTC, 5_000)
-        in_markets.clearing_house.refresh(BTC, sender=deployer)
-        in_markets.feeds[BTC].setMode(REVERTING, sender=deployer)
-        in_markets.wait(DAY)
-        in_markets.clearing_house.closeMarket(BTC, in_markets.wad(price), sender=governor)
-        assert in_markets.clearing_house.insolvencies() == 0
+        invested.set_price(BTC, 5_000)
+        invested.clearing_house.refresh(BTC, sender=deployer)
+        invested.feeds[BTC].setMode(REVERTING, sender=deployer)
+        invested.wait(DAY)
+        invested.clearing_house.closeMarket(BTC, invested.wad(price), sender=governor)
+        assert invested.clearing_house.insolvencies() == 0
         wait_until(since)
 
     return close
@@ -685,7 +681,7 @@ def close_at(in_markets: System, deployer: Any, governor: Any) -> Any:
     ],
 )
 def test_a_default_found_on_the_way_out_takes_the_contribution_first(
-    in_markets: System,
+    invested: System,
     guaranty: Any,
     trader: Any,
     close_at: Any,
@@ -695,41 +691,41 @@ def test_a_default_found_on_the_way_out_takes_the_contribution_first(
     released: int,
 ) -> None:
     if released == 150:
-        set_guaranty(in_markets, min_contribution=Decimal(50))
+        set_guaranty(invested, min_contribution=Decimal(50))
     close_at(price, noticed)
     receipt = guaranty.release(trader, sender=trader)
-    assert event(receipt, "LossBorne")["own"] == in_markets.usd(own)
-    assert event(receipt, "Released")["amount"] == in_markets.usd(released)
-    assert in_markets.token.balanceOf(trader) == in_markets.usd(released)
-    assert guaranty.balanceOf(trader) == in_markets.usd(300 - own - released)
-    assert in_markets.default_record(1)["own"] == in_markets.usd(own)
-    assert at_rest(in_markets)
+    assert event(receipt, "LossBorne")["own"] == invested.usd(own)
+    assert event(receipt, "Released")["amount"] == invested.usd(released)
+    assert invested.token.balanceOf(trader) == invested.usd(released)
+    assert guaranty.balanceOf(trader) == invested.usd(300 - own - released)
+    assert invested.default_record(1)["own"] == invested.usd(own)
+    assert at_rest(invested)
 
 
 def test_a_default_found_on_the_way_out_that_leaves_less_than_the_minimum(
-    in_markets: System, guaranty: Any, trader: Any, close_at: Any
+    invested: System, guaranty: Any, trader: Any, close_at: Any
 ) -> None:
     """300 less 100 less 150 are no contribution: nothing leaves, and the default waits for a settlement."""
     close_at(4_950, 150)
-    with reverts("BelowMinimum", balance=in_markets.usd(50), minimum=in_markets.usd(100)):
+    with reverts("BelowMinimum", balance=invested.usd(50), minimum=invested.usd(100)):
         guaranty.release(trader, sender=trader)
-    in_markets.settle(trader)
-    assert in_markets.default_record(1)["own"] == in_markets.usd(100)
+    invested.settle(trader)
+    assert invested.default_record(1)["own"] == invested.usd(100)
 
 
 def test_the_others_bear_on_the_way_out_what_its_own_does_not(
-    in_markets: System, guaranty: Any, trader: Any, staker: Any, other_staker: Any, close_at: Any
+    invested: System, guaranty: Any, trader: Any, staker: Any, other_staker: Any, close_at: Any
 ) -> None:
     """Of 400 its own bears 300, a third of what the others have the rest; it leaves with nothing."""
     close_at(4_800)
     guaranty.release(trader, sender=trader)
-    assert in_markets.default_record(1)["mutual"] == in_markets.usd(100)
-    assert in_markets.token.balanceOf(trader) == guaranty.balanceOf(trader) == 0
-    assert balances(in_markets, staker, other_staker) == [in_markets.usd(200) // 3, in_markets.usd(400) // 3]
+    assert invested.default_record(1)["mutual"] == invested.usd(100)
+    assert invested.token.balanceOf(trader) == guaranty.balanceOf(trader) == 0
+    assert balances(invested, staker, other_staker) == [invested.usd(200) // 3, invested.usd(400) // 3]
 
 
 def test_until_released_a_member_bears_earns_and_counts(
-    in_markets: System,
+    invested: System,
     guaranty: Any,
     insurer: Any,
     trader: Any,
@@ -737,18 +733,18 @@ def test_until_released_a_member_bears_earns_and_counts(
     liquidator: Any,
     stranger: Any,
 ) -> None:
-    since = give_notice(in_markets, trader, 150)
-    guaranty.bear(stranger, BTC, 0, in_markets.usd(150), sender=insurer)
-    assert tuple(guaranty.member(trader))[:2] == tuple(usd(in_markets, 225, "112.5"))
-    give_index(in_markets, insurer, in_markets.usd(50))
-    assert tuple(guaranty.member(trader))[:2] == tuple(usd(in_markets, 250, 125))
-    assert tuple(guaranty.requirementOf(trader)) == (in_markets.usd(200), 0)
-    in_markets.trade(trader, liquidator, "0.25", 10_000)  # for which it needs 250
-    in_markets.trade(market_maker, trader, 1, 10_000)
+    since = give_notice(invested, trader, 150)
+    guaranty.bear(stranger, BTC, 0, invested.usd(150), sender=insurer)
+    assert tuple(guaranty.member(trader))[:2] == tuple(usd(invested, 225, "112.5"))
+    give_index(invested, insurer, invested.usd(50))
+    assert tuple(guaranty.member(trader))[:2] == tuple(usd(invested, 250, 125))
+    assert tuple(guaranty.requirementOf(trader)) == (invested.usd(200), 0)
+    invested.trade(trader, liquidator, "0.25", 10_000)  # for which it needs 250
+    invested.trade(market_maker, trader, 1, 10_000)
     wait_until(since)
-    in_markets.renew_prices()
+    invested.renew_prices()
     guaranty.release(trader, sender=trader)
-    assert in_markets.token.balanceOf(trader) == guaranty.balanceOf(trader) == in_markets.usd(125)
+    assert invested.token.balanceOf(trader) == guaranty.balanceOf(trader) == invested.usd(125)
 
 
 # ------------------------------------------------------------- the requirement
@@ -784,15 +780,15 @@ def test_what_an_account_has_to_contribute(
 
 
 def test_what_is_missing_of_the_requirement(
-    in_markets: System, guaranty: Any, insurer: Any, trader: Any, staker: Any, stranger: Any, keeper: Any
+    invested: System, guaranty: Any, insurer: Any, trader: Any, staker: Any, stranger: Any, keeper: Any
 ) -> None:
     """After a loss of half, and at another price: 2 BTC at 11,000 need 240."""
-    guaranty.bear(stranger, BTC, 0, in_markets.usd(300), sender=insurer)
-    assert tuple(guaranty.requirementOf(trader)) == tuple(usd(in_markets, 200, 50))
-    in_markets.set_price(BTC, 11_000)
-    assert tuple(guaranty.requirementOf(trader)) == tuple(usd(in_markets, 200, 50)), "as last refreshed"
-    in_markets.clearing_house.refresh(BTC, sender=keeper)
-    assert tuple(guaranty.requirementOf(trader)) == tuple(usd(in_markets, 240, 90))
+    guaranty.bear(stranger, BTC, 0, invested.usd(300), sender=insurer)
+    assert tuple(guaranty.requirementOf(trader)) == tuple(usd(invested, 200, 50))
+    invested.set_price(BTC, 11_000)
+    assert tuple(guaranty.requirementOf(trader)) == tuple(usd(invested, 200, 50)), "as last refreshed"
+    invested.clearing_house.refresh(BTC, sender=keeper)
+    assert tuple(guaranty.requirementOf(trader)) == tuple(usd(invested, 240, 90))
     assert tuple(guaranty.requirementOf(staker)) == (0, 0)
 
 
