@@ -55,6 +55,11 @@ def test_the_fund_suffices(tmp_path: Path) -> None:
     assert total(result, "skin") > 0
     assert total(result, "junior") == total(result, "senior") == 0
     assert total(result, "unpaid_profit") == remainder(result) == 0
+    assert total(result, "mutual") == 0
+    # Nobody lost anything of it, and its members had their part of the income.
+    fund = result["fund"]
+    assert Decimal(fund["after"]["guaranty"]) > Decimal(fund["before"]["guaranty"]) > 0
+    assert Decimal(result["fees"]["members"]) > 0
 
 
 def test_black_thursday_reaches_the_senior_tranche(tmp_path: Path) -> None:
@@ -63,14 +68,18 @@ def test_black_thursday_reaches_the_senior_tranche(tmp_path: Path) -> None:
     assert total(result, "senior") > 0
     assert total(result, "unpaid_profit") == remainder(result) == 0
     assert Decimal(result["fund"]["after"]["senior"]) > 0
+    # Large traders defaulted, and what they had contributed paid first; the others lost nothing by it.
+    assert total(result, "own") > 0 == total(result, "mutual")
 
 
 def test_everything_is_exhausted_and_accounts_are_deleveraged(tmp_path: Path) -> None:
     result = demo("2021-05-19", tmp_path)
     assert result["deleverages"] > 0
-    for layer in ("skin", "junior", "senior", "unpaid_profit"):
+    for layer in ("own", "skin", "junior", "senior", "mutual", "unpaid_profit"):
         assert total(result, layer) > 0
     assert remainder(result) > 0
+    # No more than half of what the members had, for the market and a day.
+    assert Decimal(result["fund"]["after"]["guaranty"]) > 0
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +109,8 @@ def test_identities_are_checked_and_hold(coarse: RunResult) -> None:
 def test_the_books_of_the_result_add_up(coarse: RunResult) -> None:
     ledger, fees = coarse.ledger, coarse.fees
     assert ledger.held == ledger.cash + sum(ledger.pools.values()) + ledger.fees
-    assert fees.paid == fees.fund + fees.treasury + fees.liquidators + fees.undistributed
+    received = fees.fund + fees.members + fees.treasury + fees.liquidators
+    assert fees.paid == received + fees.undistributed
     assert fees.paid > 0
     assert fees.paid == (
         fees.trading + fees.contributions.total + fees.penalties + fees.premium + fees.liquidators
@@ -123,7 +133,7 @@ def short() -> tuple[RunResult, tuple[Charge, ...], list[Event]]:
         )
         run.play()
         weir = run.stage.weir
-        contracts = (weir.vault, weir.clearing_house, weir.fund, weir.policy)
+        contracts = (weir.vault, weir.clearing_house, weir.fund, weir.guaranty, weir.policy)
         last = int(weir.chain.rpc("eth_blockNumber"), 16)
         events = weir.chain.logs([each.address for each in contracts], weir.deployment.block, last)
         return run.result(0), weir.contributions(), events
@@ -173,10 +183,58 @@ def test_premium_and_fees_are_those_of_the_events(
     assert fees.premium_collected <= fees.premium <= fees.premium_charged
     assert fees.trading == total("Exchanged", "payerFee", "payeeFee")
     assert fees.trading == sum(person.fees for person in result.participants)
-    assert fees.fund == total("IncomeCollected", "fees", "levies", "premium") - fees.treasury
+    assert fees.fund + fees.members == total("IncomeCollected", "fees", "levies", "premium") - fees.treasury
+    assert fees.members == total("Earned", "amount")
     # The wind-up collects everything there is.
-    assert fees.income == fees.fund
+    assert fees.income == fees.fund + fees.members
     assert fees.undistributed == 0
+
+
+def test_memberships_are_those_of_the_events(
+    short: tuple[RunResult, tuple[Charge, ...], list[Event]],
+) -> None:
+    result, _, events = short
+    roles = {person.role for person in result.members}
+    assert roles == {"market maker", "trader"}
+    joined: defaultdict[str, int] = defaultdict(int)
+    own: defaultdict[str, int] = defaultdict(int)
+    mutual = 0
+    for event in events:
+        if event.name == "Joined":
+            joined[event["account"]] += event["amount"]
+        elif event.name == "LossBorne":
+            own[event["account"]] += event["own"]
+            mutual += event["mutual"]
+    assert {person.address for person in result.members} >= joined.keys()
+    books = {person.address: person.membership for person in result.members if person.membership}
+    slack = Decimal(len(books) * (1 + len(result.defaults))) / 10**6
+    for address, membership in books.items():
+        assert membership.contributed == Decimal(joined[address]) / 10**6
+        assert membership.own == Decimal(own[address]) / 10**6
+        gained = membership.earned - membership.own - membership.mutual
+        assert abs(membership.balance - membership.contributed - gained) <= slack
+    assert sum(own.values()) == sum(d.paid.own for d in result.defaults) * 10**6 > 0
+    assert Decimal(mutual) / 10**6 == result.paid.mutual
+    assert abs(sum(membership.mutual for membership in books.values()) - result.paid.mutual) <= slack
+    # They joined before anybody traded.
+    first = next(i for i, event in enumerate(events) if event.name == "Traded")
+    assert sum(event.name == "Joined" for event in events[:first]) == len(joined)
+    # What they have together is the fund's.
+    after = result.fund.after.guaranty
+    assert after == result.fund.before.guaranty + result.fees.members - result.paid.guaranty
+    assert 0 <= after - sum(membership.balance for membership in books.values()) <= slack
+
+
+def test_a_loss_past_the_tranches_is_borne_by_all_members() -> None:
+    """In one market within a day they pay half of what they have, and no more."""
+    result = simulate(load("2021-05-19"), settings=COARSE)
+    before, after = result.fund.before.guaranty, result.fund.after.guaranty
+    assert before - result.paid.guaranty + result.fees.members == after
+    assert 0 < result.paid.mutual <= (before + result.fees.members) / 2
+    bearers = [one.membership for one in result.members if one.membership and one.membership.mutual]
+    assert len(bearers) > 2
+    assert abs(sum(each.mutual for each in bearers) - result.paid.mutual) < Decimal("0.0001")
+    assert all(identity.holds for identity in result.identities)
 
 
 def test_every_post_is_what_its_hashes_say(
