@@ -84,12 +84,24 @@ def test_deploy_then_status(capsys: pytest.CaptureFixture[str], node: Node, tmp_
     ]
     assert status["fund"]["coverage"] is None
     assert status["accounts"] == {"count": 0, "at_risk": []}
+    assert (status["guaranty"]["total"], status["guaranty"]["members"], status["members"]) == (
+        "0.000000",
+        0,
+        [],
+    )
     assert {line["id"] for line in status["identities"]} == {"P1", "P2:BTC", "P3:BTC", "P2:ETH", "P3:ETH"}
     assert all(line["holds"] for line in status["identities"])
 
     code, out, _ = run(capsys, "status", "--rpc", node.url, "--deployment", file)
     assert code == 0
-    for title in ("Markets", "Insurance fund", "Defaults: none", "Identities"):
+    for title in (
+        "Markets",
+        "Insurance fund",
+        "Guaranty fund",
+        "Members: none",
+        "Defaults: none",
+        "Identities",
+    ):
         assert title in out
 
 

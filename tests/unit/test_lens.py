@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from enum import IntEnum
 from typing import Any
 
@@ -68,6 +69,19 @@ def accruing(deploy_system, deployer, market_maker, trader, other_trader, keeper
     system.trade(other_trader, market_maker, 60, 500, market=ETH)
     chain.mine(timestamp=(chain.blocks.head.timestamp // HOUR + 1) * HOUR)
     refresh_all(system, keeper)
+    return system
+
+
+@pytest.fixture
+def pledged(deploy_system, market_maker, trader, staker):
+    """Beyond 100,000 an account must contribute 1%: the trader, with 150,000, has just that."""
+    membership = {"member_threshold": Decimal(100_000), "member_ratio": 5_000, "member_step": 2_500}
+    system = deploy_system(funding=FREE.model_copy(update=membership))
+    for account, amount in ((market_maker, 100_000), (trader, 20_000)):
+        system.deposit(account, amount)
+    for account, amount in ((market_maker, 600), (trader, 500), (staker, 300)):
+        system.join(account, amount)
+    system.trade(trader, market_maker, 15, 10_000, market=BTC)
     return system
 
 
@@ -520,6 +534,66 @@ def test_fund_state_is_the_funds(book):
     assert (seen.gateOpen, seen.insolvencies, seen.defaults) == (True, 0, 0)
     assert (seen.streamSince, seen.streamEnd) == system.fund.stream()[1:]
     assert seen.parameters == system.fund.parameters()
+
+
+def test_the_guaranty_fund_is_described(pledged):
+    seen = pledged.lens.fundState()
+    assert (seen.guaranty.total, seen.guaranty.units, seen.guaranty.epoch) == pledged.guaranty.book()
+    assert seen.guaranty.total == pledged.usd(1_400)
+    assert seen.guaranty.parameters == pledged.guaranty.parameters()
+    assert seen.assets == pledged.fund.totalAssets() == 0
+
+
+def test_members_are_seen_at_the_price_of_the_next_refresh(pledged, trader, staker, stranger, keeper):
+    """At 11,000 the trader has 165,000, and is asked for 650."""
+    system = pledged
+    asked = [stranger, trader, staker]
+    none, member, saver = system.lens.membersOf(asked)
+    assert (member.account, member.tier, member.notional) == (trader.address, 2, system.usd(150_000))
+    assert (member.balance, member.requirement, member.owed) == (system.usd(500), system.usd(500), 0)
+    assert (saver.account, saver.balance, saver.requirement) == (staker.address, system.usd(300), 0)
+    assert (none.account, none.balance, none.requirement, none.owed) == (stranger.address, 0, 0, 0)
+
+    system.set_price(BTC, 11_000)
+    member = system.lens.membersOf([trader])[0]
+    foreseen = member.requirement, member.owed
+    assert foreseen == (system.usd(650), system.usd(150))
+    assert tuple(system.guaranty.requirementOf(trader)) == (system.usd(500), 0)
+    system.clearing_house.refresh(BTC, sender=keeper)
+    assert tuple(system.guaranty.requirementOf(trader)) == foreseen
+    assert system.lens.membersOf([]) == []
+
+
+def test_a_notice_and_a_tier_are_seen(pledged, trader, staker, poster, chain):
+    system = pledged
+    system.guaranty.requestExit(system.usd(120), sender=staker)
+    seen, own = system.lens.membersOf([staker])[0], system.guaranty.member(staker)
+    assert (seen.noticed, seen.opensAt, seen.closesAt) == (own.noticed, own.opensAt, own.closesAt)
+    period = system.guaranty.parameters().noticePeriod
+    assert (seen.noticed, seen.opensAt) == (system.usd(120), chain.blocks.head.timestamp + period)
+    evidence = b"\1" * 32, b"\2" * 32, chain.blocks.head.number
+    system.policy.postTiers([trader], [3], evidence, sender=poster)
+    member = system.lens.membersOf([trader])[0]
+    assert (member.tier, member.requirement, member.owed) == (3, system.usd(625), system.usd(125))
+
+
+def test_what_the_members_bore_and_got_back_is_seen(pledged, trader, liquidator, stranger):
+    """Nothing in the insurance fund: the trader's own 500, and half of the 900 of the others."""
+    system = pledged
+    system.deposit(liquidator, 100_000)
+    system.set_price(BTC, 8_000)
+    system.flag(trader)
+    system.liquidate(trader, liquidator)
+    (default,) = system.lens.defaults(0, EVERYTHING)
+    assert (default.record.own, default.record.mutual) == (system.usd(500), system.usd(450))
+    assert (default.record, default.remainder) == tuple(system.fund.defaultRecord(1))
+    assert default.recovered == 0
+    system.mint(stranger, 600)
+    system.token.approve(system.fund, system.usd(600), sender=stranger)
+    system.fund.recover(1, system.usd(600), sender=stranger)
+    (default,) = system.lens.defaults(0, EVERYTHING)
+    assert default.recovered == system.fund.recovered(1).back == system.usd(600)
+    assert system.lens.membersOf([trader])[0].balance == system.usd(150)
 
 
 def test_tranches_are_described(book, staker, chain):
