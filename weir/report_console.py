@@ -19,7 +19,8 @@ __all__ = ["render"]
 
 TOP = 5
 """Accounts that are named as those who contributed most; the page names more."""
-_SHORT = LAYERS | {"own": "Own", "skin": "Skin", "junior": "Junior", "senior": "Senior", "mutual": "Mutual"}
+_REMAINDER = "remainder"
+_SHORT = {layer: layer.replace("_", " ") for layer in LAYERS} | {_REMAINDER: "open interest"}
 
 
 def render(result: RunResult) -> RenderableType:
@@ -41,23 +42,37 @@ def _headline(result: RunResult) -> RenderableType:
 def _defaults(result: RunResult) -> RenderableType:
     if not result.defaults:
         return Text("No account defaulted: no layer of the waterfall paid anything.\n")
-    paid = result.paid
-    table = _table("Defaults: which layer paid what, USD", show_footer=True)
-    table.add_column("Id", "All", justify="right")
-    table.add_column("Market")
-    table.add_column("Account")
-    sums = {"Shortfall": result.shortfall, **{_SHORT[layer]: amount for layer, amount in paid.layers()}}
-    for name, amount in (sums | {"Open interest": result.remainder}).items():
-        # On a narrow console a figure is broken, never shortened.
-        table.add_column(name, _amount(amount), justify="right", overflow="fold")
+    return Group(_waterfall(result), _records(result))
+
+
+def _waterfall(result: RunResult) -> Table:
+    """The layers from top to bottom, all defaults together."""
+    table = _table("The waterfall: which layer paid what, USD", show_footer=True)
+    table.add_column("Layer", "All")
+    table.add_column("Paid", _amount(result.shortfall), justify="right")
+    table.add_column("Share", justify="right")
+    for layer, amount in (*result.paid.layers(), (_REMAINDER, result.remainder)):
+        share = amount / result.shortfall if result.shortfall else None
+        table.add_row((LAYERS | {_REMAINDER: "Open interest"})[layer], _amount(amount), percent(share))
+    return table
+
+
+def _records(result: RunResult) -> Table:
+    """Each default; of the layers those that paid, in their order."""
+    table = _table("Defaults, USD")
+    table.add_column("Id", justify="right")
+    for name in ("Market", "Account"):
+        table.add_column(name)
+    table.add_column("Shortfall", justify="right")
+    table.add_column("Paid by")
     for default in result.defaults:
+        paid = [*default.paid.layers(), (_REMAINDER, default.remainder)]
         table.add_row(
             str(default.id),
             Text(default.market),
             Text(address(default.account)),
             _amount(default.shortfall),
-            *(_amount(amount) for _, amount in default.paid.layers()),
-            _amount(default.remainder),
+            Text(", ".join(f"{_SHORT[layer]} {usd(amount, 0)}" for layer, amount in paid if amount)),
         )
     return table
 
@@ -114,7 +129,7 @@ def _members(result: RunResult) -> RenderableType:
     table.add_column("Account", "All")
     table.add_column("Role")
     fields = ("contributed", "earned", *GUARANTY_LAYERS, "balance", "owed")
-    names = ("Contributed", "Earned", "Own default", "Others' defaults", "Has", "Owes")
+    names = ("Put in", "Earned", "Own default", "Others' defaults", "Has", "Owes")
     for name, field in zip(names, fields, strict=True):
         amounts = (getattr(one.membership, field) for one in people)
         table.add_column(name, _amount(sum(amounts, Decimal(0))), justify="right", overflow="fold")
@@ -158,5 +173,5 @@ def _table(title: str, *, show_footer: bool = False) -> Table:
 
 
 def _amount(value: Decimal) -> Text:
-    """Whole dollars, since every layer has a column; the JSON and the page have every digit."""
+    """Whole dollars, which fit a console; the JSON and the page have every digit."""
     return Text(usd(value, 0)) if value else Text("–", style="dim")

@@ -606,6 +606,31 @@ class TestConsole:
         assert "P2:BTC" in text
         assert result.outcome in text
 
+    def test_no_figure_is_broken_on_a_narrow_console(self) -> None:
+        result = make_result(fund=EXHAUSTED)
+        text = rendered(result, width=80)
+        assert max(map(len, text.splitlines())) <= 80
+        for default in result.defaults:
+            parts = [*default.paid.layers(), ("remainder", default.remainder)]
+            for amount in (default.shortfall, *(amount for _, amount in parts)):
+                assert not amount or formatting.usd(amount, 0) in text
+        for one in result.members:
+            for name in ("contributed", "earned", *GUARANTY_LAYERS, "balance", "owed"):
+                amount = getattr(one.membership, name)
+                assert not amount or formatting.usd(amount, 0) in text
+
+    def test_the_waterfall_is_read_from_top_to_bottom(self) -> None:
+        result = make_result(fund=EXHAUSTED)
+        lines = rendered(result).splitlines()
+        names = [*LAYERS.values(), "Open interest"]
+        first = next(i for i, line in enumerate(lines) if line.strip().startswith(names[0]))
+        amounts = [*(amount for _, amount in result.paid.layers()), result.remainder]
+        for line, name, amount in zip(lines[first:], names, amounts, strict=False):
+            assert line.split(name)[1].split() == [
+                formatting.usd(amount, 0) if amount else "–",
+                formatting.percent(amount / result.shortfall),
+            ]
+
     def test_who_funded_the_fund(self) -> None:
         result = make_result()
         text = rendered(result)
