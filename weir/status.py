@@ -32,20 +32,20 @@ ROWS = 20
 """Accounts, members and defaults that a table shows; the JSON has all."""
 
 DEFAULT_LAYERS: dict[str, str] = {
-    "own": "Own",
-    "coinsurance": "Coinsurance",
-    "skin": "Skin",
-    "junior": "Junior",
-    "senior": "Senior",
-    "mutual": "Mutual",
-    "unpaid_profit": "Unpaid profit",
-    "remainder": "Remainder",
+    "own": "own",
+    "coinsurance": "coinsurance",
+    "skin": "skin",
+    "junior": "junior",
+    "senior": "senior",
+    "mutual": "mutual",
+    "unpaid_profit": "unpaid profit",
+    "remainder": "open interest",
 }
 """Who bore a default, in the order of the waterfall, with names for a table."""
 
 Status = dict[str, Any]
 
-_TEXTS = ("Account", "Positions", "Statement", "Time")
+_TEXTS = ("Account", "Paid by", "Positions", "Statement", "Time")
 
 
 # -------------------------------------------------------------------- collect
@@ -356,16 +356,16 @@ def _default_table(defaults: list[Status]) -> RenderableType:
     if not defaults:
         return Text("Defaults: none\n")
     title = f"Defaults (the last {min(ROWS, len(defaults))} of {number(len(defaults))})"
-    columns = ("Shortfall", *DEFAULT_LAYERS.values(), "Recovered")
-    table = _table(title, "Id", "Time", "Account", "Market", *columns)
+    table = _table(title, "Id", "Time", "Account", "Market", "Shortfall", "Paid by", "Recovered")
     for default in defaults[-ROWS:]:
-        names = ("shortfall", *DEFAULT_LAYERS, "recovered")
         table.add_row(
             str(default["id"]),
             utc(default["time"]),
             address(default["account"]),
             default["market"],
-            *(usd(default[name]) for name in names),
+            usd(default["shortfall"]),
+            ", ".join(f"{name} {usd(default[key])}" for key, name in DEFAULT_LAYERS.items() if default[key]),
+            usd(default["recovered"]),
         )
     return table
 

@@ -717,8 +717,12 @@ def test_status_shows_members_and_what_they_owe(mutual: Weir, node: Node) -> Non
     (default,) = status["defaults"]
     assert (Decimal(default["own"]), Decimal(default["mutual"])) == (800, 700)
     printed = _printed(collect(weir))
-    for text in ("Guaranty fund", "Members (3)", "$450.00", "$50.00", "owes: no new risk", "Mutual"):
+    for text in ("Guaranty fund", "Members (3)", "$450.00", "$50.00", "owes: no new risk"):
         assert text in printed
+
+    # Who paid stands in the order of the waterfall, and who did not pay is not named.
+    junior, left = (f"${Decimal(default[name]):,.2f}" for name in ("junior", "remainder"))
+    assert f"own $800.00, junior {junior}, mutual $700.00, open interest {left}" in printed
 
     weir.request_exit(staker, weir.units(Decimal(100)))
     member = _members(weir)[staker.address]
