@@ -129,17 +129,23 @@ contract GuarantyFund is IGuarantyFund, AccessManaged {
         (Book memory b, Holding memory h) = (_book, _held(account));
         // A token that called back meanwhile may have let the account give another notice: it begins anew.
         if (block.timestamp < h.noticeFrom) _requireReleasable(account);
-        uint256 units = Math.min(h.noticeUnits, h.units);
+        uint256 units = _leaving(b, h);
         amount = ClaimsMath.valueDown(units, b.total, b.units);
         (h.units, h.noticeUnits, h.noticeFrom) = (h.units - uint136(units), 0, 0);
         (b.units, b.total) = (b.units - uint136(units), b.total - uint96(amount));
         uint256 rest = ClaimsMath.valueDown(h.units, b.total, b.units);
-        uint256 minimum = _parameters.minContribution;
-        if (rest != 0 && rest < minimum) revert BelowMinimum(rest, minimum);
         if (rest < requirement) revert MembershipRequired(account, rest, requirement);
         (_book, _holdings[account]) = (b, h);
         emit Released(account, amount, units);
         _ASSET.safeTransfer(account, amount);
+    }
+
+    /// @dev What is left of the noticed units, and the others with them where they would be too few to stay: a little that somebody adds
+    /// stops nobody.
+    function _leaving(Book memory b, Holding memory h) private view returns (uint256 units) {
+        units = Math.min(h.noticeUnits, h.units);
+        uint256 rest = ClaimsMath.valueDown(h.units - units, b.total, b.units);
+        if (units != 0 && rest < _parameters.minContribution) units = h.units;
     }
 
     function _requireReleasable(address account) private view {

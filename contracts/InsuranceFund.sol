@@ -64,10 +64,12 @@ contract InsuranceFund is IInsuranceFund, Defaults, AccessManaged {
         if (income > toSkin) _joinStream(book, income - toSkin);
         _book = book;
         emit IncomeCollected(fees, levies, premium, toTreasury, toSkin, toMembers);
+        // Both books first: a token that calls back finds them whole.
+        if (toMembers > 0) {
+            IGuarantyFund(guaranty).earn(toMembers);
+            _ASSET.safeTransfer(guaranty, toMembers);
+        }
         if (toTreasury > 0) _ASSET.safeTransfer(treasury, toTreasury);
-        if (toMembers == 0) return income;
-        _ASSET.safeTransfer(guaranty, toMembers);
-        IGuarantyFund(guaranty).earn(toMembers);
     }
 
     /// @inheritdoc IInsuranceFund

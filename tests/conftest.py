@@ -64,7 +64,9 @@ def deploy_system(actors: dict[str, AccountAPI]) -> DeploySystem:
 
         return System(
             deployment=deployment,
-            token=at("Token"),
+            token=at("Token")
+            if "Token" in deployment.contracts
+            else ape.project.TestToken.at(deployment.token),
             vault=at("Vault"),
             clearing_house=at("ClearingHouse"),
             policy=at("FundingPolicy"),

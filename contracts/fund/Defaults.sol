@@ -124,8 +124,9 @@ abstract contract Defaults is Balances {
         Recovery memory back = _giveBack(id, Waterfall.recovery(borne, done, paid));
         emit Recovered(id, msg.sender, back);
         if (back.own + back.mutual == 0) return paid;
-        _ASSET.safeTransfer(guaranty, back.own + back.mutual);
+        // Booked there before it is sent: a token that calls back finds both books whole.
         IGuarantyFund(guaranty).restore(packed.account, back.own, back.mutual);
+        _ASSET.safeTransfer(guaranty, back.own + back.mutual);
     }
 
     /// @dev Books it, with what nobody is left to get in skin.

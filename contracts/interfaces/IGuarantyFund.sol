@@ -66,7 +66,7 @@ interface IGuarantyFund {
     /// losses, earns, and counts for the requirement.
     function requestExit(uint256 amount) external;
 
-    /// @notice Pays out what `account` gave notice for, within the window. Refused while an insolvency is known, while the account, settled first, is below initial
+    /// @notice Pays out what `account` gave notice for, within the window, and with it a rest below the minimum. Refused while an insolvency is known, while the account, settled first, is below initial
     /// margin, and where the rest would be below its requirement.
     function release(address account) external returns (uint256 amount);
 
@@ -76,10 +76,10 @@ interface IGuarantyFund {
     /// @return wipedOut whether all units are void now.
     function bear(address account, uint16 market, uint256 own, uint256 mutual) external returns (bool wipedOut);
 
-    /// @notice Members' part of income, which has just arrived.
+    /// @notice Members' part of income, which is on its way.
     function earn(uint256 amount) external;
 
-    /// @notice Recoveries, which have just arrived.
+    /// @notice Recoveries, which are on their way.
     function restore(address account, uint256 own, uint256 mutual) external;
 
     // ------------------------------------------------------------- governance

@@ -122,7 +122,6 @@ REFUSALS = {
     "join: GateClosed",
     "join: BelowMinimum",
     "request_exit: NotAMember",
-    "release: BelowMinimum",
     "release: GateClosed",
     "release: InitialMarginNotMet",
     "release: MembershipRequired",

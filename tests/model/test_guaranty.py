@@ -490,14 +490,19 @@ def test_a_member_leaves_at_most_what_it_has(members: Stage) -> None:
 
 def test_what_stays_is_nothing_or_enough(members: Stage) -> None:
     members.world.set_guaranty_parameters(replace(CHEAP, min_contribution=units(20)))
-    members.leave("alice", 80.000001)
-    with pytest.raises(errors.BelowMinimum) as refused:
-        members.call("release", "alice")
-    assert refused.value.args == (units(19.999999), units(20))
     members.leave("alice", 80)
     assert members.call("release", "alice") == units(80)
-    members.leave("alice", 20)
+    members.leave("alice", 0.000001)
     assert members.call("release", "alice") == units(20)
+    assert members.balance("alice") == 0
+
+
+def test_a_unit_that_somebody_adds_keeps_nobody_in(members: Stage) -> None:
+    members.world.set_guaranty_parameters(replace(CHEAP, min_contribution=units(20)))
+    members.leave("alice", 100)
+    members.call("join", "bob", "alice", 1)
+    assert members.call("release", "alice") == units(100) + 1
+    assert "alice" not in members.world.guaranty.members
 
 
 def test_nobody_leaves_while_an_insolvency_is_known(members: Stage) -> None:

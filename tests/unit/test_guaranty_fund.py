@@ -642,12 +642,24 @@ def test_while_a_price_is_missing_nobody_with_a_position_there_leaves(
 
 
 def test_what_stays_is_nothing_or_the_minimum(members: System, guaranty: Any, other_staker: Any) -> None:
-    wait_until(give_notice(members, other_staker, "100.000001"))
-    with reverts("BelowMinimum", balance=members.usd(100) - 1, minimum=members.usd(100)):
-        guaranty.release(other_staker, sender=other_staker)
     leave(members, other_staker, 100)
-    leave(members, other_staker)
+    assert guaranty.balanceOf(other_staker) == members.usd(100)
+    leave(members, other_staker, "0.000001")
     assert members.token.balanceOf(other_staker) == members.usd(200)
+    assert guaranty.balanceOf(other_staker) == 0
+    assert at_rest(members)
+
+
+def test_a_unit_that_somebody_adds_keeps_nobody_in(
+    members: System, guaranty: Any, other_staker: Any, attacker: Any
+) -> None:
+    wait_until(give_notice(members, other_staker))
+    members.mint(attacker, 1)
+    members.token.approve(guaranty, 1, sender=attacker)
+    guaranty.join(other_staker, 1, sender=attacker)
+    receipt = guaranty.release(other_staker, sender=other_staker)
+    assert event(receipt, "Released")["amount"] == members.usd(200) + 1
+    assert tuple(guaranty.member(other_staker)) == (0, 0, 0, 0)
 
 
 @pytest.fixture
@@ -677,6 +689,7 @@ def close_at(invested: System, deployer: Any, governor: Any) -> Any:
         pytest.param(10**9, 4_900, 200, 100, id="all of 300 noticed, 200 lost"),
         pytest.param(150, 4_900, 200, 100, id="150 noticed, 100 left"),
         pytest.param(150, 4_950, 100, 150, id="150 noticed, 200 left, but for the minimum"),
+        pytest.param(150, 4_950, 100, 200, id="150 noticed, 200 left, 50 are too few to stay"),
         pytest.param(10**9, 4_850, 300, 0, id="all lost"),
     ],
 )
@@ -700,17 +713,6 @@ def test_a_default_found_on_the_way_out_takes_the_contribution_first(
     assert guaranty.balanceOf(trader) == invested.usd(300 - own - released)
     assert invested.default_record(1)["own"] == invested.usd(own)
     assert at_rest(invested)
-
-
-def test_a_default_found_on_the_way_out_that_leaves_less_than_the_minimum(
-    invested: System, guaranty: Any, trader: Any, close_at: Any
-) -> None:
-    """300 less 100 less 150 are no contribution: nothing leaves, and the default waits for a settlement."""
-    close_at(4_950, 150)
-    with reverts("BelowMinimum", balance=invested.usd(50), minimum=invested.usd(100)):
-        guaranty.release(trader, sender=trader)
-    invested.settle(trader)
-    assert invested.default_record(1)["own"] == invested.usd(100)
 
 
 def test_the_others_bear_on_the_way_out_what_its_own_does_not(

@@ -122,17 +122,19 @@ class GuarantyFund:
             raise NotReleasable(account, start, end)
 
     def release(self, account: str) -> int:
-        """Burns what is left of the noticed units, and the notice; returns what they were worth."""
+        """Burns what is left of the noticed units, and the notice; returns what they were worth.
+
+        The rest goes with them where it is less than the smallest contribution.
+        """
         member = self._touch(account)
         if member is None:
             return 0
         units = min(member.notice_units, member.units)
+        if units and self._value(member.units - units) < self.parameters.min_contribution:
+            units = member.units
         paid = self._value(units)
         member.notice_units = member.notice_from = 0
         self._burn(account, member, units, paid)
-        rest = self.balance(account)
-        if 0 < rest < self.parameters.min_contribution:
-            raise BelowMinimum(rest, self.parameters.min_contribution)
         return paid
 
     # ---- income
