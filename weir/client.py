@@ -529,7 +529,7 @@ class Weir:
         return self.chain.send(member, self.guaranty.functions.requestExit(amount))
 
     def release(self, sender: LocalAccount, account: str) -> Receipt:
-        """Pays an account what it gave notice for; anyone may send it."""
+        """Pays an account what it gave notice for, and with it a rest below the minimum; for anyone."""
         return self.chain.send(sender, self.guaranty.functions.release(account))
 
     def recover(self, payer: LocalAccount, default: int, amount: int) -> Receipt:

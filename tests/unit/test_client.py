@@ -646,6 +646,12 @@ def test_a_member_leaves_within_its_window(mutual: Weir, node: Node) -> None:
     assert weir.usd(weir.chain.call(weir.token.functions.balanceOf(staker.address))) == 300
     assert weir.usd(_members(weir)[staker.address].balance) == 200
 
+    # A rest of 50 would be below the minimum: it comes along.
+    weir.request_exit(staker, weir.units(Decimal(150)))
+    _pass(node, period)
+    assert weir.usd(weir.release(staker, staker.address).event("Released")["amount"]) == 200
+    assert weir.members() == ()
+
 
 def test_a_default_goes_through_both_funds_and_comes_back(mutual: Weir) -> None:
     """Half of the tranches' 2,000, bounty included, and half of the other members' 1,400 may be spent."""
