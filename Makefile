@@ -36,7 +36,7 @@ test: setup ## run the whole test suite
 lint: env ## check style and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy --strict weir analysis/static.py proofs/integers.py
+	.venv/bin/mypy --strict weir analysis/static.py proofs/integers.py proofs/run.py
 	node_modules/.bin/solhint --noPoster --disc --max-warnings 0 $(SOLIDITY)
 	node_modules/.bin/prettier --check $(SOLIDITY) 'proofs/*.sol'
 
@@ -61,7 +61,7 @@ prove: build/.compiler .venv-analysis/.installed ## prove the waterfall and the 
 	@# the native forge: npm's launcher ends with 0 even where forge has failed
 	@$(ENV) export PATH="$$(echo $(CURDIR)/node_modules/@foundry-rs/forge-*/bin):$$PATH" \
 		FOUNDRY_CONFIG=proofs/foundry.toml HOME=$(CURDIR)/build/proofs \
-		&& forge build --ast --quiet && .venv-analysis/bin/halmos --config proofs/halmos.toml && forge test
+		&& forge build --ast --quiet && .venv-analysis/bin/python proofs/run.py && forge test
 
 bench-fuzz: setup ## measure the fuzzer's speed beside its peers
 	@$(ENV) python -m weir.fuzz.bench

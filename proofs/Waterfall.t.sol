@@ -9,18 +9,20 @@ import {Waterfall} from "../contracts/libraries/Waterfall.sol";
 contract WaterfallProofs {
     uint256 private constant MILLION = 1e6;
 
-    /// @notice The defaulter's contribution pays all it can.
-    function check_ownComesFirst(uint128 shortfall, uint24 ratio, Waterfall.Sources memory has) external pure {
-        if (ratio > MILLION) return;
-        uint256 paid = Waterfall.split(shortfall, ratio, has).own;
-        assert(paid == (shortfall < has.own ? shortfall : has.own));
+    /// @notice The defaulter's contribution pays all it can; here without coinsurance, which comes after it.
+    function check_ownComesFirst(uint128 shortfall, Waterfall.Sources memory has) external pure {
+        uint256 paid = Waterfall.split(shortfall, 0, has).own;
+        assert(paid <= has.own);
+        assert(paid <= shortfall);
+        assert(paid == has.own || paid == shortfall);
     }
 
-    /// @notice The others split what it leaves as if there had been none.
+    /// @notice It does with any coinsurance, and the others split what it leaves as if there had been none.
     function testFuzz_ownLeavesTheRest(uint128 shortfall, uint24 ratio, Waterfall.Sources memory has) external pure {
         ratio %= uint24(MILLION + 1);
         has.own %= uint256(shortfall) + 2;
         Waterfall.Split memory paid = Waterfall.split(shortfall, ratio, has);
+        assert(paid.own == (shortfall < has.own ? shortfall : has.own));
         has.own = 0;
         Waterfall.Split memory rest = Waterfall.split(shortfall - paid.own, ratio, has);
         paid.own = 0;
