@@ -111,3 +111,41 @@ def test_who_joins_while_income_is_paid_out_gets_nothing_of_it(
     assert guaranty.balanceOf(staker) == system.usd(102)
     assert guaranty.balanceOf(caller) <= 10**12
     assert at_rest(system)
+
+
+def test_who_joins_while_a_recovery_is_paid_out_gets_nothing_of_it(
+    project: Any,
+    treacherous: System,
+    caller: Any,
+    staker: Any,
+    market_maker: Any,
+    other_trader: Any,
+    keeper: Any,
+) -> None:
+    """Of a default of about 1,000 the staker, the only member, bore half of its 100; it gets that back."""
+    system, guaranty = treacherous, treacherous.guaranty
+    system.join(staker, 100)
+    system.deposit(other_trader, 2_000)
+    system.trade(other_trader, market_maker, 1, 10_000)
+    system.set_price(BTC, 7_000)
+    system.flag(other_trader)
+    system.liquidate(other_trader, market_maker)
+    mutual = system.default_record(1)["mutual"]
+    assert mutual > 0
+    system.mint(caller, 1_000_000)
+    system.token.approve(guaranty, 10**12, sender=caller)
+    system.mint(keeper, 100)
+    system.token.approve(system.fund, mutual, sender=keeper)
+    # The first transfer is the payer's; the second brings the members their part. Joining collects first,
+    # which finds nothing any more.
+    system.fund.collect(sender=keeper)
+    before = guaranty.balanceOf(staker)
+    join = guaranty.join.encode_input(caller, 10**12)
+    again = project.ReentrantToken.at(system.token.address).arm.encode_input(guaranty, join)
+    token = arm(project, system, system.token, again)
+    system.fund.recover(1, mutual, sender=keeper)
+    assert token.called()
+    assert token.succeeded()
+    assert guaranty.balanceOf(staker) == before + mutual
+    assert guaranty.balanceOf(caller) <= 10**12
+    assert at_rest(system)
