@@ -190,7 +190,9 @@ def test_cover_is_the_funds(book):
 @pytest.mark.parametrize("price", [9_400, 10_000, 12_345.678])
 def test_health_is_that_of_the_next_refresh(book, foresee, keeper, price):
     system = book
+    # Both prices anew: the other one's has been waiting for an hour and a half less the hour that is foreseen.
     system.set_price(BTC, price)
+    system.set_price(ETH, 500)
     seen = foresee(HOUR, lambda: system.lens.accountsHealth(0, EVERYTHING))
     refresh_all(system, keeper)
     assert len(seen) == system.vault.accountCount()
