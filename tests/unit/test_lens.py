@@ -204,7 +204,9 @@ def test_health_is_that_of_the_next_refresh(book, foresee, keeper, price):
         assert (account.initialMargin, account.maintenanceMargin) == (initial, maintenance)
         assert account.equity == account.net + account.unsettled
         assert (
-            account.net == account.cash + account.claims - account.debt == system.vault.net(account.account)
+            account.net
+            == account.cash + account.claims - account.debt + account.collateral
+            == system.vault.net(account.account)
         )
         assert account.unsettled == sum(position.unsettled for position in account.positions)
         assert account.priced
