@@ -14,8 +14,8 @@ import {IInsuranceFund} from "./interfaces/IInsuranceFund.sol";
 import {IVault} from "./interfaces/IVault.sol";
 
 /// @title InsuranceFund
-/// @notice SPECIFICATION.md sections 5 and 6. Its parts are in fund/: Balances (what it holds), then Defaults (what it pays, and what comes
-/// back); here are its income and its parameters.
+/// @notice SPECIFICATION.md sections 5 and 6. Its parts are in fund/: Balances (what it holds), Advances (what the tranches pay for
+/// skin), then Defaults (what it pays, and what comes back); here are its income and its parameters.
 contract InsuranceFund is IInsuranceFund, Defaults, AccessManaged {
     using SafeERC20 for IERC20;
 
@@ -35,10 +35,11 @@ contract InsuranceFund is IInsuranceFund, Defaults, AccessManaged {
         address junior_,
         address senior_,
         address guaranty_,
+        address reserve_,
         address treasury_,
         address policy_,
         Parameters memory parameters_
-    ) AccessManaged(manager) Balances(asset_, junior_, senior_) Defaults(vault_, clearingHouse_, guaranty_) {
+    ) AccessManaged(manager) Balances(asset_, junior_, senior_, reserve_) Defaults(vault_, clearingHouse_, guaranty_) {
         if (treasury_ == address(0) || policy_ == address(0)) revert ZeroAddress();
         (treasury, policy) = (treasury_, policy_);
         _setParameters(parameters_);
@@ -56,11 +57,13 @@ contract InsuranceFund is IInsuranceFund, Defaults, AccessManaged {
         Book memory book = _vest();
         uint256 toTreasury = _treasuryPart(fees);
         income -= toTreasury;
-        uint256 toSkin = Math.min(income, Math.saturatingSub(_settings.skinTarget, book.skin));
-        uint256 toMembers = _membersPart(income - toSkin, _total(book));
+        uint256 inReserve = _reserveValue(book);
+        uint256 wanted = _settings.skinTarget + _sum(_owedBy(book));
+        uint256 toSkin = Math.min(income, Math.saturatingSub(wanted, book.skin + inReserve));
+        uint256 toMembers = _membersPart(income - toSkin, _total(book) + inReserve);
         income -= toMembers;
         _requireCapacity(book, income);
-        book.skin += uint96(toSkin);
+        _addToSkin(book, toSkin);
         if (income > toSkin) _joinStream(book, income - toSkin);
         _book = book;
         emit IncomeCollected(fees, levies, premium, toTreasury, toSkin, toMembers);
@@ -81,7 +84,7 @@ contract InsuranceFund is IInsuranceFund, Defaults, AccessManaged {
 
         Book memory book = _vest();
         _requireCapacity(book, amount);
-        book.skin += uint96(amount);
+        _addToSkin(book, amount);
         _book = book;
         emit Contributed(msg.sender, amount);
     }
@@ -103,11 +106,21 @@ contract InsuranceFund is IInsuranceFund, Defaults, AccessManaged {
         _setParameters(parameters_);
     }
 
+    /// @inheritdoc IInsuranceFund
+    function writeOffAdvances() external restricted {
+        Book memory book = _vest();
+        if (book.backing != Backing.Advanced) revert NoAdvance();
+        uint256 inReserve = _reserveValue(book);
+        if (inReserve > 0) revert AdvancesBacked(inReserve);
+        _writeOff(book);
+        _book = book;
+    }
+
     // ------------------------------------------------------------------ views
 
     /// @inheritdoc IInsuranceFund
     function gateOpen() public view returns (bool) {
-        return IClearingHouse(clearingHouse).insolvencies() == 0;
+        return _book.backing != Backing.Advanced && IClearingHouse(clearingHouse).insolvencies() == 0;
     }
 
     /// @inheritdoc IInsuranceFund
@@ -125,7 +138,7 @@ contract InsuranceFund is IInsuranceFund, Defaults, AccessManaged {
 
     // ----------------------------------------------------------------- shares
 
-    /// @dev What the funding policy leaves of the fees, with the fund as it was before they came. Nothing while an insolvency is known.
+    /// @dev What the funding policy leaves of the fees, with the fund as it was before they came. Nothing while the gate is shut.
     function _treasuryPart(uint256 fees) private view returns (uint256) {
         if (fees == 0 || !gateOpen()) return 0;
         return fees - Math.ceilDiv(fees * IFundingPolicy(policy).fundShare(), MILLION);

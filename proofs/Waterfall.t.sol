@@ -36,12 +36,13 @@ contract WaterfallProofs {
         assert(shortfall - paid.coinsurance - _fund(paid) - paid.mutual - paid.unpaidProfit == paid.remainder);
     }
 
-    /// @notice No layer pays more than it has, and the fund's four no more than the budget.
+    /// @notice No layer pays more than it has, and the fund's five no more than the budget.
     function check_nobodyPaysMore(uint128 shortfall, uint24 ratio, Waterfall.Sources memory has) external pure {
         if (ratio > MILLION) return;
         Waterfall.Split memory paid = _split(shortfall, ratio, has);
         assert(paid.skin <= has.skin);
         assert(paid.unvested <= has.unvested);
+        assert(paid.advanced <= has.advance);
         assert(paid.junior <= has.junior);
         assert(paid.senior <= has.senior);
         assert(paid.mutual <= has.mutual);
@@ -63,7 +64,8 @@ contract WaterfallProofs {
         if (ratio > MILLION) return;
         Waterfall.Split memory paid = _split(shortfall, ratio, has);
         assert(paid.unvested == 0 || paid.skin == has.skin);
-        assert(paid.junior == 0 || paid.unvested == has.unvested);
+        assert(paid.advanced == 0 || paid.unvested == has.unvested);
+        assert(paid.junior == 0 || paid.advanced == has.advance);
         assert(paid.senior == 0 || paid.junior == has.junior);
     }
 
@@ -71,9 +73,12 @@ contract WaterfallProofs {
     function check_laterLayersWait(uint128 shortfall, uint24 ratio, Waterfall.Sources memory has) external pure {
         if (ratio > MILLION) return;
         Waterfall.Split memory paid = _split(shortfall, ratio, has);
+        assert(paid.advanced == 0 || paid.skin == has.skin);
         assert(paid.junior == 0 || paid.skin == has.skin);
+        assert(paid.junior == 0 || paid.unvested == has.unvested);
         assert(paid.senior == 0 || paid.skin == has.skin);
         assert(paid.senior == 0 || paid.unvested == has.unvested);
+        assert(paid.senior == 0 || paid.advanced == has.advance);
     }
 
     /// @notice After the fund nobody pays while the fund has both assets and budget, the market's profit not while members may pay, and
@@ -85,6 +90,7 @@ contract WaterfallProofs {
         bool spent = _fund(paid) == has.budget;
         assert(after_ == 0 || spent || paid.skin == has.skin);
         assert(after_ == 0 || spent || paid.unvested == has.unvested);
+        assert(after_ == 0 || spent || paid.advanced == has.advance);
         assert(after_ == 0 || spent || paid.junior == has.junior);
         assert(after_ == 0 || spent || paid.senior == has.senior);
         assert(paid.unpaidProfit + paid.remainder == 0 || paid.mutual == has.mutual);
@@ -101,6 +107,6 @@ contract WaterfallProofs {
     }
 
     function _fund(Waterfall.Split memory paid) private pure returns (uint256) {
-        return paid.skin + paid.unvested + paid.junior + paid.senior;
+        return paid.skin + paid.unvested + paid.advanced + paid.junior + paid.senior;
     }
 }

@@ -82,6 +82,7 @@ GOVERNOR = Role(
             "InsuranceFund": (
                 "setMarketCover(uint16,uint32,uint32)",
                 f"setParameters({_FUND_PARAMETERS})",
+                "writeOffAdvances()",
             ),
             "GuarantyFund": (f"setParameters({_GUARANTY_PARAMETERS})",),
             "FundingPolicy": (f"setParameters({_FUNDING_PARAMETERS})",),

@@ -6,6 +6,7 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IInsuranceFund} from "../interfaces/IInsuranceFund.sol";
+import {IReserve} from "../interfaces/IReserve.sol";
 
 /// @title Balances
 /// @notice What the fund holds: skin in the game, the stream of income, and the two tranches' assets. SPECIFICATION.md section 6.
@@ -14,24 +15,39 @@ import {IInsuranceFund} from "../interfaces/IInsuranceFund.sol";
 ///   before that and leaves after it, so a token that calls back finds the book whole and needs no lock; what it can do
 ///   is fail an arrival.
 /// - The book never holds more than 2**96 - 1 in total, so no vesting and no loss can overflow it.
+/// - What skin holds in other assets is the reserve's to know. A fund without any asks for nothing, and reads no slot more.
 abstract contract Balances is IInsuranceFund {
     using SafeCast for uint256;
     using SafeERC20 for IERC20;
 
     // ------------------------------------------------------------------ types
 
+    /// @dev The reserve holds nothing; it holds something; and the tranches have advanced money for it.
+    enum Backing {
+        None,
+        Held,
+        Advanced
+    }
+
     /// @dev Two slots: all balances. The stream vests `unvested` evenly over the `remaining` seconds after `since`.
     struct Book {
         uint96 skin;
         uint96 unvested;
-        uint40 since;
+        uint32 since; // until 2106, as defaults' times
         uint24 remaining;
+        Backing backing;
         uint96 junior;
         uint96 senior;
         uint24 juniorEpoch; // wipe-outs so far
         uint24 seniorEpoch;
         bool juniorShared; // somebody holds shares
         bool seniorShared;
+    }
+
+    /// @dev One slot, read only while an advance is open: what skin owes to the tranches.
+    struct Owed {
+        uint96 junior;
+        uint96 senior;
     }
 
     /// @dev One slot: the parameters, and with them the number of defaults.
@@ -54,14 +70,17 @@ abstract contract Balances is IInsuranceFund {
     IERC20 internal immutable _ASSET;
     address public immutable junior;
     address public immutable senior;
+    address public immutable reserve;
 
     Settings internal _settings;
     Book internal _book;
+    Owed internal _owed;
 
-    constructor(address asset_, address junior_, address senior_) {
-        if (asset_ == address(0) || junior_ == address(0) || senior_ == address(0)) revert ZeroAddress();
-        (_ASSET, junior, senior) = (IERC20(asset_), junior_, senior_);
-        _book.since = uint40(block.timestamp);
+    constructor(address asset_, address junior_, address senior_, address reserve_) {
+        if (asset_ == address(0) || junior_ == address(0)) revert ZeroAddress();
+        if (senior_ == address(0) || reserve_ == address(0)) revert ZeroAddress();
+        (_ASSET, junior, senior, reserve) = (IERC20(asset_), junior_, senior_, reserve_);
+        _book.since = uint32(block.timestamp);
     }
 
     modifier onlyTranche() {
@@ -112,12 +131,28 @@ abstract contract Balances is IInsuranceFund {
     /// @inheritdoc IInsuranceFund
     function layers() external view returns (Layers memory) {
         (Book memory book, , ) = _current();
-        return Layers({skin: book.skin, unvested: book.unvested, junior: book.junior, senior: book.senior});
+        Owed memory owed = _owedBy(book);
+        return
+            Layers({
+                skin: book.skin,
+                unvested: book.unvested,
+                junior: book.junior,
+                senior: book.senior,
+                reserve: _reserveValue(book),
+                advancedJunior: owed.junior,
+                advancedSenior: owed.senior
+            });
+    }
+
+    /// @inheritdoc IInsuranceFund
+    function skin() external view returns (uint256 held, uint256 owed) {
+        Book memory book = _book;
+        return (book.skin, _sum(_owedBy(book)));
     }
 
     /// @inheritdoc IInsuranceFund
     function totalAssets() external view returns (uint256) {
-        return _total(_book);
+        return _assets(_book);
     }
 
     /// @inheritdoc IInsuranceFund
@@ -128,8 +163,9 @@ abstract contract Balances is IInsuranceFund {
     /// @inheritdoc IInsuranceFund
     function trancheState(address tranche) external view returns (uint256 assets, uint256 shareEpoch) {
         (Book memory book, , ) = _current();
-        if (tranche == junior) return (book.junior, book.juniorEpoch);
-        if (tranche == senior) return (book.senior, book.seniorEpoch);
+        Owed memory owed = _owedBy(book);
+        if (tranche == junior) return (uint256(book.junior) + owed.junior, book.juniorEpoch);
+        if (tranche == senior) return (uint256(book.senior) + owed.senior, book.seniorEpoch);
         revert OnlyTranche();
     }
 
@@ -153,7 +189,7 @@ abstract contract Balances is IInsuranceFund {
     function _current() internal view returns (Book memory book, uint256 toJunior, uint256 toSenior) {
         book = _book;
         uint256 elapsed = Math.min(block.timestamp - book.since, book.remaining);
-        book.since = uint40(block.timestamp);
+        book.since = uint32(block.timestamp);
         if (elapsed == 0 || !(book.juniorShared || book.seniorShared)) return (book, 0, 0);
 
         uint256 vested = (book.unvested * elapsed) / book.remaining;
@@ -182,8 +218,27 @@ abstract contract Balances is IInsuranceFund {
         book.remaining = uint24(Math.ceilDiv(weighted, book.unvested));
     }
 
+    /// @dev S.
     function _total(Book memory book) internal pure returns (uint256) {
         return uint256(book.skin) + book.unvested + book.junior + book.senior;
+    }
+
+    /// @dev S, and what the reserve counts for.
+    function _assets(Book memory book) internal view returns (uint256) {
+        return _total(book) + _reserveValue(book);
+    }
+
+    /// @dev Advances are never more, so they fit too.
+    function _reserveValue(Book memory book) internal view returns (uint256) {
+        return book.backing == Backing.None ? 0 : Math.min(IReserve(reserve).value(), MAX_ASSETS);
+    }
+
+    function _owedBy(Book memory book) internal view returns (Owed memory owed) {
+        if (book.backing == Backing.Advanced) owed = _owed;
+    }
+
+    function _sum(Owed memory owed) internal pure returns (uint256) {
+        return uint256(owed.junior) + owed.senior;
     }
 
     // ----------------------------------------------------------------- checks

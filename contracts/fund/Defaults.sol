@@ -8,14 +8,14 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IGuarantyFund} from "../interfaces/IGuarantyFund.sol";
 import {IInsuranceFund} from "../interfaces/IInsuranceFund.sol";
 import {Waterfall} from "../libraries/Waterfall.sol";
-import {Balances} from "./Balances.sol";
+import {Advances} from "./Advances.sol";
 
 /// @title Defaults
 /// @notice What the fund pays, within each market's budget, its record of every default, and what comes back of them. SPECIFICATION.md
 /// section 5.
 /// - The fund calls no tranche: a wipe-out is a number here that the tranche reads, so nothing can stop `resolve`.
 /// - A recovery belongs to those who bore the loss. Where all shares of then have been wiped out, it goes to skin.
-abstract contract Defaults is Balances {
+abstract contract Defaults is Advances {
     using SafeCast for uint256;
     using SafeERC20 for IERC20;
 
@@ -45,13 +45,6 @@ abstract contract Defaults is Balances {
         uint96 mutual;
     }
 
-    /// @dev One slot: the number of defaults when all shares of each were last void. What those before bore belongs to nobody.
-    struct WipedThrough {
-        uint40 junior;
-        uint40 senior;
-        uint40 mutual;
-    }
-
     // ---------------------------------------------------------------- storage
 
     address public immutable vault;
@@ -61,7 +54,6 @@ abstract contract Defaults is Balances {
     mapping(uint16 market => Cover) internal _covers;
     mapping(uint256 id => PackedRecord) private _records;
     mapping(uint256 id => uint256) private _recovered; // units of S
-    WipedThrough private _wipedThrough;
 
     constructor(address vault_, address clearingHouse_, address guaranty_) {
         if (vault_ == address(0) || clearingHouse_ == address(0) || guaranty_ == address(0)) revert ZeroAddress();
@@ -81,7 +73,7 @@ abstract contract Defaults is Balances {
         Waterfall.Split memory split = _bear(market, amount, 0, 0, 0);
         paid = amount - split.remainder;
         if (paid == 0) return 0;
-        emit BountyPaid(market, paid, split.skin + split.unvested, split.junior, split.senior);
+        emit BountyPaid(market, paid, _ofSkin(split), split.junior, split.senior);
         _ASSET.safeTransfer(vault, paid);
     }
 
@@ -141,9 +133,9 @@ abstract contract Defaults is Balances {
         uint256 rest = part.mutual + part.senior + part.junior - back.mutual - back.senior - back.junior;
         back.skin = part.skin + rest;
         _requireCapacity(book, back.skin + back.junior + back.senior);
-        book.skin += uint96(back.skin);
         book.junior += uint96(back.junior);
         book.senior += uint96(back.senior);
+        _addToSkin(book, back.skin);
         _book = book;
     }
 
@@ -151,16 +143,16 @@ abstract contract Defaults is Balances {
 
     /// @inheritdoc IInsuranceFund
     function available(uint16 market) external view returns (uint256) {
-        uint256 assets = _total(_book);
-        (Cover memory cover, ) = _budgetNow(market, assets);
-        return Math.min(cover.left, assets);
+        Book memory book = _book;
+        (Cover memory cover, ) = _budgetNow(market, _assets(book));
+        return Math.min(cover.left, _total(book));
     }
 
     /// @inheritdoc IInsuranceFund
     function marketCover(
         uint16 market
     ) external view returns (uint32 budgetShare, uint32 coinsurance, uint256 left, uint256 window) {
-        (Cover memory cover, ) = _budgetNow(market, _total(_book));
+        (Cover memory cover, ) = _budgetNow(market, _assets(_book));
         return (cover.budgetShare, cover.coinsurance, cover.left, cover.window);
     }
 
@@ -207,8 +199,13 @@ abstract contract Defaults is Balances {
         uint256 mutual
     ) private returns (Waterfall.Split memory split) {
         Book memory book = _vest();
-        (Cover memory cover, bool opened) = _budgetNow(market, _total(book));
+        Owed memory owed = _owedBy(book);
+        uint256 inReserve = _reserveValue(book);
+        (Cover memory cover, bool opened) = _budgetNow(market, _total(book) + inReserve);
         if (opened) emit BudgetOpened(market, cover.window, cover.left);
+        // What others hold for skin comes from the tranches first, and the rest of theirs is what they can lose.
+        uint256 advance = Math.min(Math.saturatingSub(inReserve, _sum(owed)), uint256(book.junior) + book.senior);
+        uint256 ofJunior = Math.min(advance, book.junior);
         split = Waterfall.split(
             shortfall,
             cover.coinsurance,
@@ -218,29 +215,28 @@ abstract contract Defaults is Balances {
                 budget: cover.left,
                 skin: book.skin,
                 unvested: book.unvested,
-                junior: book.junior,
-                senior: book.senior,
+                advance: advance,
+                junior: book.junior - ofJunior,
+                senior: book.senior - (advance - ofJunior),
                 mutual: mutual
             })
         );
-        cover.left -= uint96(split.skin + split.unvested + split.junior + split.senior);
+        cover.left -= uint96(_ofSkin(split) + split.junior + split.senior);
         _covers[market] = cover;
 
         book.skin -= uint96(split.skin);
         book.unvested -= uint96(split.unvested);
+        if (split.advanced > 0) _advance(book, owed, split.advanced);
         book.junior -= uint96(split.junior);
         book.senior -= uint96(split.senior);
-        if (split.junior > 0 && book.junior == 0) {
-            book.juniorShared = false;
-            _wipedThrough.junior = _settings.defaults;
-            emit TrancheWiped(junior, ++book.juniorEpoch);
-        }
-        if (split.senior > 0 && book.senior == 0) {
-            book.seniorShared = false;
-            _wipedThrough.senior = _settings.defaults;
-            emit TrancheWiped(senior, ++book.seniorEpoch);
-        }
+        if (split.junior > 0 && book.junior == 0 && owed.junior == 0) _wipeJunior(book);
+        if (split.senior > 0 && book.senior == 0 && owed.senior == 0) _wipeSenior(book);
         _book = book;
+    }
+
+    /// @dev Layer 4: the tranches advance for skin what they advance.
+    function _ofSkin(Waterfall.Split memory split) private pure returns (uint256) {
+        return split.skin + split.unvested + split.advanced;
     }
 
     /// @dev The market's cover as of now: at its first use in a window its budget is a share of what the fund has.
@@ -249,7 +245,7 @@ abstract contract Defaults is Balances {
         uint256 window = block.timestamp / _settings.budgetWindow;
         if (cover.window == window) return (cover, false);
         cover.window = uint40(window);
-        cover.left = uint96((assets * cover.budgetShare) / MILLION);
+        cover.left = uint96(Math.min((assets * cover.budgetShare) / MILLION, MAX_ASSETS));
         return (cover, true);
     }
 
@@ -262,7 +258,7 @@ abstract contract Defaults is Balances {
         uint256 shortfall,
         Waterfall.Split memory split
     ) private {
-        uint256 skin = split.skin + split.unvested;
+        uint256 skin = _ofSkin(split);
         PackedRecord storage packed = _records[id];
         (packed.account, packed.skin) = (account, uint96(skin));
         packed.shortfall = shortfall.toUint128();

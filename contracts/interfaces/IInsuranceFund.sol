@@ -4,7 +4,7 @@ pragma solidity >=0.8.28;
 /// @title The insurance fund
 /// @notice A segregated pool of S that pays for bad debt in a fixed order: skin in the game (with income not yet
 /// vested), then the junior tranche, then the senior tranche. No role can withdraw from it. It also calls on the guaranty fund, whose layers
-/// stand before and after its own.
+/// stand before and after its own. Skin may hold other assets too, in the reserve: the tranches advance what these are to pay, until they are sold.
 interface IInsuranceFund {
     // ------------------------------------------------------------------ types
 
@@ -17,19 +17,22 @@ interface IInsuranceFund {
         uint128 shortfall;
         uint128 own; // the defaulter's guaranty contribution
         uint128 coinsurance; // unpaid profit, before the fund
-        uint128 skin;
+        uint128 skin; // with what was unvested, and advanced
         uint128 junior;
         uint128 senior;
         uint128 mutual; // the other members' guaranty contributions
         uint128 unpaidProfit; // unpaid profit, after the fund
     }
 
-    /// @notice The paying layers, in the order in which they pay.
+    /// @notice The paying layers' S, in the order in which they pay; what skin has in other assets, and owes to the tranches.
     struct Layers {
         uint256 skin;
         uint256 unvested;
         uint256 junior;
         uint256 senior;
+        uint256 reserve; // what the reserve counts for, units of S
+        uint256 advancedJunior; // the tranche's, beside its S
+        uint256 advancedSenior;
     }
 
     /// @notice What each layer has got back of a recovery, in this order.
@@ -37,7 +40,7 @@ interface IInsuranceFund {
         uint256 mutual;
         uint256 senior;
         uint256 junior;
-        uint256 skin; // with what those bore whose shares are gone
+        uint256 skin; // with what those bore whose shares are gone; pays advances back first
         uint256 own;
     }
 
@@ -73,6 +76,14 @@ interface IInsuranceFund {
     event Contributed(address indexed from, uint256 amount);
     event Staked(address indexed tranche, uint256 assets);
     event Unstaked(address indexed tranche, uint256 assets);
+    /// @notice The tranches have paid for skin, what its other assets are to pay back.
+    event Advanced(uint256 junior, uint256 senior);
+    event AdvanceRepaid(uint256 junior, uint256 senior);
+    /// @notice What nothing is left to pay back is the tranches' loss.
+    event AdvanceWrittenOff(uint256 junior, uint256 senior);
+    /// @notice The reserve has sold something, or holds something for the first time (amount 0).
+    event FromReserve(uint256 amount, bool holds);
+    event PaidForReserve(address indexed to, uint256 amount);
     event TrancheWiped(address indexed tranche, uint256 shareEpoch);
     event MarketCoverSet(uint16 indexed market, uint256 budgetShare, uint256 coinsurance);
     event ParametersSet(Parameters parameters);
@@ -81,6 +92,7 @@ interface IInsuranceFund {
 
     error OnlyClearingHouse();
     error OnlyTranche();
+    error OnlyReserve();
     error ZeroAddress();
     error ZeroAmount();
     error CapacityExceeded(uint256 amount, uint256 capacity);
@@ -88,6 +100,8 @@ interface IInsuranceFund {
     error ParameterOutOfBounds(bytes32 name, uint256 value, uint256 min, uint256 max);
     error UnknownDefault(uint256 id);
     error NothingToRecover(uint256 id);
+    error NoAdvance();
+    error AdvancesBacked(uint256 value);
 
     // -------------------------------------------------- for the clearing house
 
@@ -114,10 +128,20 @@ interface IInsuranceFund {
     /// @param sharesLeft whether anyone still holds shares of the tranche; if not, income passes it by.
     function unstake(uint256 assets, bool sharesLeft) external;
 
+    // -------------------------------------------------------- for the reserve
+
+    /// @notice Adds S that has just arrived to skin, for what the reserve sold. A reserve that holds nothing any more ends all advances: what is
+    /// not paid back is lost.
+    function fromReserve(uint256 amount, bool holds) external;
+
+    /// @notice Pays for what the reserve bought, from skin.
+    function payForReserve(address to, uint256 amount) external;
+
     // ------------------------------------------------------------- for anyone
 
-    /// @notice Takes all income from the vault: first skin in the game up to its target, the rest streams to tranches, but for the guaranty fund's part.
-    /// @dev The treasury gets what the funding policy leaves of the fees, and nothing while an insolvency is known. Income joins the stream at the average of the time that is left and a full duration, weighted by amount.
+    /// @notice Takes all income from the vault: first advances and skin in the game up to its target, the rest streams to tranches, but for the guaranty
+    /// fund's part.
+    /// @dev The treasury gets what the funding policy leaves of the fees, and nothing while the gate is shut. Income joins the stream at the average of the time that is left and a full duration, weighted by amount.
     function collect() external returns (uint256 income);
 
     /// @notice A gift to the skin in the game. Nothing takes it back.
@@ -129,7 +153,7 @@ interface IInsuranceFund {
 
     // ------------------------------------------------------------- governance
 
-    /// @param budgetShare ppm of the fund's assets that the market may cost per window.
+    /// @param budgetShare ppm of the fund's assets, the reserve's included, that the market may cost per window.
     /// @param coinsurance ppm of a shortfall that the market's own unpaid profit bears before the fund.
     /// @dev A new share applies from the market's next budget on, a new coinsurance at once.
     function setMarketCover(uint16 market, uint32 budgetShare, uint32 coinsurance) external;
@@ -138,26 +162,31 @@ interface IInsuranceFund {
     /// A new window length renumbers the windows, so every market's budget is opened anew at its next use.
     function setParameters(Parameters calldata parameters) external;
 
+    /// @notice Makes open advances the tranches' loss, where nothing that the reserve holds counts for anything.
+    function writeOffAdvances() external;
+
     // ------------------------------------------------------------------ views
 
     function asset() external view returns (address);
     /// @notice The layers now, with what has vested up to now already in the tranches.
     function layers() external view returns (Layers memory);
-    /// @notice skin + unvested + junior + senior.
+    /// @notice Skin's S, and what it owes to the tranches.
+    function skin() external view returns (uint256 held, uint256 owed);
+    /// @notice skin + unvested + junior + senior, and what the reserve counts for.
     function totalAssets() external view returns (uint256);
-    /// @notice Assets of a tranche (vested up to now) and its share epoch (number of wipe-outs).
+    /// @notice Assets of a tranche (its S, vested up to now, and what it has advanced) and its share epoch (number of wipe-outs).
     function trancheState(address tranche) external view returns (uint256 assets, uint256 shareEpoch);
     /// @notice The share epoch alone, for every reading of a balance.
     function shareEpochOf(address tranche) external view returns (uint256);
-    /// @notice What the fund can still take in: its layers are kept in 96 bits.
+    /// @notice S that the fund can still take in: its layers are kept in 96 bits.
     function capacity() external view returns (uint256);
-    /// @notice What the fund may still pay for `market` in this window.
+    /// @notice S that the fund may still pay for `market` in this window.
     function available(uint16 market) external view returns (uint256);
     /// @notice left: what is left of the market's budget in this window, whether or not the fund still has as much.
     function marketCover(
         uint16 market
     ) external view returns (uint32 budgetShare, uint32 coinsurance, uint256 left, uint256 window);
-    /// @notice No insolvency is known: tranches may be entered and left, the treasury paid.
+    /// @notice No insolvency is known and no advance is open: tranches may be entered and left, the treasury paid.
     function gateOpen() external view returns (bool);
     function defaultCount() external view returns (uint256);
     /// @param id from 1 to defaultCount.
@@ -174,4 +203,5 @@ interface IInsuranceFund {
     function treasury() external view returns (address);
     function policy() external view returns (address);
     function guaranty() external view returns (address);
+    function reserve() external view returns (address);
 }

@@ -12,10 +12,11 @@ library Waterfall {
     struct Sources {
         uint256 own; // the defaulter's guaranty contribution
         uint256 unpaidProfit; // of the market
-        uint256 budget; // what is left for the market; caps the four that follow together
+        uint256 budget; // what is left for the market; caps the five that follow together
         uint256 skin;
         uint256 unvested;
-        uint256 junior;
+        uint256 advance; // what the tranches can pay for skin, whose other assets are not sold yet
+        uint256 junior; // what an advance leaves of it
         uint256 senior;
         uint256 mutual; // the other members' contributions, within their budget for the market
     }
@@ -26,6 +27,7 @@ library Waterfall {
         uint256 coinsurance; // of unpaid profit, before the fund
         uint256 skin;
         uint256 unvested;
+        uint256 advanced; // for skin, by the tranches
         uint256 junior;
         uint256 senior;
         uint256 mutual;
@@ -50,6 +52,7 @@ library Waterfall {
         uint256 due = covered;
         (paid.skin, due) = _take(due, sources.skin);
         (paid.unvested, due) = _take(due, sources.unvested);
+        (paid.advanced, due) = _take(due, sources.advance);
         (paid.junior, due) = _take(due, sources.junior);
         (paid.senior, due) = _take(due, sources.senior);
 
@@ -59,6 +62,7 @@ library Waterfall {
     }
 
     /// @notice What a recovery gives back to each layer that paid S, the last to pay first, once `done` has come back before.
+    /// `skin` stands for all of its layer: what was unvested and what was advanced.
     /// @param done, amount together no more than those layers paid.
     function recovery(Split memory paid, uint256 done, uint256 amount) internal pure returns (Split memory back) {
         (back.mutual, done, amount) = _restore(paid.mutual, done, amount);

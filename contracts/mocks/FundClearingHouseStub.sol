@@ -6,7 +6,8 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {IInsuranceFund} from "../interfaces/IInsuranceFund.sol";
 
 /// @title What the insurance fund sees of a clearing house, its vault and the funding policy, in one contract, for tests
-/// @notice It plays the guaranty fund too, one that has only what it is told, and lets it pay: `sources` hold for every account and market.
+/// @notice It plays the guaranty fund too, one that has only what it is told, and lets it pay: `sources` hold for every account and market. And it
+/// plays the reserve, which counts for what it is told.
 ///  S that it holds is what it will hand over as income; whatever the fund pays arrives here.
 contract FundClearingHouseStub {
     using SafeERC20 for IERC20;
@@ -24,6 +25,8 @@ contract FundClearingHouseStub {
     uint256 public mutual;
     bool public wipes;
     uint256 public totalAssets;
+
+    uint256 public value; // of the reserve
 
     event Resolved(uint256 fromProfit, uint256 fromFund);
     event Paid(uint256 amount);
@@ -66,6 +69,29 @@ contract FundClearingHouseStub {
 
     function payBounty(uint16 market, uint256 amount) external {
         emit Paid(fund.payBounty(market, amount));
+    }
+
+    // ---------------------------------------------------------------- reserve
+
+    /// @notice What the reserve counts for; the fund hears whether it holds anything.
+    function setReserve(uint256 value_, bool holds) external {
+        value = value_;
+        fund.fromReserve(0, holds);
+    }
+
+    /// @notice Only what it counts for: a price has changed.
+    function setValue(uint256 value_) external {
+        value = value_;
+    }
+
+    /// @notice Sells for `amount`, which must be here.
+    function sellFromReserve(uint256 amount, bool holds) external {
+        asset.safeTransfer(address(fund), amount);
+        fund.fromReserve(amount, holds);
+    }
+
+    function payForReserve(address to, uint256 amount) external {
+        fund.payForReserve(to, amount);
     }
 
     // ----------------------------------------------------------- guaranty fund

@@ -109,7 +109,7 @@ def deploy_fund(
         for name in ("JUN", "SEN")
     ]
     values = PARAMETERS | (parameters or {})
-    wiring = (authority, token, house, house, *tranches, house, treasury, house)
+    wiring = (authority, token, house, house, *tranches, house, house, treasury, house)
     fund = governor.deploy(project.InsuranceFund, *wiring, tuple(values.values()))
     assert fund.address == fund_address
     house.setFund(fund, sender=governor)

@@ -77,15 +77,15 @@ def test_wiring(system: FundSystem) -> None:
     assert fund.vault() == fund.clearingHouse() == system.house.address
     assert (fund.junior(), fund.senior()) == (system.junior.address, system.senior.address)
     assert fund.treasury() == system.treasury.address
-    assert fund.policy() == fund.guaranty() == system.house.address
+    assert fund.policy() == fund.guaranty() == fund.reserve() == system.house.address
     assert tuple(fund.parameters()) == tuple(PARAMETERS.values())
     assert fund.defaultCount() == fund.totalAssets() == 0
     assert fund.capacity() == UINT96
 
 
-@pytest.mark.parametrize("missing", range(1, 9))
+@pytest.mark.parametrize("missing", range(1, 10))
 def test_wiring_has_no_zero_address(project: Any, system: FundSystem, deployer: Any, missing: int) -> None:
-    arguments: list[Any] = [system.authority, *[system.house] * 8, tuple(PARAMETERS.values())]
+    arguments: list[Any] = [system.authority, *[system.house] * 9, tuple(PARAMETERS.values())]
     arguments[missing] = ZERO_ADDRESS
     with reverts("ZeroAddress"):
         deployer.deploy(project.InsuranceFund, *arguments)
@@ -154,7 +154,7 @@ def test_parameters_have_bounds(system: FundSystem, deployer: Any, name: str, lo
 def test_parameters_are_checked_at_birth(project: Any, system: FundSystem, deployer: Any) -> None:
     wrong = tuple((PARAMETERS | {"budgetWindow": 0}).values())
     with reverts("ParameterOutOfBounds"):
-        deployer.deploy(project.InsuranceFund, system.authority, *[system.house] * 8, wrong)
+        deployer.deploy(project.InsuranceFund, system.authority, *[system.house] * 9, wrong)
 
 
 def test_setting_parameters_keeps_the_default_count(full: FundSystem, deployer: Any, stranger: Any) -> None:

@@ -20,6 +20,7 @@ class Sources(NamedTuple):
     budget: int = PLENTY
     skin: int = 0
     unvested: int = 0
+    advance: int = 0
     junior: int = 0
     senior: int = 0
     mutual: int = 0
@@ -30,6 +31,7 @@ class Split(NamedTuple):
     coinsurance: int = 0
     skin: int = 0
     unvested: int = 0
+    advanced: int = 0
     junior: int = 0
     senior: int = 0
     mutual: int = 0
@@ -45,7 +47,7 @@ def expected_split(shortfall: int, coinsurance: int, sources: Sources) -> Split:
     first = min(profit, due * coinsurance // MILLION)
     due -= first
     fund = []
-    for balance in (sources.skin, sources.unvested, sources.junior, sources.senior):
+    for balance in sources[3:8]:
         part = min(due, balance, budget)
         fund.append(part)
         due, budget = due - part, budget - part
