@@ -156,6 +156,7 @@ contract Lens is ILens {
         a.cash = _VAULT.cashOf(account);
         (a.claims, a.debt) = _claimsAndDebt(account);
         a.net = _VAULT.net(account);
+        a.collateral = uint256(a.net - int256(a.cash) - int256(a.claims) + int256(a.debt));
         (a.flaggedAt, a.insolvent) = _HOUSE.flagOf(account);
         a.priced = true;
         uint64 held = _HOUSE.positionMarkets(account);

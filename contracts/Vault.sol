@@ -7,6 +7,7 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {IClearingHouse} from "./interfaces/IClearingHouse.sol";
+import {ICollateral} from "./interfaces/ICollateral.sol";
 import {IVault} from "./interfaces/IVault.sol";
 import {Bits} from "./libraries/Bits.sol";
 import {ClaimsMath} from "./libraries/ClaimsMath.sol";
@@ -17,15 +18,21 @@ import {ClaimsMath} from "./libraries/ClaimsMath.sol";
 /// - The fund has an account like everyone: the premium on open interest is its profit, paid when the market's losers have paid.
 /// - An account has claims or debt in a market, never both: a loss burns claims first, a profit repays debt first.
 /// - Claims are units of the market's claims index, so that a write-off costs the same for any number of claimants.
-/// - Other stablecoins as collateral will enter in `net`, and only there.
+/// - Other stablecoins as collateral enter in `net`, and only there; accounts without any never ask for them.
 contract Vault is IVault, AccessManaged, ReentrancyGuard {
     using SafeERC20 for IERC20Metadata;
     using SafeCastLib for uint256;
 
+    enum Standing {
+        Unknown,
+        Known, // listed among the accounts
+        Pledging // and holds collateral
+    }
+
     /// @dev One slot. Bit m of claimMarkets (debtMarkets) is set where the account has claims (debt) in market m.
     struct Account {
         uint120 cash;
-        bool known;
+        Standing standing;
         uint64 claimMarkets;
         uint64 debtMarkets;
     }
@@ -43,6 +50,7 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     uint8 public immutable assetDecimals;
     address public immutable clearingHouse;
     address public immutable fund;
+    address public immutable collateral;
 
     mapping(address account => Account) private _accounts;
     mapping(address account => mapping(uint16 market => Entry)) private _entries;
@@ -56,12 +64,24 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
         _;
     }
 
-    constructor(address manager, address asset_, address clearingHouse_, address fund_) AccessManaged(manager) {
-        if (clearingHouse_ == address(0) || fund_ == address(0)) revert ZeroAddress();
+    modifier onlyCollateral() {
+        if (msg.sender != collateral) revert OnlyCollateral();
+        _;
+    }
+
+    constructor(
+        address manager,
+        address asset_,
+        address clearingHouse_,
+        address fund_,
+        address collateral_
+    ) AccessManaged(manager) {
+        if (clearingHouse_ == address(0) || fund_ == address(0) || collateral_ == address(0)) revert ZeroAddress();
         _ASSET = IERC20Metadata(asset_);
         assetDecimals = _ASSET.decimals();
         clearingHouse = clearingHouse_;
         fund = fund_;
+        collateral = collateral_;
     }
 
     // ------------------------------------------------------------- for anyone
@@ -139,9 +159,13 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     function chargeLiquidation(
         address account,
         address liquidator,
+        uint256 fraction,
         uint256 bounty,
         uint256 penalty
     ) external onlyClearingHouse returns (uint256 bountyPaid, uint256 penaltyPaid, int256) {
+        if (fraction != 0 && _accounts[account].standing == Standing.Pledging) {
+            _sellCollateral(account, liquidator, fraction);
+        }
         uint256 cash = _accounts[account].cash;
         bountyPaid = _min(bounty, cash);
         penaltyPaid = _min(penalty, cash - bountyPaid);
@@ -165,6 +189,7 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
         MarketLedger storage ledger = _markets[market];
         _reduceDebt(account, market, shortfall);
         emit DebtResolved(account, market, shortfall, fromProfit, fromFund);
+        if (_accounts[account].standing == Standing.Pledging) ICollateral(collateral).noteDefault(account);
         if (fromFund != 0) ledger.pool += fromFund.toUint120();
         if (fromProfit != 0) {
             uint256 rest = ledger.totalClaims - fromProfit;
@@ -182,6 +207,24 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     function addResidual(uint16 market, uint256 amount) external onlyClearingHouse {
         _markets[market].residual += amount.toUint104();
         emit ResidualAdded(market, amount);
+    }
+
+    // ------------------------------------------------------------- collateral
+
+    /// @inheritdoc IVault
+    function authorizeCollateral(
+        address account,
+        uint256 amount,
+        address[] calldata settleFirst
+    ) external onlyCollateral nonReentrant {
+        IClearingHouse(clearingHouse).authorizeWithdrawal(account, amount, settleFirst);
+        if (_accounts[account].debtMarkets != 0) revert AccountInDebt(account);
+    }
+
+    /// @inheritdoc IVault
+    function setPledging(address account, bool pledging) external onlyCollateral {
+        if (_accounts[account].standing == Standing.Unknown) _know(account);
+        _accounts[account].standing = pledging ? Standing.Pledging : Standing.Known;
     }
 
     // --------------------------------------------------------------- the fund
@@ -261,6 +304,7 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
             m = Bits.lowest(a.debtMarkets);
             value -= int256(uint256(_entries[account][m].amount));
         }
+        if (a.standing == Standing.Pledging) value += int256(ICollateral(collateral).valueOf(account));
     }
 
     /// @inheritdoc IVault
@@ -301,7 +345,7 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
         if (absorbed != 0) ledger.residual -= uint104(absorbed);
         uint256 profit = uint256(pnl) - absorbed;
         Account storage a = _accounts[account];
-        if (!a.known) _know(account);
+        if (a.standing == Standing.Unknown) _know(account);
         if (Bits.has(a.debtMarkets, market)) {
             uint256 repaid = _min(profit, _entries[account][market].amount);
             profit -= repaid;
@@ -357,15 +401,15 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
         _payDebts(account);
     }
 
-    /// @dev The first cash makes an account known; it needs some before it can have anything else. All but the fund, whose first profit does.
+    /// @dev The first cash makes an account known; it needs some, or collateral, before it can have anything else. All but the fund, whose first profit does.
     function _addCash(address account, uint256 amount) private {
         Account storage a = _accounts[account];
-        if (!a.known && amount != 0) _know(account);
+        if (a.standing == Standing.Unknown && amount != 0) _know(account);
         a.cash = (a.cash + amount).toUint120();
     }
 
     function _know(address account) private {
-        _accounts[account].known = true;
+        _accounts[account].standing = Standing.Known;
         _known.push(account);
     }
 
@@ -379,6 +423,15 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     function _debitFree(address account, uint256 amount) private {
         if (_accounts[account].debtMarkets != 0) revert AccountInDebt(account);
         _debit(account, amount);
+    }
+
+    /// @dev The liquidator's cash for a fraction of what the account has pledged.
+    function _sellCollateral(address account, address liquidator, uint256 fraction) private {
+        uint256 cost = ICollateral(collateral).take(account, liquidator, fraction);
+        if (cost == 0) return;
+        _debitFree(liquidator, cost);
+        emit CollateralPaid(account, liquidator, cost);
+        _credit(account, cost);
     }
 
     function _payDebts(address account) private {

@@ -7,8 +7,9 @@ from ape.cli import ConnectedProviderCommand
 from weir.accounts import development_account
 from weir.cli import one_line_errors
 from weir.client import Weir
-from weir.deployment import Parameters, deploy
+from weir.deployment import deploy
 from weir.funding_curves import PICTURE, draw, read
+from weir.parameters import Parameters
 
 
 @click.command(cls=ConnectedProviderCommand)

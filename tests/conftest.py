@@ -16,7 +16,8 @@ from ape_foundry import FoundryProvider
 
 from tests.system import FREE, ROLES, System
 from weir.accounts import development_account
-from weir.deployment import GovernanceParameters, MarketParameters, Parameters, deploy
+from weir.deployment import deploy
+from weir.parameters import GovernanceParameters, MarketParameters, Parameters
 
 MARKETS = (
     MarketParameters(
@@ -71,6 +72,8 @@ def deploy_system(actors: dict[str, AccountAPI]) -> DeploySystem:
             clearing_house=at("ClearingHouse"),
             policy=at("FundingPolicy"),
             guaranty=at("GuarantyFund"),
+            stablecoins=at("Stablecoins"),
+            collateral=at("Collateral"),
             fund=at("InsuranceFund"),
             junior=at("JuniorTranche"),
             senior=at("SeniorTranche"),
@@ -78,6 +81,10 @@ def deploy_system(actors: dict[str, AccountAPI]) -> DeploySystem:
             lens=at("Lens"),
             authority=at("Authority"),
             feeds=tuple(at(f"Feed:{market.symbol}") for market in parameters.markets),
+            assets={asset.symbol: at(f"Token:{asset.symbol}") for asset in parameters.assets},
+            asset_feeds={
+                asset.symbol: at(f"Feed:{asset.symbol}") for asset in parameters.assets if not asset.share_of
+            },
             actors=actors,
         )
 

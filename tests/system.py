@@ -13,8 +13,9 @@ from ape.api import AccountAPI, ReceiptAPI
 from ape.contracts import ContractInstance
 
 from weir.accounts import development_account
-from weir.deployment import Deployment, FundingParameters, to_units
+from weir.deployment import Deployment
 from weir.orders import Order, sign_order
+from weir.parameters import FundingParameters, to_units
 
 WAD = 10**18
 MILLION = 10**6
@@ -66,12 +67,17 @@ class System:
     fund: ContractInstance
     policy: ContractInstance
     guaranty: ContractInstance
+    stablecoins: ContractInstance
+    collateral: ContractInstance
     junior: ContractInstance
     senior: ContractInstance
     oracle: ContractInstance
     lens: ContractInstance
     authority: ContractInstance
     feeds: tuple[ContractInstance, ...]
+    assets: dict[str, ContractInstance]
+    """Tokens of the other stablecoins, by symbol."""
+    asset_feeds: dict[str, ContractInstance]
     actors: dict[str, AccountAPI]
     _salts: Any = field(default_factory=lambda: count(1))
 
@@ -123,6 +129,22 @@ class System:
         self.mint(account, amount)
         self.token.approve(self.fund, self.usd(amount), sender=account)
         return self.fund.contribute(self.usd(amount), sender=account)
+
+    # ---- other stablecoins
+
+    def asset_id(self, symbol: str) -> int:
+        return list(self.assets).index(symbol)
+
+    def set_asset_price(self, symbol: str, price: Any) -> None:
+        self.asset_feeds[symbol].setAnswer(to_units(Decimal(str(price)), 8), sender=self.actors["deployer"])
+
+    def pledge(self, account: AccountAPI, symbol: str, amount: Any) -> ReceiptAPI:
+        """Mints, approves and pledges so many whole tokens of a stablecoin."""
+        token = self.assets[symbol]
+        units = to_units(Decimal(str(amount)), token.decimals())
+        token.mint(account, units, sender=account)
+        token.approve(self.collateral, units, sender=account)
+        return self.collateral.deposit(self.asset_id(symbol), units, sender=account)
 
     # ---- trading
 

@@ -32,18 +32,10 @@ from weir.accounts import development_account
 from weir.artifacts import artifact
 from weir.chain import Call, Receipt, connect, encode_arguments, pages
 from weir.client import DefaultRecord, Weir
-from weir.deployment import (
-    DAY,
-    FEED_DECIMALS,
-    HOUR,
-    Deployment,
-    MarketParameters,
-    Parameters,
-    deploy,
-    to_units,
-)
+from weir.deployment import FEED_DECIMALS, Deployment, deploy
 from weir.node import Node
 from weir.orders import Order
+from weir.parameters import DAY, HOUR, MarketParameters, Parameters, to_units
 from weir.toolchain import ROOT
 
 __all__ = [

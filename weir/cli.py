@@ -149,8 +149,8 @@ def deploy_to(w3: Web3, keystore: Path | None, parameters: Path | None, folder: 
     """What `weir deploy` does, on any client."""
     from weir.accounts import choose_account
     from weir.chain import Chain
-    from weir.deployment import Parameters
     from weir.deployment import deploy as deploy_weir
+    from weir.parameters import Parameters
 
     wanted = Parameters.load(parameters) if parameters else Parameters()
     chain_id = Chain(w3).id

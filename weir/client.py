@@ -19,8 +19,9 @@ from web3 import Web3
 from web3.contract import Contract
 
 from weir.chain import Chain, Event, Receipt, connect, pages
-from weir.deployment import Deployment, DeploymentError, MarketRecord, from_units, to_units, what_moved
+from weir.deployment import Deployment, MarketRecord, what_moved
 from weir.orders import Order, order_hash, sign_order
+from weir.parameters import DeploymentError, from_units, to_units
 
 __all__ = [
     "AccountState",

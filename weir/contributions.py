@@ -20,8 +20,8 @@ from rich.text import Text
 
 from weir.chain import ContractError
 from weir.client import NOBODY, AccountState, Charge, Contribution, MarketState, Weir
-from weir.deployment import from_units, to_units
 from weir.formatting import address, number, percent, usd
+from weir.parameters import from_units, to_units
 from weir.premiums import premiums_charged
 
 __all__ = [

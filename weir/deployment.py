@@ -4,259 +4,59 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from decimal import ROUND_DOWN, Decimal, localcontext
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Any, Self
 
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from web3 import Web3
 from web3.contract import Contract
 
-from weir.accounts import checked_address, development_account, is_development_address, is_local_chain
+from weir.accounts import development_account, is_development_address, is_local_chain
 from weir.artifacts import artifact
 from weir.chain import Call, Chain, created_address, encode_arguments
-from weir.governance import ADMIN, GOVERNOR, ROLES
+from weir.governance import ADMIN, ROLES
+from weir.parameters import (
+    SETTLEMENT,
+    Address,
+    AssetParameters,
+    DeploymentError,
+    MarketParameters,
+    Model,
+    Parameters,
+    asset_struct,
+    conversion_struct,
+    fund_struct,
+    funding_struct,
+    guaranty_struct,
+    liquidation_struct,
+    load,
+    market_struct,
+    symbol_bytes,
+    to_units,
+)
 
 __all__ = [
+    "AssetRecord",
     "ContractRecord",
     "Deployment",
-    "DeploymentError",
-    "FundParameters",
-    "FundingParameters",
-    "GovernanceParameters",
-    "GuarantyParameters",
-    "LiquidationParameters",
-    "MarketParameters",
     "MarketRecord",
-    "Parameters",
     "deploy",
-    "from_units",
-    "to_units",
 ]
 
 log = logging.getLogger(__name__)
 
-MILLION = 1_000_000
-HOUR, DAY = 3_600, 86_400
+FIRST_ASSET_FEED = 32_768
+"""The oracle's number of the first asset's feed: those of markets come before."""
+
 FEED_DECIMALS = 8
 """Of the feeds that are deployed for development, as of most real ones."""
-
-
-class DeploymentError(ValueError):
-    """Weir can't be deployed, or is not where its file says; the message says why and what to do."""
-
-
-def to_units(amount: Decimal, decimals: int) -> int:
-    """An amount of money or size in its smallest units, rounded down; exact for any number of digits."""
-    with localcontext(prec=100):
-        return int((amount * 10**decimals).to_integral_value(ROUND_DOWN))
-
-
-def from_units(units: int, decimals: int) -> Decimal:
-    """What so many smallest units are, exact."""
-    with localcontext(prec=100):
-        return Decimal(units).scaleb(-decimals)
-
-
-# ------------------------------------------------------------------ parameters
-
-
-Address = Annotated[str, AfterValidator(checked_address)]
-Ppm = Annotated[int, Field(ge=0, le=MILLION)]
-Seconds = Annotated[int, Field(ge=0, le=366 * DAY)]
-Usd = Annotated[Decimal, Field(ge=0, le=10**15, allow_inf_nan=False)]
-Price = Annotated[Decimal, Field(gt=0, le=10**15, allow_inf_nan=False)]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-_M = TypeVar("_M", bound=_Model)
-
-
-class MarketParameters(_Model):
-    """One perpetual. The defaults allow 20x on BTC and ETH; a thin market wants more margin and a maturity.
-
-    `price` is the first answer of the development feed that is deployed where `feed` is left out.
-    """
-
-    symbol: Annotated[str, Field(pattern=r"^[A-Z0-9]{1,16}$")]
-    initial_margin_ratio: Annotated[Ppm, Field(ge=10_000)] = 50_000
-    maintenance_margin_ratio: Annotated[Ppm, Field(ge=5_000)] = 30_000
-    maker_fee: Annotated[Ppm, Field(le=10_000)] = 200
-    taker_fee: Annotated[Ppm, Field(le=10_000)] = 500
-    price_band: Annotated[Ppm, Field(ge=100, le=200_000)] = 20_000
-    max_funding_rate: Annotated[Ppm, Field(le=100_000)] = 500
-    funding_period: Annotated[Seconds, Field(ge=HOUR, le=7 * DAY)] = 8 * HOUR
-    max_open_interest: Annotated[Decimal, Field(gt=0, le=10**15)] = Decimal(10_000)
-    budget_share: Ppm = 500_000
-    coinsurance: Ppm = 200_000
-    maturity: Annotated[Seconds, Field(le=7 * DAY)] = 0
-    feed: Address | None = None
-    heartbeat: Annotated[Seconds, Field(ge=60, le=2 * DAY)] = 90 * 60
-    min_price: Price = Decimal("0.01")
-    max_price: Price = Decimal(10_000_000)
-    price: Price | None = None
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.maintenance_margin_ratio >= self.initial_margin_ratio:
-            raise ValueError(f"{self.symbol}: maintenance margin must be below initial margin")
-        if self.min_price >= self.max_price:
-            raise ValueError(f"{self.symbol}: min_price must be below max_price")
-        return self
-
-
-class LiquidationParameters(_Model):
-    """What a liquidation costs: a bounty that grows while the auction runs, and a penalty."""
-
-    bounty_start: Ppm = 2_000
-    bounty_max: Annotated[Ppm, Field(le=100_000)] = 15_000
-    penalty: Annotated[Ppm, Field(le=50_000)] = 5_000
-    auction_duration: Annotated[Seconds, Field(ge=60, le=DAY)] = 600
-    min_notional: Annotated[Usd, Field(gt=0)] = Decimal(100)
-    close_band: Annotated[Ppm, Field(le=500_000)] = 100_000
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.bounty_start > self.bounty_max:
-            raise ValueError("bounty_start must not be above bounty_max")
-        return self
-
-
-class FundParameters(_Model):
-    """The insurance fund: its own stake, how income is shared, and the windows of the markets' budgets."""
-
-    skin_target: Usd = Decimal(100_000)
-    junior_share: Ppm = 600_000
-    stream_duration: Annotated[Seconds, Field(ge=DAY, le=90 * DAY)] = 7 * DAY
-    budget_window: Annotated[Seconds, Field(ge=HOUR, le=30 * DAY)] = DAY
-    member_share: Ppm = 500_000
-    epoch_duration: Annotated[Seconds, Field(ge=DAY, le=30 * DAY)] = 7 * DAY
-
-
-class GuarantyParameters(_Model):
-    """The guaranty fund: how long members stay after notice, and how much a market may cost them together."""
-
-    min_contribution: Annotated[Usd, Field(gt=0, le=10**9)] = Decimal(100)
-    notice_period: Annotated[Seconds, Field(ge=DAY, le=90 * DAY)] = 14 * DAY
-    exit_window: Annotated[Seconds, Field(ge=DAY, le=30 * DAY)] = 3 * DAY
-    loss_window: Annotated[Seconds, Field(ge=HOUR, le=30 * DAY)] = DAY
-    loss_share: Ppm = 500_000
-
-
-Surcharge = Annotated[int, Field(ge=0, le=20_000)]
-"""ppm of new notional, to 2%."""
-
-
-class FundingParameters(_Model):
-    """The funding policy: what the fund should hold, and what fees, open interest and new risk pay to it.
-
-    The defaults ask for 5% of open interest. At full coverage the fund gets 80% of fees and 0.5% of open
-    interest a year from each side; below 80% new risk costs more, below 20% open interest may not grow.
-    """
-
-    target_ratio: Ppm = 50_000
-    max_target_ratio: Ppm = 200_000
-    share_at_target: Ppm = 800_000
-    share_slope: Annotated[int, Field(ge=0, le=10 * MILLION)] = 400_000
-    share_min: Annotated[Ppm, Field(ge=500_000)] = 500_000
-    share_max: Annotated[Ppm, Field(ge=500_000)] = 1_000_000
-    premium_min: Annotated[Ppm, Field(le=500_000)] = 5_000
-    premium_max: Annotated[Ppm, Field(le=500_000)] = 100_000
-    stress_from: Annotated[int, Field(ge=0, le=5 * MILLION)] = 800_000
-    stop_below: Ppm = 200_000
-    max_scarcity: Surcharge = 1_000
-    concentration_from: Annotated[Ppm, Field(lt=MILLION)] = 100_000
-    max_concentration: Surcharge = 2_000
-    max_leverage: Surcharge = 300
-    leverage_from: Annotated[int, Field(ge=0, lt=1_000 * MILLION)] = 5 * MILLION
-    leverage_to: Annotated[int, Field(ge=1, le=1_000 * MILLION)] = 20 * MILLION
-    cap_multiple: Annotated[int, Field(ge=0, lt=2**32)] = 20 * MILLION
-    target_lifetime: Annotated[Seconds, Field(ge=HOUR, le=30 * DAY)] = 2 * DAY
-    tier_lifetime: Annotated[Seconds, Field(ge=DAY, le=365 * DAY)] = 30 * DAY
-    tier_rates: tuple[Surcharge, Surcharge, Surcharge, Surcharge, Surcharge] = (0, 50, 100, 300, 800)
-    cap_floor: Annotated[Usd, Field(le=10**9)] = Decimal(1_000_000)
-    concentration_floor: Annotated[Usd, Field(le=10**9)] = Decimal(1_000_000)
-    max_step: Annotated[Ppm, Field(ge=10_000)] = 250_000
-    member_threshold: Annotated[Usd, Field(le=10**9)] = Decimal(1_000_000)
-    member_ratio: Annotated[Ppm, Field(le=200_000)] = 5_000
-    member_step: Annotated[Ppm, Field(le=50_000)] = 2_500
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        rising = (
-            ("target_ratio", "max_target_ratio"),
-            ("share_min", "share_at_target"),
-            ("share_at_target", "share_max"),
-            ("premium_min", "premium_max"),
-            ("stop_below", "stress_from"),
-        )
-        for low, high in rising:
-            if getattr(self, low) > getattr(self, high):
-                raise ValueError(f"{low} must not be above {high}")
-        if self.leverage_from >= self.leverage_to:
-            raise ValueError("leverage_from must be below leverage_to")
-        if list(self.tier_rates) != sorted(self.tier_rates):
-            raise ValueError("tier_rates must not fall from one tier to the next")
-        return self
-
-
-class GovernanceParameters(_Model):
-    """Who holds the powers, and how long each change waits.
-
-    Those left out are development accounts 1, 2, 3 and 4, on local chains; elsewhere all must be given.
-    """
-
-    governor: Address | None = None
-    guardian: Address | None = None
-    treasury: Address | None = None
-    poster: Address | None = None
-    delay: Annotated[Seconds, Field(le=30 * DAY)] = GOVERNOR.delay
-
-
-class Parameters(_Model):
-    """Everything that a deployment decides: USD, ppm, seconds, and sizes in units of the underlying.
-
-    The bounds are the contracts' own, so that what they would refuse is refused before the first transaction.
-
-    Without a `token` (and without a market's feed) a development one is deployed, on local chains only.
-    """
-
-    markets: Annotated[tuple[MarketParameters, ...], Field(min_length=1, max_length=64)] = (
-        MarketParameters(symbol="BTC", price=Decimal(60_000)),
-        MarketParameters(symbol="ETH", price=Decimal(3_000), max_open_interest=Decimal(200_000)),
-    )
-    liquidation: LiquidationParameters = LiquidationParameters()
-    fund: FundParameters = FundParameters()
-    funding: FundingParameters = FundingParameters()
-    guaranty: GuarantyParameters = GuarantyParameters()
-    governance: GovernanceParameters = GovernanceParameters()
-    token: Address | None = None
-    token_decimals: Annotated[int, Field(ge=6, le=18)] = 6
-    sequencer_feed: Address | None = None
-    sequencer_grace: Annotated[Seconds, Field(le=DAY)] = HOUR
-
-    @model_validator(mode="after")
-    def _distinct(self) -> Self:
-        symbols = [market.symbol for market in self.markets]
-        if len(set(symbols)) < len(symbols):
-            raise ValueError(f"markets must have different symbols (got {', '.join(symbols)})")
-        return self
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Reads a JSON file; raises `DeploymentError` naming the field that is wrong."""
-        return _load(cls, path)
 
 
 # ------------------------------------------------------------------ deployment
 
 
-class ContractRecord(_Model):
+class ContractRecord(Model):
     """A contract on the chain: what was compiled, its arguments, and the hash of the code that lies there."""
 
     address: Address
@@ -266,7 +66,7 @@ class ContractRecord(_Model):
     code_hash: str
 
 
-class MarketRecord(_Model):
+class MarketRecord(Model):
     """A market's number, its symbol, and its feed."""
 
     id: int
@@ -274,7 +74,17 @@ class MarketRecord(_Model):
     feed: Address
 
 
-class Deployment(_Model):
+class AssetRecord(Model):
+    """Another stablecoin, or a share of one: its number, its token, and its feed (None: a share of S)."""
+
+    id: int
+    symbol: str
+    token: Address
+    decimals: int
+    feed: Address | None
+
+
+class Deployment(Model):
     """Where Weir lies on one chain: the content of `deployments/<chainId>.json`.
 
     `block` is the last one before its first contract, `decimals` the settlement token's.
@@ -287,6 +97,7 @@ class Deployment(_Model):
     token: Address
     contracts: dict[str, ContractRecord]
     markets: tuple[MarketRecord, ...]
+    assets: tuple[AssetRecord, ...]
     parameters: Parameters
 
     def address(self, name: str) -> str:
@@ -301,18 +112,7 @@ class Deployment(_Model):
     @classmethod
     def load(cls, path: Path) -> Self:
         """Reads what `save` wrote; raises `DeploymentError` where there is nothing, or something else."""
-        return _load(cls, path)
-
-
-def _load(kind: type[_M], path: Path) -> _M:
-    try:
-        return kind.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DeploymentError(f"{path}: {error.strerror or error}") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise DeploymentError(f"{path}: {place}: {first['msg']}".replace(": : ", ": ")) from None
+        return load(cls, path)
 
 
 # ---------------------------------------------------------------------- deploy
@@ -395,8 +195,10 @@ class _Deployer:
         )
         decimals: int = self.chain.call(self.chain.contract("TestToken", token).functions.decimals())
         feeds = [market.feed or self._development_feed(market) for market in self.parameters.markets]
+        assets = self._assets(token)
         self._create_system(token, decimals)
         self._add_markets(feeds)
+        self._list_assets(assets)
         self._hand_over()
         return Deployment(
             chain_id=self.chain.id,
@@ -409,6 +211,7 @@ class _Deployer:
                 MarketRecord(id=i, symbol=market.symbol, feed=feed)
                 for i, (market, feed) in enumerate(zip(self.parameters.markets, feeds, strict=True))
             ),
+            assets=assets,
             parameters=self.parameters,
         )
 
@@ -441,6 +244,11 @@ class _Deployer:
                 raise self._refusal(f"everybody has the key of {holder}, the {role}")
         without = [market.symbol for market in self.parameters.markets if market.feed is None]
         missing = [f"the feed of {symbol}" for symbol in without]
+        for asset in self.parameters.assets:
+            if asset.token is None:
+                missing.append(f"the token of {asset.symbol}")
+            if asset.feed is None and asset.share_of is None:
+                missing.append(f"the feed of {asset.symbol}")
         if self.parameters.token is None:
             missing.insert(0, "the token")
         if missing:
@@ -451,11 +259,33 @@ class _Deployer:
 
     # ---- contracts
 
-    def _development_feed(self, market: MarketParameters) -> str:
-        if market.price is None:
-            raise DeploymentError(f"{market.symbol}: a development feed needs a first price")
-        answer = to_units(market.price, FEED_DECIMALS)
-        return self._create(f"Feed:{market.symbol}", "TestFeed", FEED_DECIMALS, answer)
+    def _development_feed(self, quoted: MarketParameters | AssetParameters) -> str:
+        if quoted.price is None:
+            raise DeploymentError(f"{quoted.symbol}: a development feed needs a first price")
+        answer = to_units(quoted.price, FEED_DECIMALS)
+        return self._create(f"Feed:{quoted.symbol}", "TestFeed", FEED_DECIMALS, answer)
+
+    def _assets(self, settlement: str) -> tuple[AssetRecord, ...]:
+        """Development tokens and feeds where none is named; a share has the feed of what it is of."""
+        records: dict[str, AssetRecord] = {}
+        for i, asset in enumerate(self.parameters.assets):
+            under = records.get(asset.share_of or "")
+            name = f"Token:{asset.symbol}"
+            if asset.token:
+                token = asset.token
+            elif asset.share_of:
+                of = under.token if under else settlement
+                token = self._create(name, "TestShares", of, f"Test {asset.symbol}", asset.symbol)
+            else:
+                token = self._create(name, "TestToken", f"Test {asset.symbol}", asset.symbol, asset.decimals)
+            feed = asset.feed or (under.feed if under else None)
+            if feed is None and asset.share_of != SETTLEMENT:
+                feed = self._development_feed(asset)
+            decimals = self.chain.call(self.chain.contract("TestToken", token).functions.decimals())
+            records[asset.symbol] = AssetRecord(
+                id=i, symbol=asset.symbol, token=token, decimals=decimals, feed=feed
+            )
+        return tuple(records.values())
 
     def _create_system(self, token: str, decimals: int) -> None:
         # Each of these knows others as immutables, so their addresses are computed from the nonces to come.
@@ -471,10 +301,15 @@ class _Deployer:
             "SeniorTranche",
             "GuarantyFund",
             "Lens",
+            "Stablecoins",
+            "Collateral",
         )
         first = int(self.chain.rpc("eth_getTransactionCount", self.account.address, "pending"), 16)
         at = {name: created_address(self.account.address, first + i) for i, name in enumerate(names)}
-        authority, oracle, vault, policy, liquidations, house, fund, junior, senior, guaranty, _ = at.values()
+        authority, oracle, vault, policy, liquidations, house, fund, junior, senior, guaranty = (
+            at[name] for name in names[:10]
+        )
+        stablecoins, collateral = at["Stablecoins"], at["Collateral"]
         liquidation = liquidation_struct(self.parameters.liquidation, decimals)
         clearing = (authority, vault, fund, oracle, policy, liquidation)
         funding = funding_struct(self.parameters.funding, decimals)
@@ -484,7 +319,7 @@ class _Deployer:
         arguments: dict[str, tuple[str, tuple[Any, ...]]] = {
             "Authority": ("Authority", (self.account.address,)),
             "PriceOracle": ("PriceOracle", (authority,)),
-            "Vault": ("Vault", (authority, token, house, fund)),
+            "Vault": ("Vault", (authority, token, house, fund, collateral)),
             "FundingPolicy": ("FundingPolicy", (authority, vault, house, fund, guaranty, funding)),
             "Liquidations": ("Liquidations", clearing),
             "ClearingHouse": ("ClearingHouse", (*clearing, liquidations)),
@@ -502,6 +337,11 @@ class _Deployer:
                 (authority, token, vault, house, fund, policy, mutual),
             ),
             "Lens": ("Lens", (house, vault, fund, oracle)),
+            "Stablecoins": (
+                "Stablecoins",
+                (authority, token, oracle, conversion_struct(self.parameters.conversion)),
+            ),
+            "Collateral": ("Collateral", (stablecoins, vault, house, fund)),
         }
         for name, (kind, values) in arguments.items():
             address = self._create(name, kind, *values)
@@ -548,6 +388,16 @@ class _Deployer:
             self._send(fund.functions.setMarketCover(i, market.budget_share, market.coinsurance))
             self._send(vault.functions.setMaturity(i, market.maturity))
 
+    def _list_assets(self, records: Sequence[AssetRecord]) -> None:
+        stablecoins, oracle = self._bound("Stablecoins"), self._bound("PriceOracle")
+        for asset, record in zip(self.parameters.assets, records, strict=True):
+            low, high = to_units(asset.min_price, 18), to_units(asset.max_price, 18)
+            if record.feed is not None:
+                number = FIRST_ASSET_FEED + record.id
+                self._send(oracle.functions.setFeed(number, record.feed, asset.heartbeat, low, high))
+            is_share, struct = asset.share_of is not None, asset_struct(asset, record.decimals)
+            self._send(stablecoins.functions.setAsset(record.id, record.token, is_share, struct))
+
     def _hand_over(self) -> None:
         """Gives every role to its holder, and the deployer's own away."""
         authority = self._bound("Authority")
@@ -566,75 +416,3 @@ class _Deployer:
 
     def _send(self, call: Call) -> None:
         self.chain.send(self.account, call)
-
-
-# --------------------------------------------------------------------- structs
-
-
-def symbol_bytes(symbol: str) -> bytes:
-    """A market's symbol as the clearing house keeps it, bytes32."""
-    return symbol.encode("ascii").ljust(32, b"\0")
-
-
-def market_struct(market: MarketParameters) -> dict[str, int]:
-    """`IClearingHouse.MarketParameters`."""
-    return {
-        "initialMarginRatio": market.initial_margin_ratio,
-        "maintenanceMarginRatio": market.maintenance_margin_ratio,
-        "makerFee": market.maker_fee,
-        "takerFee": market.taker_fee,
-        "priceBand": market.price_band,
-        "maxFundingRate": market.max_funding_rate,
-        "fundingPeriod": market.funding_period,
-        "maxOpenInterest": to_units(market.max_open_interest, 18),
-    }
-
-
-def liquidation_struct(liquidation: LiquidationParameters, decimals: int) -> dict[str, int]:
-    """`IClearingHouse.LiquidationParameters`; `decimals` are the settlement token's."""
-    return {
-        "bountyStart": liquidation.bounty_start,
-        "bountyMax": liquidation.bounty_max,
-        "penalty": liquidation.penalty,
-        "auctionDuration": liquidation.auction_duration,
-        "minNotional": to_units(liquidation.min_notional, decimals),
-        "closeBand": liquidation.close_band,
-    }
-
-
-def fund_struct(fund: FundParameters, decimals: int) -> dict[str, int]:
-    """`IInsuranceFund.Parameters`; `decimals` are the settlement token's."""
-    return {
-        "skinTarget": to_units(fund.skin_target, decimals),
-        "juniorShare": fund.junior_share,
-        "streamDuration": fund.stream_duration,
-        "budgetWindow": fund.budget_window,
-        "memberShare": fund.member_share,
-    }
-
-
-def guaranty_struct(guaranty: GuarantyParameters, decimals: int) -> dict[str, int]:
-    """`IGuarantyFund.Parameters`; `decimals` are the settlement token's."""
-    return {
-        "minContribution": to_units(guaranty.min_contribution, decimals),
-        "noticePeriod": guaranty.notice_period,
-        "exitWindow": guaranty.exit_window,
-        "lossWindow": guaranty.loss_window,
-        "lossShare": guaranty.loss_share,
-    }
-
-
-def funding_struct(funding: FundingParameters, decimals: int) -> dict[str, Any]:
-    """`IFundingPolicy.Parameters`; `decimals` are the settlement token's."""
-    amounts = ("cap_floor", "concentration_floor", "member_threshold")
-    values = {
-        _camel_case(name): to_units(value, decimals) if name in amounts else value
-        for name, value in dict(funding).items()
-    }
-    # As it comes back from a record in JSON.
-    return values | {"tierRates": list(funding.tier_rates)}
-
-
-def _camel_case(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)

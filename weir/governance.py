@@ -26,6 +26,8 @@ _FUNDING_PARAMETERS = (
     f"({','.join(['uint24'] * 14)},{','.join(['uint32'] * 5)},uint24[5],uint96,uint96,uint24"
     ",uint96,uint24,uint24)"
 )
+_ASSET_PARAMETERS = "(uint24,uint24,uint24,uint24,uint96,uint96)"
+_CONVERSION_PARAMETERS = "(uint32,uint24,uint64)"
 _EVIDENCE = "(bytes32,bytes32,uint40)"
 
 
@@ -73,6 +75,10 @@ GOVERNOR = Role(
                 "setSequencerFeed(address,uint32)",
             ),
             "Vault": ("setMaturity(uint16,uint24)",),
+            "Stablecoins": (
+                f"setAsset(uint256,address,bool,{_ASSET_PARAMETERS})",
+                f"setConversionParameters({_CONVERSION_PARAMETERS})",
+            ),
             "InsuranceFund": (
                 "setMarketCover(uint16,uint32,uint32)",
                 f"setParameters({_FUND_PARAMETERS})",

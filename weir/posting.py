@@ -15,8 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from weir.accounts import checked_address
 from weir.chain import Call, ContractError, pages
 from weir.client import Weir
-from weir.deployment import Usd
 from weir.formatting import number, usd, utc
+from weir.parameters import Usd
 
 __all__ = ["ACCOUNTS_PER_POST", "Evidence", "PostError", "PostRefusedError", "PostReport", "Posting", "Step"]
 

@@ -17,8 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from weir.client import AccountState, Identities, MemberState, Weir
-from weir.deployment import from_units
 from weir.formatting import address, number, percent, usd, utc
+from weir.parameters import from_units
 
 __all__ = ["collect", "render", "to_json"]
 

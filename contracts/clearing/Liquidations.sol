@@ -86,7 +86,7 @@ contract Liquidations is ILiquidations, Solvency {
         if (h.notional * (wad - fraction) < minimum) fraction = wad;
     }
 
-    /// @dev Bounty: from the account's cash, and once it has nothing left, from the fund within each market's budget.
+    /// @dev First its part of the collateral, for the caller's cash. Bounty: from the account's cash, and once it has nothing left, from the fund within each market's budget.
     /// Penalty: from what cash is left.
     function _payLiquidation(
         address account,
@@ -104,7 +104,7 @@ contract Liquidations is ILiquidations, Solvency {
             penalty += (taken * penaltyRate) / SideMath.MILLION;
         }
         uint256 fromAccount;
-        (fromAccount, penalty, net) = _VAULT.chargeLiquidation(account, msg.sender, bounty, penalty);
+        (fromAccount, penalty, net) = _VAULT.chargeLiquidation(account, msg.sender, fraction, bounty, penalty);
         uint256 fromFund =
             bounty > fromAccount && net <= 0 ? _bountyFromFund(account, fraction, bountyRate, bounty - fromAccount) : 0;
         if (fromFund != 0) _VAULT.creditCash(msg.sender, fromFund);
@@ -164,7 +164,7 @@ contract Liquidations is ILiquidations, Solvency {
             revert AuctionStillRunning(account, endsAt);
         }
         uint256 penalty = (h.notional * _liquidation.penalty) / SideMath.MILLION;
-        (, , int256 net) = _VAULT.chargeLiquidation(account, msg.sender, 0, penalty);
+        (, , int256 net) = _VAULT.chargeLiquidation(account, msg.sender, 0, 0, penalty);
         _resolve(account, net);
         uint64 markets = _accounts[account].positionMarkets;
         for (uint16 m; markets != 0; markets = Bits.clear(markets, m)) {

@@ -60,12 +60,13 @@ interface ILens {
         uint256 notional; // units of S
     }
 
-    /// @notice equity = net + unsettled, net = cash + claims - debt; all in units of S.
+    /// @notice equity = net + unsettled, net = cash + claims - debt + collateral; all in units of S.
     struct Account {
         address account;
         uint256 cash;
         uint256 claims;
         uint256 debt;
+        uint256 collateral; // what its other stablecoins count for
         int256 net;
         int256 unsettled;
         int256 equity;

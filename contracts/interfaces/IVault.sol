@@ -39,6 +39,8 @@ interface IVault {
     event DebtRepaid(address indexed account, uint16 indexed market, uint256 fromCash, uint256 fromProfit);
     /// @notice What a liquidation or deleveraging took from the account's cash: the caller's bounty, then the penalty.
     event LiquidationCharged(address indexed account, address indexed liquidator, uint256 bounty, uint256 penalty);
+    /// @notice What a liquidator paid from its cash for collateral that it took over.
+    event CollateralPaid(address indexed account, address indexed liquidator, uint256 cost);
     /// @notice Cash credited from S that the fund has sent to the vault (a liquidation bounty).
     event CashCredited(address indexed account, uint256 amount);
     /// @notice The cash side of a trade: the price difference, and each side's fee.
@@ -61,6 +63,7 @@ interface IVault {
 
     error OnlyClearingHouse();
     error OnlyFund();
+    error OnlyCollateral();
     error ZeroAmount();
     error ZeroAddress();
     /// @notice The token delivered another amount than stated (it takes a fee, or rebases).
@@ -103,11 +106,13 @@ interface IVault {
     /// @notice Takes a contribution to the fund from the account's cash. Reverts if it is in debt, or has less.
     function chargeContribution(address account, uint256 amount) external;
 
-    /// @notice Pays, as far as the account's cash goes, `bounty` to the liquidator, then `penalty` to be collected.
+    /// @notice Sells `fraction` (1e-18) of the account's collateral to the liquidator, for its cash; reverts if it is in debt, or has less. Then pays, as
+    /// far as the account's cash goes, `bounty` to the liquidator, then `penalty` to be collected.
     /// @return bountyPaid and penaltyPaid, and net of the account afterwards.
     function chargeLiquidation(
         address account,
         address liquidator,
+        uint256 fraction,
         uint256 bounty,
         uint256 penalty
     ) external returns (uint256 bountyPaid, uint256 penaltyPaid, int256 net);
@@ -124,6 +129,14 @@ interface IVault {
 
     function addResidual(uint16 market, uint256 amount) external;
 
+    // --------------------------------------------------------- for collateral
+
+    /// @notice Refuses what a withdrawal of `amount` in cash would be refused for, but for the cash; charges the account what that would be charged.
+    function authorizeCollateral(address account, uint256 amount, address[] calldata settleFirst) external;
+
+    /// @notice Whether the account holds collateral, which then counts in its net.
+    function setPledging(address account, bool pledging) external;
+
     // --------------------------------------------------------------- the fund
 
     /// @notice Sends to the fund all fees, all levies (penalties and contributions), and the cash of its own account, which its claims
@@ -139,6 +152,7 @@ interface IVault {
 
     function asset() external view returns (address);
     function assetDecimals() external view returns (uint8);
+    function collateral() external view returns (address);
     function cashOf(address account) external view returns (uint256);
     function claimsOf(address account, uint16 market) external view returns (uint256);
     function claimOf(
@@ -149,14 +163,14 @@ interface IVault {
     function inDebt(address account) external view returns (bool);
     /// @notice Bit m of each is set where the account has claims, or debt, in market m.
     function ledgerMarkets(address account) external view returns (uint64 claimMarkets, uint64 debtMarkets);
-    /// @notice cash + value of claims - debt, in units of S.
+    /// @notice cash + value of claims - debt + value of collateral, in units of S.
     function net(address account) external view returns (int256);
     function marketLedger(uint16 market) external view returns (MarketLedger memory);
     /// @notice The market's unpaid profit: the value of all claims in it.
     function totalClaims(uint16 market) external view returns (uint256);
     /// @notice Collected from accounts and not yet handed to the fund; levies: penalties and contributions.
     function uncollected() external view returns (uint256 fees, uint256 levies);
-    /// @notice Every account that ever had cash or a profit, in the order of their first (only the fund has a profit without cash).
+    /// @notice Every account that ever had cash, collateral or a profit, in the order of their first (only the fund has a profit without the others).
     function accountCount() external view returns (uint256);
     function accounts(uint256 offset, uint256 limit) external view returns (address[] memory page);
 }

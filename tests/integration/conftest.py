@@ -7,7 +7,7 @@ import pytest
 from tests.integration import day
 from tests.integration.stage import FLAT, FREE, SKINLESS, plain_market
 from tests.system import System
-from weir.deployment import GovernanceParameters, MarketParameters
+from weir.parameters import GovernanceParameters, MarketParameters
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,8 @@ from tests.integration.books import Books, Reader
 from tests.integration.stage import DAY, begin_budget_window, refresh_all
 from tests.system import System
 from weir.chain import Chain, Event
-from weir.deployment import FundingParameters, FundParameters, GuarantyParameters, MarketParameters
 from weir.orders import Order
+from weir.parameters import FundingParameters, FundParameters, GuarantyParameters, MarketParameters
 
 BTC, ETH, YFI = 0, 1, 2
 HOUR = 3_600

@@ -13,7 +13,7 @@ from ape.api import AccountAPI, ReceiptAPI
 
 from tests.system import FREE as ASKING_NOTHING
 from tests.system import System
-from weir.deployment import FundParameters, LiquidationParameters, MarketParameters, from_units
+from weir.parameters import FundParameters, LiquidationParameters, MarketParameters, from_units
 
 BTC, ETH = 0, 1
 DAY = 86_400

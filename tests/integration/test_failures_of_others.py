@@ -26,7 +26,7 @@ from tests.integration.stage import (
     wealth,
     withdraw,
 )
-from weir.deployment import market_struct
+from weir.parameters import market_struct
 
 MILLION = 10**6
 WAD = 10**18

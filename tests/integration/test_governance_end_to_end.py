@@ -11,8 +11,8 @@ from tests.expect import event, reverts
 from tests.integration import books
 from tests.integration.stage import BTC, DAY, ETH, backing, fill_fund, plain_market, withdraw
 from weir.artifacts import artifact
-from weir.deployment import FundingParameters, funding_struct, market_struct
 from weir.governance import ADMIN, GOVERNOR, POSTER, ROLES, selector
+from weir.parameters import FundingParameters, funding_struct, market_struct
 
 DELAY = 2 * DAY
 EXPIRY = 7 * DAY

@@ -18,9 +18,10 @@ from tests.system import FREE
 from weir.accounts import development_account
 from weir.chain import connect
 from weir.client import Weir
-from weir.deployment import LiquidationParameters, MarketParameters, Parameters, deploy
+from weir.deployment import deploy
 from weir.node import Node
 from weir.orders import Order
+from weir.parameters import LiquidationParameters, MarketParameters, Parameters
 
 GAS = 3_000_000
 DEPLOYER, MAKER, KEEPER = (development_account(i) for i in (0, 10, 11))

@@ -10,8 +10,9 @@ import pytest
 
 from weir.accounts import development_account
 from weir.chain import connect
-from weir.deployment import Parameters, deploy
+from weir.deployment import deploy
 from weir.node import Node
+from weir.parameters import Parameters
 from weir.toolchain import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

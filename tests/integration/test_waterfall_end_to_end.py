@@ -21,7 +21,7 @@ from tests.integration.stage import (
     layers,
     plain_market,
 )
-from weir.deployment import market_struct
+from weir.parameters import market_struct
 
 SKIN, JUNIOR, SENIOR = 100, 200, 300
 FUND = SKIN + JUNIOR + SENIOR

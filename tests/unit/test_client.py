@@ -33,10 +33,11 @@ from weir.chain import (
     pages,
 )
 from weir.client import MemberState, Recovered, Weir
-from weir.deployment import DeploymentError, FundingParameters, Parameters, deploy
+from weir.deployment import deploy
 from weir.formatting import utc
 from weir.node import Node
 from weir.orders import Order, sign_order
+from weir.parameters import DeploymentError, FundingParameters, Parameters
 from weir.results import LAYERS
 from weir.status import collect, render, to_json
 

@@ -31,7 +31,7 @@ from weir.contributions import (
     render_paid,
     render_preview,
 )
-from weir.deployment import FundingParameters
+from weir.parameters import FundingParameters
 from weir.toolchain import ROOT
 
 BTC, ETH = 0, 1

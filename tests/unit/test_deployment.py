@@ -18,20 +18,23 @@ from weir.accounts import development_account
 from weir.artifacts import ArtifactError, artifact
 from weir.chain import Chain, ContractError, connect, created_address, encode_arguments
 from weir.client import Weir
-from weir.deployment import (
-    Deployment,
+from weir.deployment import Deployment, deploy
+from weir.governance import ADMIN, GOVERNOR, GUARDIAN, POSTER, ROLES
+from weir.node import Node
+from weir.parameters import (
     DeploymentError,
     FundingParameters,
+    FundParameters,
     GovernanceParameters,
+    GuarantyParameters,
     LiquidationParameters,
     MarketParameters,
     Parameters,
-    deploy,
     from_units,
+    funding_struct,
+    guaranty_struct,
     to_units,
 )
-from weir.governance import ADMIN, GOVERNOR, GUARDIAN, POSTER, ROLES
-from weir.node import Node
 
 PUBLIC_CHAIN = 777
 """A chain id that no local node uses."""
@@ -153,7 +156,7 @@ def test_the_guaranty_fund_has_its_parameters(weir: Weir) -> None:
     wanted = weir.deployment.parameters.guaranty
     guaranty = weir.chain.contract("GuarantyFund", weir.deployment.address("GuarantyFund"))
     found = weir.chain.call(guaranty.functions.parameters())
-    assert list(found) == list(module.guaranty_struct(wanted, 6))  # each, and in the order of the struct
+    assert list(found) == list(guaranty_struct(wanted, 6))  # each, and in the order of the struct
     assert found == {
         "minContribution": weir.units(wanted.min_contribution),
         "noticePeriod": wanted.notice_period,
@@ -171,7 +174,7 @@ def test_the_funding_policy_has_its_parameters(weir: Weir) -> None:
         "concentrationFloor": wanted.concentration_floor,
         "memberThreshold": wanted.member_threshold,
     }
-    assert list(found) == list(module.funding_struct(wanted, 6))  # each, and in the order of the struct
+    assert list(found) == list(funding_struct(wanted, 6))  # each, and in the order of the struct
     for name, value in dict(wanted).items():
         head, *rest = name.split("_")
         field = head + "".join(part.capitalize() for part in rest)
@@ -478,7 +481,7 @@ def test_the_contracts_accept_the_bounds_themselves(node: Node) -> None:
         min_notional=Decimal("0.000001"),
         close_band=500_000,
     )
-    fund = module.FundParameters(stream_duration=86_400, budget_window=3_600, epoch_duration=86_400)
+    fund = FundParameters(stream_duration=86_400, budget_window=3_600, epoch_duration=86_400)
     for funding, guaranty in ((DEAREST, LONGEST), (CHEAPEST, SHORTEST)):
         wanted = Parameters(
             markets=(widest,), liquidation=liquidation, fund=fund, funding=funding, guaranty=guaranty
@@ -542,14 +545,14 @@ CHEAPEST = FundingParameters(
     member_ratio=0,
     member_step=0,
 )
-LONGEST = module.GuarantyParameters(
+LONGEST = GuarantyParameters(
     min_contribution=Decimal(10**9),
     notice_period=90 * 86_400,
     exit_window=30 * 86_400,
     loss_window=30 * 86_400,
     loss_share=1_000_000,
 )
-SHORTEST = module.GuarantyParameters(
+SHORTEST = GuarantyParameters(
     min_contribution=Decimal("0.000001"),
     notice_period=86_400,
     exit_window=86_400,

@@ -10,8 +10,8 @@ import ape
 import pytest
 
 from weir.client import Weir
-from weir.deployment import FundingParameters
 from weir.funding_curves import PICTURE, Curve, draw, read
+from weir.parameters import FundingParameters
 from weir.posting import Posting
 from weir.toolchain import ROOT
 

@@ -10,7 +10,7 @@ import ape
 import pytest
 
 from tests.expect import event, events, reverts
-from weir.deployment import FundingParameters, funding_struct
+from weir.parameters import FundingParameters, funding_struct
 
 BTC, ETH = 0, 1
 MILLION = 10**6

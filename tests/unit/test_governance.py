@@ -9,8 +9,8 @@ import ape
 import pytest
 
 from tests.expect import reverts
-from weir.deployment import GovernanceParameters
 from weir.governance import ADMIN, GOVERNOR, ROLES, selector
+from weir.parameters import GovernanceParameters
 
 CONTRACTS = Path(__file__).parents[2] / "contracts"
 RESTRICTED = re.compile(r"function (\w+)\([^{;]*\brestricted\b")

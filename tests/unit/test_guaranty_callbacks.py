@@ -22,7 +22,7 @@ from tests.unit.test_guaranty_fund import (
     at_rest,
     give_notice,
 )
-from weir.deployment import FundParameters, LiquidationParameters
+from weir.parameters import FundParameters, LiquidationParameters
 
 
 @pytest.fixture

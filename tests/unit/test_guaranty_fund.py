@@ -15,7 +15,7 @@ import pytest
 from tests.expect import ZERO_ADDRESS, event, events, reverts
 from tests.system import FREE, System
 from tests.unit.fund_helpers import next_block_at, wait_until
-from weir.deployment import (
+from weir.parameters import (
     FundParameters,
     GuarantyParameters,
     LiquidationParameters,

@@ -11,7 +11,12 @@ import pytest
 from tests.expect import reverts
 from tests.system import System
 from weir import model
-from weir.deployment import (
+from weir.model.environment import Clock
+from weir.model.fund import Cover, DefaultRecord, Fund
+from weir.model.funding import FundingPolicy, Tier
+from weir.model.guaranty import GuarantyFund
+from weir.model.tranche import Tranche
+from weir.parameters import (
     FundingParameters,
     FundParameters,
     GuarantyParameters,
@@ -21,11 +26,6 @@ from weir.deployment import (
     guaranty_struct,
     to_units,
 )
-from weir.model.environment import Clock
-from weir.model.fund import Cover, DefaultRecord, Fund
-from weir.model.funding import FundingPolicy, Tier
-from weir.model.guaranty import GuarantyFund
-from weir.model.tranche import Tranche
 from weir.toolchain import ROOT
 
 GUIDE = (ROOT / "docs" / "guaranty.md").read_text(encoding="utf-8")

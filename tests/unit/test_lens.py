@@ -12,7 +12,7 @@ from ape import chain
 from tests.conftest import MARKETS
 from tests.expect import event
 from tests.system import FREE
-from weir.deployment import MarketParameters
+from weir.parameters import MarketParameters
 
 DAY = 86_400
 BTC, ETH = 0, 1
@@ -190,7 +190,7 @@ def test_cover_is_the_funds(book):
 @pytest.mark.parametrize("price", [9_400, 10_000, 12_345.678])
 def test_health_is_that_of_the_next_refresh(book, foresee, keeper, price):
     system = book
-    # Both prices anew: the other one's has been waiting for an hour and a half less the hour that is foreseen.
+    # Both anew: the other price's age grows while the suite runs, and an hour is added to it.
     system.set_price(BTC, price)
     system.set_price(ETH, 500)
     seen = foresee(HOUR, lambda: system.lens.accountsHealth(0, EVERYTHING))
@@ -204,7 +204,9 @@ def test_health_is_that_of_the_next_refresh(book, foresee, keeper, price):
         assert (account.initialMargin, account.maintenanceMargin) == (initial, maintenance)
         assert account.equity == account.net + account.unsettled
         assert (
-            account.net == account.cash + account.claims - account.debt == system.vault.net(account.account)
+            account.net
+            == account.cash + account.claims - account.debt + account.collateral
+            == system.vault.net(account.account)
         )
         assert account.unsettled == sum(position.unsettled for position in account.positions)
         assert account.priced

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from weir.chain import Call, ContractError, Receipt
-from weir.deployment import FundingParameters
+from weir.parameters import FundingParameters
 from weir.scenarios import FundPreset, available, load
 from weir.simulation import poster
 from weir.simulation.agents import Quote

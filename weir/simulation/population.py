@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from random import Random
 from statistics import NormalDist
 
-from weir.deployment import FundingParameters
+from weir.parameters import FundingParameters
 from weir.scenarios import FundPreset
 
 __all__ = [

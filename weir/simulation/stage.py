@@ -14,15 +14,15 @@ from eth_account.signers.local import LocalAccount
 from weir.accounts import development_account
 from weir.chain import Call, ContractError, Receipt, connect
 from weir.client import AccountState, Weir
-from weir.deployment import (
+from weir.deployment import deploy
+from weir.node import Node
+from weir.parameters import (
     FundingParameters,
     FundParameters,
     LiquidationParameters,
     MarketParameters,
     Parameters,
-    deploy,
 )
-from weir.node import Node
 from weir.scenarios import Scenario
 from weir.simulation.agents import Seen
 from weir.simulation.population import OPEN_INTEREST, Population, layers

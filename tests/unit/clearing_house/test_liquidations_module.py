@@ -34,7 +34,7 @@ def test_the_house_names_its_module(house, module):
 @pytest.mark.parametrize("other", ["vault", "fund", "oracle", "policy"])
 def test_a_module_wired_otherwise_is_refused(system, deployer, other):
     own = getattr(system, other)
-    replacement = deployer.deploy(project.Vault, system.authority, system.token, deployer, deployer)
+    replacement = deployer.deploy(project.Vault, system.authority, system.token, *[deployer] * 3)
     foreign = deployer.deploy(project.Liquidations, *arguments(system, **{other: replacement}))
     assert getattr(foreign, other)() == replacement != own
     with reverts("LiquidationsMismatch", liquidations=foreign):

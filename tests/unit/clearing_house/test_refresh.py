@@ -6,7 +6,7 @@ import pytest
 from tests.expect import event, events, reverts
 from tests.system import FREE
 from tests.unit.clearing_house.numbers import MILLION, trunc_div
-from weir.deployment import funding_struct
+from weir.parameters import funding_struct
 
 BTC, ETH = 0, 1
 PRICE = 10_000 * 10**18

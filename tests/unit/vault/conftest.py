@@ -14,6 +14,8 @@ from eth_utils import to_checksum_address
 
 HOUSE = to_checksum_address("0x" + "c1ea".ljust(40, "0"))
 FUND = to_checksum_address("0x" + "f0d0".ljust(40, "0"))
+COLLATERAL = to_checksum_address("0x" + "c011".ljust(40, "0"))
+"""Never asked: nobody pledges anything in these tests."""
 STOP = "0x00"
 """Code that accepts every call and returns nothing."""
 
@@ -75,7 +77,7 @@ def deploy_ledger(project, actors) -> DeployLedger:
     authority = actors["deployer"].deploy(project.Authority, actors["governor"])
 
     def deploy(token: ContractInstance) -> Ledger:
-        vault = actors["deployer"].deploy(project.Vault, authority, token, HOUSE, FUND)
+        vault = actors["deployer"].deploy(project.Vault, authority, token, HOUSE, FUND, COLLATERAL)
         house, fund = (ape.accounts.test_accounts.impersonate_account(a) for a in (HOUSE, FUND))
         return Ledger(vault, token, house, fund)
 

@@ -10,16 +10,26 @@ OF_THE_HOUSE = {
     "creditCash": lambda account: (account, 5),
     "exchange": lambda account: (account, account, 0, 0, 0),
     "chargeContribution": lambda account: (account, 0),
-    "chargeLiquidation": lambda account: (account, account, 0, 0),
+    "chargeLiquidation": lambda account: (account, account, 0, 0, 0),
     "resolveDebt": lambda account: (account, 0, 0, 0, 0),
     "addResidual": lambda _: (0, 5),
+}
+OF_COLLATERAL = {
+    "authorizeCollateral": lambda account: (account, 0, []),
+    "setPledging": lambda account: (account, True),
 }
 FOR_ANYONE = {"deposit", "withdraw"}
 
 
 def test_every_function_that_writes_has_its_caller(ledger):
     writing = {entry.name for entry in ledger.vault.contract_type.mutable_methods}
-    assert writing - {"setAuthority"} == {*OF_THE_HOUSE, *FOR_ANYONE, "collect", "setMaturity"}
+    assert writing - {"setAuthority"} == {
+        *OF_THE_HOUSE,
+        *OF_COLLATERAL,
+        *FOR_ANYONE,
+        "collect",
+        "setMaturity",
+    }
 
 
 @pytest.mark.parametrize("function", OF_THE_HOUSE)
@@ -27,6 +37,14 @@ def test_only_the_clearing_house_moves_the_ledger(ledger, trader, governor, func
     arguments = OF_THE_HOUSE[function](trader)
     for caller in (trader, governor, ledger.fund):
         with reverts("OnlyClearingHouse"):
+            getattr(ledger.vault, function)(*arguments, sender=caller)
+
+
+@pytest.mark.parametrize("function", OF_COLLATERAL)
+def test_only_collateral_authorizes_itself(ledger, trader, governor, function):
+    arguments = OF_COLLATERAL[function](trader)
+    for caller in (trader, governor, ledger.house, ledger.fund):
+        with reverts("OnlyCollateral"):
             getattr(ledger.vault, function)(*arguments, sender=caller)
 
 

@@ -115,7 +115,7 @@ def test_an_account_in_debt_contributes_nothing(funded, stranger, amount):
     [(300, 200, (300, 200)), (300, 701, (300, 700)), (1_000, 1, (1_000, 0)), (1_001, 5, (1_000, 0))],
 )
 def test_a_liquidation_takes_the_bounty_then_the_penalty(funded, trader, liquidator, bounty, penalty, paid):
-    receipt = funded.send("chargeLiquidation", trader, liquidator, bounty, penalty)
+    receipt = funded.send("chargeLiquidation", trader, liquidator, 0, bounty, penalty)
     assert event(receipt, "LiquidationCharged") == {
         "account": trader,
         "liquidator": liquidator,
@@ -127,21 +127,21 @@ def test_a_liquidation_takes_the_bounty_then_the_penalty(funded, trader, liquida
 
 
 def test_an_account_without_cash_is_charged_nothing(funded, trader, stranger):
-    receipt = funded.send("chargeLiquidation", stranger, trader, 5, 5)
+    receipt = funded.send("chargeLiquidation", stranger, trader, 0, 5, 5)
     assert events(receipt, "LiquidationCharged") == []
     assert (cash(funded, trader), funded.vault.uncollected()) == ([1_000], (0, 0))
 
 
 def test_a_bounty_pays_the_liquidators_debts_first(funded, trader, stranger):
     funded.settle(stranger, -120)
-    funded.send("chargeLiquidation", trader, stranger, 200, 0)
+    funded.send("chargeLiquidation", trader, stranger, 0, 200, 0)
     assert cash(funded, trader, stranger) == [800, 80]
     assert (funded.vault.debtOf(stranger, 0), funded.pool()) == (0, 120)
 
 
 def test_accounts_are_known_with_their_first_cash(funded, trader, other_trader, liquidator, stranger):
     funded.settle(stranger, -5)
-    funded.send("chargeLiquidation", trader, liquidator, 10, 0)
+    funded.send("chargeLiquidation", trader, liquidator, 0, 10, 0)
     funded.send("creditCash", stranger, 5)
     assert funded.vault.accounts(0, 9) == [trader, other_trader, liquidator, stranger]
 
@@ -149,7 +149,7 @@ def test_accounts_are_known_with_their_first_cash(funded, trader, other_trader, 
 def test_or_with_their_first_profit(funded, trader, other_trader, stranger, liquidator):
     """An account of the clearing house has had cash by then; the fund's has not."""
     funded.settle(stranger, 50)
-    funded.send("chargeLiquidation", trader, liquidator, 10, 0)
+    funded.send("chargeLiquidation", trader, liquidator, 0, 10, 0)
     funded.send("exchange", trader, stranger, 10, 0, 0)
     assert funded.vault.accounts(0, 9) == [trader, other_trader, stranger, liquidator]
 
@@ -200,7 +200,7 @@ def test_debts_are_cleared_market_by_market(funded, stranger):
 
 def test_the_fund_collects_fees_penalties_and_contributions(funded, trader, other_trader, liquidator):
     funded.send("exchange", trader, other_trader, 0, 30, 20)
-    funded.send("chargeLiquidation", trader, liquidator, 60, 40)
+    funded.send("chargeLiquidation", trader, liquidator, 0, 60, 40)
     funded.send("chargeContribution", other_trader, 7)
     receipt = funded.vault.collect(sender=funded.fund)
     assert event(receipt, "Collected") == {"fees": 50, "levies": 47, "premium": 0}

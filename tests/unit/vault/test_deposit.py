@@ -85,13 +85,15 @@ def test_accounts_are_listed_once_in_order(ledger, trader, other_trader, market_
 def test_a_vault_knows_its_asset(ledger):
     assert (ledger.vault.asset(), ledger.vault.assetDecimals()) == (ledger.token, 6)
     assert (ledger.vault.clearingHouse(), ledger.vault.fund()) == (ledger.house, ledger.fund)
+    assert ledger.vault.collateral() != ZERO_ADDRESS
 
 
 def test_a_vault_is_wired_to_addresses(ledger, project, deployer, stranger):
     authority, token = ledger.vault.authority(), ledger.token
-    for house, fund in ((ZERO_ADDRESS, stranger), (stranger, ZERO_ADDRESS)):
+    for missing in range(3):
+        wiring = [ZERO_ADDRESS if i == missing else stranger for i in range(3)]
         with reverts("ZeroAddress"):
-            deployer.deploy(project.Vault, authority, token, house, fund)
+            deployer.deploy(project.Vault, authority, token, *wiring)
 
 
 # ---- tokens

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from weir.deployment import (
+from weir.model import FundingParameters as ModelFunding
+from weir.model import FundParameters as ModelFund
+from weir.model import GuarantyParameters as ModelGuaranty
+from weir.model import LiquidationParameters as ModelLiquidation
+from weir.model import MarketParameters as ModelMarket
+from weir.parameters import (
     FundingParameters,
     FundParameters,
     GovernanceParameters,
@@ -15,11 +20,6 @@ from weir.deployment import (
     Parameters,
     to_units,
 )
-from weir.model import FundingParameters as ModelFunding
-from weir.model import FundParameters as ModelFund
-from weir.model import GuarantyParameters as ModelGuaranty
-from weir.model import LiquidationParameters as ModelLiquidation
-from weir.model import MarketParameters as ModelMarket
 
 __all__ = [
     "ACCOUNTS",

@@ -48,7 +48,7 @@ def others(s: Clearing, draw: Draw) -> list[Forbidden]:
         ("vault.convert", (account,), HOUSE),
         ("vault.creditCash", (account, amount), HOUSE),
         ("vault.exchange", (account, other, amount, 0, 0), HOUSE),
-        ("vault.chargeLiquidation", (account, other, amount, amount), HOUSE),
+        ("vault.chargeLiquidation", (account, other, 10**18, amount, amount), HOUSE),
         ("vault.chargeContribution", (account, amount), HOUSE),
         ("vault.resolveDebt", (account, market, amount, 0, 0), HOUSE),
         ("vault.addResidual", (market, amount), HOUSE),

@@ -1,0 +1,46 @@
+"""The whole protocol, with a stablecoin (18 decimals) and a share of the settlement token to pledge."""
+
+from decimal import Decimal
+
+import pytest
+
+from weir.parameters import AssetParameters
+
+ASSETS = (
+    AssetParameters(symbol="USDX", decimals=18, haircut=100_000, discount=50_000),
+    AssetParameters(
+        symbol="SAVE", share_of="S", haircut=50_000, discount=20_000, collateral_cap=Decimal(1_000)
+    ),
+)
+USDX, SAVE = range(2)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def collateral_stage(
+    deployer,
+    governor,
+    market_maker,
+    trader,
+    other_trader,
+    liquidator,
+    staker,
+    other_staker,
+    attacker,
+    keeper,
+    stranger,
+):
+    """Everything of session scope, first: for a latecomer ape would have to start its module over."""
+
+
+@pytest.fixture(scope="session")
+def pledged_system(deploy_system, deployer, market_maker, trader, liquidator, staker, other_staker):
+    """The trader has 1,000 of cash and 10,000 USDX, which count for 9,000; it is long 5 BTC at 10,000."""
+    system = deploy_system(assets=ASSETS)
+    for account, amount in ((market_maker, 1_000_000), (trader, 1_025), (liquidator, 200_000)):
+        system.deposit(account, amount)
+    system.contribute(deployer, 10_000)
+    system.stake(system.junior, staker, 20_000)
+    system.stake(system.senior, other_staker, 40_000)
+    system.pledge(trader, "USDX", 10_000)
+    system.trade(trader, market_maker, 5, 10_000)
+    return system
