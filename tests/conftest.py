@@ -74,6 +74,7 @@ def deploy_system(actors: dict[str, AccountAPI]) -> DeploySystem:
             guaranty=at("GuarantyFund"),
             stablecoins=at("Stablecoins"),
             collateral=at("Collateral"),
+            reserve=at("Reserve"),
             fund=at("InsuranceFund"),
             junior=at("JuniorTranche"),
             senior=at("SeniorTranche"),

@@ -69,6 +69,7 @@ class System:
     guaranty: ContractInstance
     stablecoins: ContractInstance
     collateral: ContractInstance
+    reserve: ContractInstance
     junior: ContractInstance
     senior: ContractInstance
     oracle: ContractInstance
@@ -145,6 +146,14 @@ class System:
         token.mint(account, units, sender=account)
         token.approve(self.collateral, units, sender=account)
         return self.collateral.deposit(self.asset_id(symbol), units, sender=account)
+
+    def donate(self, account: AccountAPI, symbol: str, amount: Any) -> ReceiptAPI:
+        """Mints, approves and gives so many whole tokens of a stablecoin to the reserve."""
+        token = self.assets[symbol]
+        units = to_units(Decimal(str(amount)), token.decimals())
+        token.mint(account, units, sender=account)
+        token.approve(self.reserve, units, sender=account)
+        return self.reserve.contribute(self.asset_id(symbol), units, sender=account)
 
     # ---- trading
 

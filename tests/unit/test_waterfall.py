@@ -114,7 +114,7 @@ NOTHING_OF_ITS_OWN = FULL._replace(own=0)
             205, 100_000, FULL._replace(budget=0), Split(5, 20, 0, 0, 0, 0, 0, 15, 30, 135), id="no budget"
         ),
         pytest.param(
-            205, 0, FULL._replace(budget=40), Split(5, 0, 10, 20, 10, 0, 0, 15, 50, 95), id="advances spend it"
+            205, 0, FULL._replace(budget=40), Split(5, 0, 10, 20, 10, 0, 0, 15, 50, 95), id="advances too"
         ),
         pytest.param(20, 0, FULL._replace(budget=3), Split(5, 0, 3, mutual=12), id="members have their own"),
     ],
