@@ -80,6 +80,7 @@ def deploy_system(actors: dict[str, AccountAPI]) -> DeploySystem:
             senior=at("SeniorTranche"),
             oracle=at("PriceOracle"),
             lens=at("Lens"),
+            asset_lens=at("AssetLens"),
             authority=at("Authority"),
             feeds=tuple(at(f"Feed:{market.symbol}") for market in parameters.markets),
             assets={asset.symbol: at(f"Token:{asset.symbol}") for asset in parameters.assets},

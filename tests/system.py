@@ -74,6 +74,7 @@ class System:
     senior: ContractInstance
     oracle: ContractInstance
     lens: ContractInstance
+    asset_lens: ContractInstance
     authority: ContractInstance
     feeds: tuple[ContractInstance, ...]
     assets: dict[str, ContractInstance]

@@ -304,13 +304,14 @@ class _Deployer:
             "Stablecoins",
             "Collateral",
             "Reserve",
+            "AssetLens",
         )
         first = int(self.chain.rpc("eth_getTransactionCount", self.account.address, "pending"), 16)
         at = {name: created_address(self.account.address, first + i) for i, name in enumerate(names)}
         authority, oracle, vault, policy, liquidations, house, fund, junior, senior, guaranty = (
             at[name] for name in names[:10]
         )
-        stablecoins, collateral, reserve = (at[name] for name in ("Stablecoins", "Collateral", "Reserve"))
+        stablecoins, collateral, reserve = at["Stablecoins"], at["Collateral"], at["Reserve"]
         liquidation = liquidation_struct(self.parameters.liquidation, decimals)
         clearing = (authority, vault, fund, oracle, policy, liquidation)
         funding = funding_struct(self.parameters.funding, decimals)
@@ -344,6 +345,7 @@ class _Deployer:
             ),
             "Collateral": ("Collateral", (stablecoins, vault, house, fund)),
             "Reserve": ("Reserve", (stablecoins, fund)),
+            "AssetLens": ("AssetLens", (collateral, reserve)),
         }
         for name, (kind, values) in arguments.items():
             address = self._create(name, kind, *values)
