@@ -171,6 +171,52 @@ class PriceUnavailable(Revert):
     """(market)"""
 
 
+# ---- other stablecoins
+
+
+class UnknownAsset(Revert):
+    """(asset)"""
+
+
+class NoPrice(Revert):
+    """(asset)"""
+
+
+class CapExceeded(Revert):
+    """(asset, total, cap)"""
+
+
+class CostAboveMax(Revert):
+    """(cost, maxCost)"""
+
+
+# ---- collateral
+
+
+class InsufficientCollateral(Revert):
+    """(account, asset, held, amount)"""
+
+
+class OpenDefault(Revert):
+    """(account, id)"""
+
+
+class NothingToSell(Revert):
+    """(account)"""
+
+
+class SaleRunning(Revert):
+    """(account, endsAt)"""
+
+
+class SaleNotRunning(Revert):
+    """(account)"""
+
+
+class OwnCollateral(Revert):
+    """(account)"""
+
+
 # ---- fund
 
 
