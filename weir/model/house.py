@@ -24,11 +24,8 @@ from weir.model.numbers import (
 )
 from weir.model.parameters import LiquidationParameters, MarketParameters
 
-VAULT, FUND, GUARANTY = (
-    "vault",
-    "fund",
-    "guaranty",
-)  # the fund is an account in the ledger too, for the premiums it earns
+VAULT, GUARANTY, COLLATERAL, RESERVE = "vault", "guaranty", "collateral", "reserve"
+FUND = "fund"  # an account in the ledger too, for the premiums it earns
 
 
 @dataclass

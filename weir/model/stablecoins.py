@@ -88,7 +88,7 @@ class Stablecoins:
         if not parameters.is_share:
             return self.par(asset)
         underlying = self.decimals if parameters.of_settlement else parameters.underlying_decimals
-        return min(MAX_PRICE, self.par(asset) * self.rate(asset) // 10**underlying)
+        return min(MAX_PRICE, self.par(asset) * self.rate(asset) // int(10**underlying))
 
     def rate(self, asset: int) -> int:
         """r: what a whole share stands for: it falls at once, and rises no faster than maxGrowth allows."""

@@ -1,5 +1,6 @@
 """The whole protocol behind one object: a method for each external call of the contracts, time and prices."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
@@ -15,12 +16,15 @@ from weir.model.house import FUND, GUARANTY, VAULT
 from weir.model.ledger import Ledger
 from weir.model.numbers import MAX_MATURITY
 from weir.model.parameters import (
+    AssetParameters,
     FundingParameters,
     FundParameters,
     GuarantyParameters,
     LiquidationParameters,
     MarketParameters,
+    StablecoinParameters,
 )
+from weir.model.stablecoins import Stablecoins
 from weir.model.trading import Order
 from weir.model.tranche import Tranche
 
@@ -46,7 +50,8 @@ def _atomic(call: Callable[Concatenate["World", P], R]) -> Callable[Concatenate[
 
 
 class World:
-    """Accounts are strings; `vault`, `fund`, `guaranty`, `junior`, `senior`, `treasury` are the protocol's.
+    """Accounts are strings. The protocol's are `vault`, `fund`, `guaranty`, `collateral`, `reserve`, `junior`,
+    `senior`, `treasury`.
 
     `fund` is also the fund's own account in the ledger.
 
@@ -63,6 +68,7 @@ class World:
         funding: FundingParameters | None = None,
         guaranty: GuarantyParameters | None = None,
         liquidation: LiquidationParameters | None = None,
+        stablecoins: StablecoinParameters | None = None,
         epoch_duration: int = 7 * 86_400,
         time: int = 1_600_000_000,
         block: int = 1,
@@ -70,6 +76,10 @@ class World:
         self.clock = Clock(time, block)
         self.feeds = Feeds()
         self.token = Token()
+        self.tokens: defaultdict[int, Token] = defaultdict(Token)  # of the other assets
+        self.stablecoins = Stablecoins(
+            self.clock, self.feeds, stablecoins or StablecoinParameters(), decimals
+        )
         self.ledger = Ledger(self.clock)
         junior, senior = (Tranche(name, epoch_duration, time) for name in (JUNIOR, SENIOR))
         self.guaranty = GuarantyFund(self.clock, guaranty or GuarantyParameters())
@@ -104,6 +114,10 @@ class World:
     def set_price(self, market: int, price: int | None) -> None:
         """What the market's feed answers, 1e-18 of a dollar; None: it is not Ok."""
         self.feeds.prices[market] = price
+
+    def set_rate(self, asset: int, answer: int | None) -> None:
+        """What a share's vault answers to convertToAssets(one whole share); None: it does not."""
+        self.stablecoins.answers[asset] = answer
 
     # ---- governance (parameters are not checked against the contracts' bounds)
 
@@ -157,6 +171,15 @@ class World:
         self.guaranty.parameters = parameters
 
     @_atomic
+    def set_asset(self, asset: int, parameters: AssetParameters) -> None:
+        """Adds the next asset, or sets one anew."""
+        self.stablecoins.set_asset(asset, parameters)
+
+    def set_stablecoin_parameters(self, parameters: StablecoinParameters) -> None:
+        """Auctions that are running go on with them."""
+        self.stablecoins.parameters = parameters
+
+    @_atomic
     def close_market(self, market: int, price: int) -> None:
         self.house.close_market(market, price)
 
@@ -178,10 +201,11 @@ class World:
 
     # ---- the token
 
-    def donate(self, payer: str, holder: str, amount: int) -> None:
-        """A plain transfer of S to one of the contracts, which changes no books."""
-        self.token.move(payer, holder, amount)
-        self.token.donated[holder] += amount
+    def donate(self, payer: str, holder: str, amount: int, asset: int | None = None) -> None:
+        """A plain transfer of S, or of another asset, to one of the contracts, which changes no books."""
+        token = self.token if asset is None else self.tokens[asset]
+        token.move(payer, holder, amount)
+        token.donated[holder] += amount
 
     # ---- vault
 
