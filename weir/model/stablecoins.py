@@ -28,6 +28,18 @@ class Asset:
     since: int = 0  # when that was
 
 
+@dataclass(frozen=True)
+class Conversion:
+    """Units that somebody had to turn into S; for the properties only."""
+
+    asset: int
+    units: int
+    paid: int  # units of S
+    price: int  # of the asset
+    scale: int
+    discount: int  # the most that it may have lost, ppm
+
+
 @dataclass
 class Auction:
     """The one form of a conversion: the price falls from its start, until somebody may start it anew."""
@@ -36,7 +48,11 @@ class Auction:
 
     def running(self, now: int, duration: int) -> bool:
         """Until twice the duration after its start, that moment excluded."""
-        return self.started_at is not None and now < self.started_at + 2 * duration
+        return self.started_at is not None and now < self.ends_at(duration)
+
+    def ends_at(self, duration: int) -> int:
+        assert self.started_at is not None
+        return self.started_at + 2 * duration
 
     def off(self, now: int, duration: int, discount: int) -> int:
         """By how much the price is off now, ppm: rising to the discount over the duration, then there."""
@@ -117,3 +133,8 @@ class Stablecoins:
     def units_for(self, asset: int, amount: int, ratio: int) -> int:
         """How many units bring the amount at `ratio` ppm of the price, rounded up; the price is not 0."""
         return ceil_div(amount * self.scale(asset) * MILLION, self.price(asset) * ratio)
+
+    def conversion(self, asset: int, units: int, paid: int) -> Conversion:
+        """The record of a sale of units for S, as of now."""
+        discount = self.asset(asset).parameters.discount
+        return Conversion(asset, units, paid, self.price(asset), self.scale(asset), discount)

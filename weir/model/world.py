@@ -7,12 +7,13 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from weir.model import errors
 from weir.model.clearing import ClearingHouse
+from weir.model.collateral import Collateral
 from weir.model.copying import copied
 from weir.model.environment import Clock, Feeds, Token
 from weir.model.fund import Cover, Fund
 from weir.model.funding import Contribution, FundingPolicy
 from weir.model.guaranty import GuarantyFund
-from weir.model.house import FUND, GUARANTY, VAULT
+from weir.model.house import COLLATERAL, FUND, GUARANTY, VAULT
 from weir.model.ledger import Ledger
 from weir.model.numbers import MAX_MATURITY
 from weir.model.parameters import (
@@ -50,8 +51,8 @@ def _atomic(call: Callable[Concatenate["World", P], R]) -> Callable[Concatenate[
 
 
 class World:
-    """Accounts are strings. The protocol's are `vault`, `fund`, `guaranty`, `collateral`, `reserve`, `junior`,
-    `senior`, `treasury`.
+    """Accounts are strings; `vault`, `fund`, `guaranty`, `collateral`, `reserve`, `junior`, `senior` and
+    `treasury` are the protocol's.
 
     `fund` is also the fund's own account in the ledger.
 
@@ -80,7 +81,8 @@ class World:
         self.stablecoins = Stablecoins(
             self.clock, self.feeds, stablecoins or StablecoinParameters(), decimals
         )
-        self.ledger = Ledger(self.clock)
+        self.collateral = Collateral(self.clock, self.stablecoins)
+        self.ledger = Ledger(self.clock, self.collateral)
         junior, senior = (Tranche(name, epoch_duration, time) for name in (JUNIOR, SENIOR))
         self.guaranty = GuarantyFund(self.clock, guaranty or GuarantyParameters())
         self.fund = Fund(self.clock, fund or FundParameters(), junior, senior, self.guaranty)
@@ -213,6 +215,9 @@ class World:
     def deposit(self, payer: str, account: str, amount: int) -> None:
         if amount == 0:
             raise errors.ZeroAmount
+        self._deposit(payer, account, amount)
+
+    def _deposit(self, payer: str, account: str, amount: int) -> None:
         self.token.move(payer, VAULT, amount)
         self.ledger.credit(account, amount)
         if account == FUND:
@@ -225,6 +230,49 @@ class World:
         self.house.authorize_withdrawal(account, amount, accounts)
         self.ledger.debit(account, amount)
         self.token.move(VAULT, to, amount)
+
+    # ---- collateral
+
+    @_atomic
+    def deposit_collateral(self, account: str, asset: int, amount: int) -> None:
+        """Pledges units of another asset."""
+        self.collateral.deposit(account, asset, amount)
+        self.tokens[asset].move(account, COLLATERAL, amount)
+
+    @_atomic
+    def withdraw_collateral(
+        self, account: str, asset: int, amount: int, settle_first: Sequence[str] = ()
+    ) -> None:
+        """Takes units back, as cash of the value they count for."""
+        self.collateral.check_held(account, asset, amount)
+        self.house.check_no_open_default(account)
+        fall = self.collateral.fall(account, asset, amount)
+        self.house.authorize_withdrawal(account, 0, settle_first, fall)
+        self.house.check_no_open_default(account)  # settling it may have been its default
+        self.collateral.withdraw(account, asset, amount)
+        self.tokens[asset].move(COLLATERAL, account, amount)
+
+    @_atomic
+    def start_sale(self, account: str) -> None:
+        """Settles an account and, if it owes something then, starts the auction of its collateral."""
+        self.house.settle([account])
+        self.collateral.start(account, self.house.due(account)[0])
+
+    @_atomic
+    def buy_collateral(
+        self, buyer: str, account: str, asset: int, amount: int, max_cost: int
+    ) -> tuple[int, int]:
+        """Buys at most `amount` units in the account's auction; returns the units and what they cost.
+
+        The money pays the account's debts, else its first open default, and the rest is the account's.
+        """
+        need, default = self.house.due(account)
+        units, cost = self.collateral.sell(account, buyer, asset, amount, need, max_cost)
+        self.tokens[asset].move(COLLATERAL, buyer, units)
+        returned = self._recover(buyer, default, min(cost, need)) if default else 0
+        if cost > returned:
+            self._deposit(buyer, account, cost - returned)
+        return units, cost
 
     # ---- clearing house
 
@@ -289,6 +337,9 @@ class World:
     @_atomic
     def recover(self, payer: str, number: int, amount: int) -> int:
         """Gives back what a default (ids from 1) cost the funds, as far as it is open; returns the sum."""
+        return self._recover(payer, number, amount)
+
+    def _recover(self, payer: str, number: int, amount: int) -> int:
         to_fund, to_guaranty = self.fund.recover(number, amount)
         self.token.move(payer, FUND, to_fund)
         self.token.move(payer, GUARANTY, to_guaranty)
@@ -462,8 +513,9 @@ class World:
         return self.house.preview_contribution(account, counterparty, market, is_maker, size, price)
 
     def accounts(self) -> list[str]:
-        """Everyone with an entry in the ledger, the house or the guaranty fund, sorted."""
+        """Everyone with an entry in the ledger, the house, the collateral or the guaranty fund, sorted."""
         ledger, house = self.ledger, self.house
         named = {account for account, _ in (*ledger.claims, *ledger.debts)}
-        members = self.guaranty.members
-        return sorted({*ledger.cash, *house.positions, *house.flags, *house.generations, *named, *members})
+        members, pledgers = self.guaranty.members, self.collateral.held
+        traders = {*house.positions, *house.flags, *house.generations}
+        return sorted({*ledger.cash, *traders, *named, *members, *pledgers})
