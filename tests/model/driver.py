@@ -128,8 +128,7 @@ class Campaign:
         self.verify(
             [
                 *properties.check(self.world, len(before.fund.defaults)),
-                *properties.seniority(moment, self.world),
-                *properties.share_prices(moment, self.world),
+                *properties.over_a_call(moment, self.world),
             ]
         )
         self._observe(before)

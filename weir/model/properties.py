@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from weir.model.errors import Revert
 from weir.model.fund import DefaultRecord
 from weir.model.guaranty import GuarantyFund
-from weir.model.house import FUND, GUARANTY, VAULT
-from weir.model.numbers import SHARE_OFFSET
+from weir.model.house import COLLATERAL, FUND, GUARANTY, VAULT
+from weir.model.numbers import MILLION, SHARE_OFFSET, ceil_div
 from weir.model.tranche import Tranche
 from weir.model.world import JUNIOR, SENIOR, TREASURY, World
 
@@ -37,11 +37,13 @@ class Check(NamedTuple):
 
 @dataclass(frozen=True)
 class Moment:
-    """What P5 and P7 need of the state before a call."""
+    """What P5 and P7 need of the state before a call, and how many conversions there were."""
 
     defaults: int
+    conversions: int
     fund_bounties: int
     outsiders: Mapping[str, int]  # cash and wallet of those without position and debt
+    assets: Mapping[str, Mapping[int, int]]  # units of other assets, pledged or in the wallet, of the same
     tranches: Mapping[str, tuple[int, int, int]]  # assets, supply, share epoch
     guaranty: tuple[int, int, int]  # total, units, epoch
 
@@ -49,14 +51,13 @@ class Moment:
     def of(cls, world: World) -> "Moment":
         fund, house, ledger = world.fund, world.house, world.ledger
         debtors = {account for account, _ in ledger.debts}
+        outsiders = [a for a in ledger.cash if not house.positions[a] and a not in debtors]
         return cls(
             defaults=len(fund.defaults),
+            conversions=len(world.collateral.conversions),
             fund_bounties=house.tally.fund_bounties,
-            outsiders={
-                account: _money(world, account)
-                for account in ledger.cash
-                if not house.positions[account] and account not in debtors
-            },
+            outsiders={account: _money(world, account) for account in outsiders},
+            assets={account: _assets(world, account) for account in outsiders},
             tranches={t.name: (t.assets, t.supply, t.share_epoch) for t in (fund.junior, fund.senior)},
             guaranty=(fund.guaranty.total, fund.guaranty.units, fund.guaranty.epoch),
         )
@@ -77,11 +78,27 @@ def backing(world: World) -> list[Check]:
         Check("P1 fund", held[FUND] - fund.assets),
         Check("P1 guaranty", held[GUARANTY] - guaranty.total - guaranty.dust),
         *_membership(guaranty),
+        *_pledges(world),
     ]
     for tranche in (fund.junior, fund.senior):
         owed = sum(_claimable(tranche, batch, shares) for (batch, _), shares in tranche.requests.items())
         rounded = tranche.rounded_off + len(tranche.requests)
         checks.append(Check(f"P1 {tranche.name}", held[tranche.name] - owed, 0, rounded))
+    return checks
+
+
+def _pledges(world: World) -> list[Check]:
+    """P1 of each asset held for collateral: the tokens are what accounts hold, none of them less than 0."""
+    collateral = world.collateral
+    checks = []
+    for asset in range(len(world.stablecoins.assets)):
+        token, mine = world.tokens[asset], [units[asset] for units in collateral.held.values()]
+        held = token.balances[COLLATERAL] - token.donated[COLLATERAL]
+        checks += [
+            Check(f"P1 collateral {asset}", held - collateral.totals[asset]),
+            Check(f"P1 collateral {asset} accounts", collateral.totals[asset] - sum(mine)),
+            Check(f"P1 collateral {asset} signs", min([*mine, 0])),
+        ]
     return checks
 
 
@@ -172,15 +189,34 @@ def waterfall(record: DefaultRecord) -> list[Check]:
 def seniority(before: Moment, after: World) -> list[Check]:
     """P5, over one call of which `before` is the state before it.
 
-    With defaults in it: no cash is taken from an account that had no position; open interest is charged only
-    once all claims are written off.
+    With defaults in it: no cash is taken from an account that had no position, but for other assets of that
+    worth; open interest is charged only once all claims are written off.
     """
     fresh = after.fund.defaults[before.defaults :]
     if not fresh:
         return []
-    taken = sum(max(0, money - _money(after, account)) for account, money in before.outsiders.items())
+    taken = sum(max(0, _lost(before, after, account)) for account in before.outsiders)
     claims_left = sum(r.room.unpaid_profit - r.from_profit for r in fresh if r.remainder)
-    return [Check("P5 cash", taken), Check("P5 claims before open interest", claims_left)]
+    rounded = len(after.stablecoins.assets)  # a liquidator pays for each asset, rounded up
+    return [Check("P5 cash", taken, 0, rounded), Check("P5 claims before open interest", claims_left)]
+
+
+def _lost(before: Moment, after: World, account: str) -> Number:
+    """What an outsider has less of, other assets at the prices of now."""
+    now = _money(after, account) + _worth(after, _assets(after, account))
+    return before.outsiders[account] + _worth(after, before.assets[account]) - now
+
+
+def _assets(world: World, account: str) -> dict[int, int]:
+    """Units of other assets by number, pledged or in the wallet."""
+    held = world.collateral.held[account]
+    return {a: held[a] + world.tokens[a].balances[account] for a in range(len(world.stablecoins.assets))}
+
+
+def _worth(world: World, assets: Mapping[int, int]) -> Number:
+    """In units of S, exact."""
+    coins = world.stablecoins
+    return sum((Fraction(n * coins.price(a), coins.scale(a)) for a, n in assets.items()), start=Fraction(0))
 
 
 def _money(world: World, account: str) -> int:
@@ -269,10 +305,17 @@ def _unit_value(before: Moment, after: World) -> list[Check]:
 # ---- P8
 
 
-def wealth(world: World, accounts: Iterable[str]) -> int:
-    """What flat accounts own: wallets, contributions, cash, and unpaid profit at value less debt."""
+def wealth(world: World, accounts: Iterable[str]) -> Number:
+    """What flat accounts own: wallets, contributions, cash, and unpaid profit at value less debt.
+
+    Their other assets at what they are worth, pledged or not.
+    """
     return sum(
-        world.token.balances[account] + world.guaranty_balance(account) + world.ledger.net(account)
+        world.token.balances[account]
+        + world.guaranty_balance(account)
+        + world.ledger.net(account)
+        - world.collateral.value(account)
+        + _worth(world, _assets(world, account))
         for account in accounts
     )
 
@@ -324,17 +367,47 @@ def _premiums(world: World) -> Check:
     return Check("P10 premiums", max(0, excess), 0, sum(market.burns for market in ledger.markets))
 
 
+# ---- collateral
+
+
+def conversions(before: Moment, after: World) -> list[Check]:
+    """Section 2.1, over one call: none loses more than its discount, nor costs more than its worth.
+
+    Slack: units of S by which what was paid is off; the payments are rounded up.
+    """
+    below, above = 0, 0
+    for sold in after.collateral.conversions[before.conversions :]:
+        least = ceil_div(sold.units * sold.price * (MILLION - sold.discount), sold.scale * MILLION)
+        below += max(0, least - sold.paid)
+        above += max(0, sold.paid - ceil_div(sold.units * sold.price, sold.scale))
+    return [Check("conversion floor", below), Check("conversion ceiling", above)]
+
+
+def notes(world: World) -> Check:
+    """Section 2.2: the defaults noted with an account's collateral are its own, in order; how many are not."""
+    wrong = 0
+    for account, noted in world.collateral.noted.items():
+        wrong += sum(world.fund.defaults[number - 1].account != account for number in noted)
+        wrong += noted != sorted({*noted})
+    return Check("noted defaults", wrong)
+
+
 # ---- all
 
 
 def check(world: World, defaults_from: int = 0) -> list[Check]:
     """P1 to P4 (defaults after the first `defaults_from`), P9 and P10 of a state, and what they rest on."""
-    checks = [*backing(world), orders(world), *fees(world), *ledger_shape(world)]
+    checks = [*backing(world), orders(world), *fees(world), *ledger_shape(world), notes(world)]
     for number in range(len(world.house.markets)):
         checks += book(world, number)
     for record in world.fund.defaults[defaults_from:]:
         checks += waterfall(record)
     return checks
+
+
+def over_a_call(before: Moment, after: World) -> list[Check]:
+    """What must hold of a call: P5, P7, and what conversions paid."""
+    return [*seniority(before, after), *share_prices(before, after), *conversions(before, after)]
 
 
 def ledger_shape(world: World) -> list[Check]:
