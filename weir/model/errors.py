@@ -228,6 +228,37 @@ class NothingToRecover(Revert):
     """(id)"""
 
 
+# ---- reserve
+
+
+class NothingToConvert(Revert):
+    """(asset)"""
+
+
+class AuctionRunning(Revert):
+    """(asset, endsAt)"""
+
+
+class AuctionNotRunning(Revert):
+    """(asset)"""
+
+
+class OffPeg(Revert):
+    """(asset)"""
+
+
+class PaymentBelowMin(Revert):
+    """(paid, minPaid)"""
+
+
+class AdvancesBacked(Revert):
+    """()"""
+
+
+class NoAdvance(Revert):
+    """()"""
+
+
 # ---- guaranty fund
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from weir.model.errors import Revert
 from weir.model.fund import DefaultRecord
 from weir.model.guaranty import GuarantyFund
-from weir.model.house import COLLATERAL, FUND, GUARANTY, VAULT
+from weir.model.house import COLLATERAL, FUND, GUARANTY, RESERVE, VAULT
 from weir.model.numbers import MILLION, SHARE_OFFSET, ceil_div
 from weir.model.tranche import Tranche
 from weir.model.world import JUNIOR, SENIOR, TREASURY, World
@@ -37,7 +37,7 @@ class Check(NamedTuple):
 
 @dataclass(frozen=True)
 class Moment:
-    """What P5 and P7 need of the state before a call, and how many conversions there were."""
+    """What P5, P7 and the properties of conversions need of the state before a call."""
 
     defaults: int
     conversions: int
@@ -46,6 +46,9 @@ class Moment:
     assets: Mapping[str, Mapping[int, int]]  # units of other assets, pledged or in the wallet, of the same
     tranches: Mapping[str, tuple[int, int, int]]  # assets, supply, share epoch
     guaranty: tuple[int, int, int]  # total, units, epoch
+    written_off: Mapping[str, int]  # advances that were lost, by tranche
+    liquid: int  # S in the fund
+    reserve: Mapping[int, int]  # units by asset
 
     @classmethod
     def of(cls, world: World) -> "Moment":
@@ -60,6 +63,9 @@ class Moment:
             assets={account: _assets(world, account) for account in outsiders},
             tranches={t.name: (t.assets, t.supply, t.share_epoch) for t in (fund.junior, fund.senior)},
             guaranty=(fund.guaranty.total, fund.guaranty.units, fund.guaranty.epoch),
+            written_off={t.name: t.written_off for t in (fund.junior, fund.senior)},
+            liquid=fund.liquid,
+            reserve=dict(fund.reserve.amounts),
         )
 
 
@@ -75,10 +81,11 @@ def backing(world: World) -> list[Check]:
     booked = sum(ledger.cash.values()) + sum(m.pool for m in ledger.markets) + ledger.fees + ledger.levies
     checks = [
         Check("P1 vault", held[VAULT] - booked),
-        Check("P1 fund", held[FUND] - fund.assets),
+        Check("P1 fund", held[FUND] - fund.liquid),
         Check("P1 guaranty", held[GUARANTY] - guaranty.total - guaranty.dust),
         *_membership(guaranty),
         *_pledges(world),
+        *_reserve(world),
     ]
     for tranche in (fund.junior, fund.senior):
         owed = sum(_claimable(tranche, batch, shares) for (batch, _), shares in tranche.requests.items())
@@ -99,6 +106,15 @@ def _pledges(world: World) -> list[Check]:
             Check(f"P1 collateral {asset} accounts", collateral.totals[asset] - sum(mine)),
             Check(f"P1 collateral {asset} signs", min([*mine, 0])),
         ]
+    return checks
+
+
+def _reserve(world: World) -> list[Check]:
+    """P1 of each asset in the reserve."""
+    amounts, checks = world.fund.reserve.amounts, []
+    for asset, token in world.tokens.items():
+        held = token.balances[RESERVE] - token.donated[RESERVE]
+        checks.append(Check(f"P1 reserve {asset}", held - amounts[asset]))
     return checks
 
 
@@ -280,15 +296,20 @@ def _try(call: Callable[[Any], None], argument: Any) -> bool:
 def share_prices(before: Moment, after: World) -> list[Check]:
     """P7: cross-multiplied fall of each tranche's share price over a call without a loss; at most 0.
 
-    The same of a unit of the guaranty fund, which only layer 7 may lower.
+    A tranche's losses are its own layer of a default, a bounty that the fund paid, and an advance written
+    off; an advance is none. The same of a unit of the guaranty fund, which only layer 7 may lower.
     """
     fresh = after.fund.defaults[before.defaults :]
-    losses = after.house.tally.fund_bounties - before.fund_bounties
-    losses += sum(record.from_insurance for record in fresh)
+    bounties = after.house.tally.fund_bounties - before.fund_bounties
     checks = _unit_value(before, after) if not any(record.mutual for record in fresh) else []
     for name, (assets, supply, share_epoch) in before.tranches.items():
         tranche = after.tranche(name)
-        if losses or share_epoch != tranche.share_epoch:
+        losses = bounties + tranche.written_off - before.written_off[name]
+        losses += sum(getattr(record, name) for record in fresh)
+        if losses:
+            continue
+        if share_epoch != tranche.share_epoch:
+            checks.append(Check(f"P7 {name}", assets + 1))
             continue
         fall = (assets + 1) * (tranche.supply + SHARE_OFFSET) - (tranche.assets + 1) * (supply + SHARE_OFFSET)
         checks.append(Check(f"P7 {name}", max(0, fall)))
@@ -367,7 +388,7 @@ def _premiums(world: World) -> Check:
     return Check("P10 premiums", max(0, excess), 0, sum(market.burns for market in ledger.markets))
 
 
-# ---- collateral
+# ---- collateral, the reserve
 
 
 def conversions(before: Moment, after: World) -> list[Check]:
@@ -383,8 +404,31 @@ def conversions(before: Moment, after: World) -> list[Check]:
     return [Check("conversion floor", below), Check("conversion ceiling", above)]
 
 
+def rebalances(before: Moment, after: World) -> list[Check]:
+    """Section 2.1 of the reserve, over one call: what its conversions lose beyond the asset's discount.
+
+    Slack: units of S, exact, by the balances: every rounding is the reserve's gain, and so is a gift.
+    """
+    past, amounts = before.reserve, after.fund.reserve.amounts
+    moved = {a: n - past.get(a, 0) for a, n in amounts.items() if n != past.get(a, 0)}
+    lost = before.liquid - after.fund.liquid - _worth(after, moved)
+    for asset, units in moved.items():
+        discount = after.stablecoins.asset(asset).parameters.discount
+        lost -= _worth(after, {asset: abs(units)}) * Fraction(discount, MILLION)
+    return [Check("rebalance", max(0, lost))] if moved else []
+
+
+def advances(world: World) -> list[Check]:
+    """Section 6.3: no advance is open while skin could repay it, or while the reserve holds nothing."""
+    fund = world.fund
+    return [
+        Check("advances and skin", min(fund.owed, fund.skin)),
+        Check("advances without a reserve", fund.owed if fund.reserve.is_empty else 0),
+    ]
+
+
 def notes(world: World) -> Check:
-    """Section 2.2: the defaults noted with an account's collateral are its own, in order; how many are not."""
+    """Section 2.2: defaults noted with an account's collateral are its own, in order; how many are not."""
     wrong = 0
     for account, noted in world.collateral.noted.items():
         wrong += sum(world.fund.defaults[number - 1].account != account for number in noted)
@@ -398,6 +442,7 @@ def notes(world: World) -> Check:
 def check(world: World, defaults_from: int = 0) -> list[Check]:
     """P1 to P4 (defaults after the first `defaults_from`), P9 and P10 of a state, and what they rest on."""
     checks = [*backing(world), orders(world), *fees(world), *ledger_shape(world), notes(world)]
+    checks += advances(world)
     for number in range(len(world.house.markets)):
         checks += book(world, number)
     for record in world.fund.defaults[defaults_from:]:
@@ -407,7 +452,8 @@ def check(world: World, defaults_from: int = 0) -> list[Check]:
 
 def over_a_call(before: Moment, after: World) -> list[Check]:
     """What must hold of a call: P5, P7, and what conversions paid."""
-    return [*seniority(before, after), *share_prices(before, after), *conversions(before, after)]
+    checks = [*seniority(before, after), *share_prices(before, after)]
+    return [*checks, *conversions(before, after), *rebalances(before, after)]
 
 
 def ledger_shape(world: World) -> list[Check]:

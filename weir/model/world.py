@@ -13,7 +13,7 @@ from weir.model.environment import Clock, Feeds, Token
 from weir.model.fund import Cover, Fund
 from weir.model.funding import Contribution, FundingPolicy
 from weir.model.guaranty import GuarantyFund
-from weir.model.house import COLLATERAL, FUND, GUARANTY, VAULT
+from weir.model.house import COLLATERAL, FUND, GUARANTY, RESERVE, VAULT
 from weir.model.ledger import Ledger
 from weir.model.numbers import MAX_MATURITY
 from weir.model.parameters import (
@@ -25,6 +25,7 @@ from weir.model.parameters import (
     MarketParameters,
     StablecoinParameters,
 )
+from weir.model.reserve import Reserve
 from weir.model.stablecoins import Stablecoins
 from weir.model.trading import Order
 from weir.model.tranche import Tranche
@@ -85,7 +86,8 @@ class World:
         self.ledger = Ledger(self.clock, self.collateral)
         junior, senior = (Tranche(name, epoch_duration, time) for name in (JUNIOR, SENIOR))
         self.guaranty = GuarantyFund(self.clock, guaranty or GuarantyParameters())
-        self.fund = Fund(self.clock, fund or FundParameters(), junior, senior, self.guaranty)
+        reserve = Reserve(self.clock, self.stablecoins)
+        self.fund = Fund(self.clock, fund or FundParameters(), junior, senior, self.guaranty, reserve)
         self.funding = FundingPolicy(self.clock, self.fund, funding or FundingParameters())
         self.house = ClearingHouse(
             clock=self.clock,
@@ -319,8 +321,7 @@ class World:
         tally, share = self.house.tally, self.fund_share()
         fees, levies, own = self.ledger.collect(FUND)
         self.token.move(VAULT, FUND, fees + levies + own)
-        gate_open = self.house.gate_open
-        treasury, to_members = self.fund.take_income(fees, levies + own, share, gate_open)
+        treasury, to_members = self.fund.take_income(fees, levies + own, share, self.gate_open)
         self.token.move(FUND, TREASURY, treasury)
         self.token.move(FUND, GUARANTY, to_members)
         tally.to_treasury += treasury
@@ -344,6 +345,40 @@ class World:
         self.token.move(payer, FUND, to_fund)
         self.token.move(payer, GUARANTY, to_guaranty)
         return to_fund + to_guaranty
+
+    # ---- reserve
+
+    @_atomic
+    def contribute_asset(self, giver: str, asset: int, amount: int) -> None:
+        """Gives the reserve units of an asset."""
+        self.fund.reserve.contribute(asset, amount)
+        self.tokens[asset].move(giver, RESERVE, amount)
+
+    @_atomic
+    def start_conversion(self, asset: int) -> None:
+        """Starts the auction in which the reserve sells the asset, or buys it."""
+        self.fund.start_conversion(asset, self.gate_open)
+
+    @_atomic
+    def buy_from_reserve(self, buyer: str, asset: int, amount: int, max_cost: int) -> tuple[int, int]:
+        """Buys up to `amount` units of what the reserve sells; returns the units and their cost."""
+        units, cost = self.fund.sell_asset(asset, amount, max_cost)
+        self.token.move(buyer, FUND, cost)
+        self.tokens[asset].move(RESERVE, buyer, units)
+        return units, cost
+
+    @_atomic
+    def sell_to_reserve(self, seller: str, asset: int, amount: int, min_paid: int) -> tuple[int, int]:
+        """Sells up to `amount` units of what the reserve buys; returns the units and what it paid."""
+        units, paid = self.fund.buy_asset(asset, amount, min_paid, self.gate_open)
+        self.tokens[asset].move(seller, RESERVE, units)
+        self.token.move(FUND, seller, paid)
+        return units, paid
+
+    @_atomic
+    def write_off_advances(self) -> None:
+        """Governance: what is advanced is lost, since nothing that the reserve holds has a price."""
+        self.fund.write_off_advances()
 
     # ---- guaranty fund
 
@@ -464,8 +499,13 @@ class World:
         self.token.move(tranche, receiver, assets)
         return assets
 
+    @property
+    def gate_open(self) -> bool:
+        """Whether the tranches may be entered and left: no insolvency is known, and no advance is open."""
+        return self.house.gate_open and not self.fund.owed
+
     def _pass_gate(self) -> None:
-        if not self.house.gate_open:
+        if not self.gate_open:
             raise errors.GateClosed
         self.fund.vest()
 
