@@ -18,6 +18,7 @@ from weir.model.tranche import Tranche
 from weir.model.world import JUNIOR, SENIOR, TREASURY, World
 
 TRANCHES = (JUNIOR, SENIOR)
+MOST_ROUNDS = 500  # of P6: circles of debt unwind by a part in each (section 10), down to the last unit
 
 Number = int | Fraction
 
@@ -254,16 +255,18 @@ def liveness(world: World) -> Check:
     guaranty = trial.guaranty
     guaranty.total, guaranty.units, guaranty.epoch = 0, 0, guaranty.epoch + 1
     everyone = trial.accounts()
-    for _ in range(2 * len(everyone)):  # what one can't pay may put others below in turn
+    for _ in range(MOST_ROUNDS):  # what one can't pay may put others below in turn
         trial.advance(1)
         if not _try(trial.settle, everyone):
             return Check("P6", len(everyone))
         below = [account for account in everyone if _is_below(trial, account)]
+        house, ledger = trial.house, trial.ledger
+        lost = [a for a, _ in ledger.debts if not house.open_markets(a) and ledger.net(a) < 0]
+        if not below and not lost:
+            return Check("P6", 0)
         stuck = sum(not _deleverage(trial, account) for account in below)
         if stuck:
             return Check("P6", stuck)
-    house, ledger = trial.house, trial.ledger
-    lost = [a for a, _ in ledger.debts if not house.open_markets(a) and ledger.net(a) < 0]
     return Check("P6", len(below) + len(lost))
 
 
