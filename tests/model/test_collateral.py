@@ -285,9 +285,20 @@ def test_no_withdrawal_while_a_default_is_open(defaulter: Pledges) -> None:
     defaulter.take_back("trader", 100)
 
 
-def test_open_defaults_are_refused_before_debts(defaulter: Pledges) -> None:
-    defaulter.refused(errors.OpenDefault, "withdraw_collateral", "trader", 0, 1)
+def test_who_owes_for_a_default_neither_trades_nor_withdraws(defaulter: Pledges) -> None:
+    """A debt is looked for first; then a default that the collateral is still to pay for."""
+    defaulter.refused(errors.AccountInDebt, "withdraw_collateral", "trader", 0, 1)
     defaulter.refused(errors.InsufficientCollateral, "withdraw_collateral", "trader", 0, units(101))
+    defaulter.call("deposit", "trader", "trader", units(100))
+    assert (defaulter.debt("trader"), defaulter.cash("trader")) == (0, 10)
+    assert defaulter.refused(errors.OpenDefault, "withdraw_collateral", "trader", 0, 1) == ("trader", 1)
+    assert defaulter.refused(errors.OpenDefault, "withdraw", "trader", 1, "trader") == ("trader", 1)
+    with pytest.raises(errors.OpenDefault):
+        defaulter.fill("trader", 1, cash=0, coins=0)
+    defaulter.call("recover", "anyone", 1, units(60))
+    defaulter.call("withdraw", "trader", units(10), "trader")
+    defaulter.take_back("trader", 100)
+    assert (defaulter.cash("trader"), defaulter.held("trader")) == (0, 0)
 
 
 def test_nobody_leaves_a_default_behind_by_the_withdrawal_that_brings_it_about(stage: Pledges) -> None:

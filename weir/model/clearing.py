@@ -108,8 +108,7 @@ class ClearingHouse(Trading):
         cost = self.ledger.collateral.take(account, liquidator, fraction)
         if cost == 0:
             return
-        if self.ledger.in_debt(liquidator):
-            raise errors.AccountInDebt(liquidator)
+        self.check_free(liquidator)
         self.ledger.transfer(liquidator, account, cost)
 
     def _pay_bounties(self, account: str, liquidator: str, bounties: dict[int, int]) -> None:

@@ -306,8 +306,11 @@ class House:
         number, still = self.open_default(account) or (None, 0)
         return still, number
 
-    def check_no_open_default(self, account: str) -> None:
-        if found := self.open_default(account):
+    def check_free(self, account: str) -> None:
+        """Who may trade or withdraw: not in debt, nor holding collateral that is to pay for its default."""
+        if self.ledger.in_debt(account):
+            raise errors.AccountInDebt(account)
+        if self.ledger.collateral.holds_any(account) and (found := self.open_default(account)):
             raise errors.OpenDefault(account, found[0])
 
     # ---- changing positions

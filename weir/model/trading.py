@@ -55,8 +55,7 @@ class Trading(House):
         for account in pair:
             self._refresh_all(account)
         for account in pair:
-            if self.ledger.in_debt(account):
-                raise errors.AccountInDebt(account)
+            self.check_free(account)
         before = {account: self.health(account) for account in pair}
         oi_before = market.open_interest
 
@@ -176,8 +175,7 @@ class Trading(House):
         self.settle([*accounts, account])
         if account in self.flags:
             raise errors.AccountFlagged(account)
-        if self.ledger.in_debt(account):
-            raise errors.AccountInDebt(account)
+        self.check_free(account)
         if cash > self.ledger.cash[account]:
             raise errors.InsufficientCash(account, self.ledger.cash[account], cash)
         if self.open_markets(account):

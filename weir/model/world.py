@@ -247,10 +247,8 @@ class World:
     ) -> None:
         """Takes units back, as cash of the value they count for."""
         self.collateral.check_held(account, asset, amount)
-        self.house.check_no_open_default(account)
         fall = self.collateral.fall(account, asset, amount)
         self.house.authorize_withdrawal(account, 0, settle_first, fall)
-        self.house.check_no_open_default(account)  # settling it may have been its default
         self.collateral.withdraw(account, asset, amount)
         self.tokens[asset].move(COLLATERAL, account, amount)
 
