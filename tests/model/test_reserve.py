@@ -609,6 +609,17 @@ def test_a_purchase_ends_at_the_weight() -> None:
     scene.refused(errors.NothingToConvert, "sell_to_reserve", "seller", 0, 1, 0)
 
 
+def test_an_auction_whose_reason_is_gone_converts_nothing() -> None:
+    scene = Scene(WEIGHTED)
+    scene.capital(skin=100)
+    scene.start()
+    scene.give(50)
+    scene.refused(errors.NothingToConvert, "sell_to_reserve", "seller", 0, 1, 0)
+    scene.start()
+    scene.call("contribute", "founder", units(100))
+    scene.refused(errors.NothingToConvert, "buy_from_reserve", "buyer", 0, 1, PLENTY)
+
+
 def test_a_purchase_ends_at_the_cap() -> None:
     scene = Scene(AssetParameters(weight=300_000, reserve_cap=units(12)))
     scene.capital(skin=100)
@@ -845,6 +856,20 @@ def test_shares_are_bought_at_their_price() -> None:
     scene.start()
     scene.wait(30 * MINUTE)
     assert scene.call("sell_to_reserve", "seller", 0, 10**21, 0) == (40 * 10**18, units(51))
+
+
+def test_the_peg_of_a_share_is_that_of_its_stablecoin() -> None:
+    weighted = AssetParameters(decimals=18, is_share=True, weight=500_000)
+    scene = Scene(weighted)
+    scene.capital(skin=100)
+    scene.world.set_rate(0, 1_250_000)
+    scene.call("set_asset", 0, weighted)
+    scene.peg(0.99)  # a share is worth 1.2375
+    scene.refused(errors.OffPeg, "start_conversion", 0)
+    scene.peg(1)
+    scene.world.set_rate(0, 500_000)
+    scene.start()
+    assert scene.call("sell_to_reserve", "seller", 0, 10**21, 0) == (100 * 10**18, units(50))
 
 
 def test_a_vault_that_does_not_answer_leaves_its_share_without_a_price() -> None:

@@ -1,4 +1,7 @@
-"""Seeded random campaigns with a reserve: every property after every step, through advances and their ends."""
+"""Seeded random campaigns with a reserve: every property after every step, through advances and their ends.
+
+Their traders pledge collateral too.
+"""
 
 from collections import Counter
 from collections.abc import Callable
@@ -7,12 +10,12 @@ from functools import cache
 
 import pytest
 
-from tests.model.driver import TRANCHES, Campaign, Setting
+from tests.model.driver import TRANCHES, UNIT, Campaign, Setting
 from weir.model import AssetParameters, GuarantyParameters, World
 from weir.model.numbers import ASSET_FEEDS
 
 STEPS = 1_200
-SEEDS = (20, 21)
+SEEDS = (20, 21, 22)
 CAPS = 40_000
 COIN = AssetParameters(haircut=100_000, discount=50_000, weight=300_000, reserve_cap=CAPS * 10**6)
 OTHER = AssetParameters(decimals=18, haircut=20_000, discount=20_000, weight=200_000)
@@ -34,7 +37,9 @@ SETTINGS = {
         coinsurance=100_000,
     ),
     "a market's own budget": replace(BASE, assets=(COIN, OTHER), budget_share=200_000, maturity=3_600),
-    "small fund": replace(BASE, assets=(COIN,), fund_dollars=50, gap=0.6),
+    "small fund, all of it a coin": replace(
+        BASE, assets=(replace(COIN, weight=1_000_000),), fund_dollars=50, gap=0.6
+    ),
 }
 PATHS = {
     "advance",
@@ -110,10 +115,10 @@ class ReserveCampaign(Campaign):
             (self.start_conversion, 12),
             (self.buy_from_reserve, 12),
             (self.sell_to_reserve, 10),
-            (self.write_off_advances, 2),
+            (self.write_off_advances, 4),
             (self.recover, 3),
             (self.hold_pegs, 8),
-            (self.lose_prices, 1),
+            (self.sell_out, 2),
         ]
 
     def give_asset(self) -> None:
@@ -127,13 +132,24 @@ class ReserveCampaign(Campaign):
     def hold_pegs(self) -> None:
         """What has been off its peg comes back."""
         for asset in range(len(self.setting.assets)):
-            self.world.set_price(ASSET_FEEDS + asset, 10**18)
+            self.world.set_price(ASSET_FEEDS + asset, UNIT)
             self.world.set_rate(asset, 11 * self._whole(asset) // 10)
 
-    def lose_prices(self) -> None:
+    def sell_out(self) -> None:
+        """All assets fall, and whoever may buy one takes all of it."""
+        self._peg(UNIT // self.random.randint(2, 10))
+        reserve, now = self.world.fund.reserve, self.world.clock.time
+        duration = self.world.stablecoins.parameters.sale_duration
+        for asset in [a for a, amount in reserve.amounts.items() if amount]:
+            auction = self.world.fund.reserve.auctions.get(asset)
+            if auction is None or auction.buying or not auction.running(now, duration):
+                self._call("start_conversion", asset)
+            self._call("buy_from_reserve", "arbitrageur", asset, 10**40, 10**40)
+
+    def _peg(self, price: int | None) -> None:
         for asset in range(len(self.setting.assets)):
-            self.world.set_price(ASSET_FEEDS + asset, None)
-            self.world.set_rate(asset, None)
+            self.world.set_price(ASSET_FEEDS + asset, price)
+            self.world.set_rate(asset, price and self._whole(asset))
 
     def start_conversion(self) -> None:
         self._call("start_conversion", self._asset())
@@ -161,6 +177,8 @@ class ReserveCampaign(Campaign):
         self._call("sell_to_reserve", "arbitrageur", asset, amount, least)
 
     def write_off_advances(self) -> None:
+        if self.random.random() < 0.4:
+            self._peg(None)
         self._call("write_off_advances")
 
     # ---- what has happened
@@ -186,11 +204,11 @@ class ReserveCampaign(Campaign):
         seen["advance beside a loss of the tranches"] += grown and borne > 0
         seen["second advance"] += grown and past.owed > 0
         seen["advance for a bounty"] += grown and self.action == "liquidate" and not borne
-        names = {"buy_from_reserve": "a sale", "collect": "income", "give": "a gift"}
+        names = {"buy_from_reserve": "a sale", "sell_out": "a sale", "collect": "income", "give": "a gift"}
         names |= {"recover": "a recovery", "buy_collateral": "a recovery", "join": "income"}
         seen[f"repaid by {names.get(self.action, self.action)}"] += repaid and not written_off
         seen["tranche kept by its advance"] += kept
-        seen["written off by a sale"] += written_off and self.action == "buy_from_reserve"
+        seen["written off by a sale"] += written_off and self.action in ("buy_from_reserve", "sell_out")
         seen["written off by governance"] += written_off and self.action == "write_off_advances"
         seen["wiped out by a write-off"] += written_off and wiped
         seen["reserve worth less than is owed"] += 0 < fund.reserve.value() < fund.owed
