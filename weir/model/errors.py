@@ -255,6 +255,10 @@ class AdvancesBacked(Revert):
     """()"""
 
 
+class AdvanceOpen(Revert):
+    """()"""
+
+
 class NoAdvance(Revert):
     """()"""
 

@@ -349,10 +349,10 @@ class Fund:
 
     def write_off_advances(self) -> None:
         """Advances that nothing of value stands for are the tranches' loss."""
-        if self.reserve.value():
-            raise AdvancesBacked
         if not self.owed:
             raise NoAdvance
+        if self.reserve.value():
+            raise AdvancesBacked
         self.vest()
         self._write_off()
 

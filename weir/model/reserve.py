@@ -71,11 +71,13 @@ class Reserve:
 
     # ---- in
 
-    def contribute(self, asset: int, amount: int) -> None:
-        """A gift, within the asset's cap."""
+    def contribute(self, asset: int, amount: int, owed: int) -> None:
+        """A gift, within the asset's cap, while no advance is open."""
         if amount == 0:
             raise errors.ZeroAmount
         total, cap = self.amounts[asset] + amount, self.stablecoins.asset(asset).parameters.reserve_cap
+        if owed:
+            raise errors.AdvanceOpen
         if total > cap:
             raise errors.CapExceeded(asset, total, cap)
         self.amounts[asset] = total

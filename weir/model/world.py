@@ -349,7 +349,7 @@ class World:
     @_atomic
     def contribute_asset(self, giver: str, asset: int, amount: int) -> None:
         """Gives the reserve units of an asset."""
-        self.fund.reserve.contribute(asset, amount)
+        self.fund.reserve.contribute(asset, amount, self.fund.owed)
         self.tokens[asset].move(giver, RESERVE, amount)
 
     @_atomic

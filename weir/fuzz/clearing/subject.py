@@ -209,6 +209,7 @@ class Clearing(Subject):
             for market in setting.parameters().markets
         ]
         coin = setting.parameters().assets[COIN]
+        self._coin_since = self.system.read(self.backend.view, "coinfeed.latestRoundData")[3]
         self._coin_bounds = int(coin.min_price * 10**18), int(coin.max_price * 10**18)
         self._mark: Any = None
         self.world = self._origin.clone()
@@ -260,7 +261,7 @@ class Clearing(Subject):
         self.world = self._origin.clone()
         self.time, self.block = _DEPLOYED, _BLOCK
         self.feeds = [Feed(int(price * 10**8), _DEPLOYED) for price in self.setting.prices]
-        self.coin = Feed(10**8, _DEPLOYED)
+        self.coin = Feed(10**8, self._coin_since)
         self.orders: list[Order] = []
         self.sequencer_answer, self.sequencer_grace = (0, 0), -1
         self.mode, self.inner, self.calls_back = "honest", ("", ()), 0
