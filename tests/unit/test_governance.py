@@ -37,6 +37,7 @@ def target_of(system, contract):
         "ClearingHouse": system.clearing_house,
         "PriceOracle": system.oracle,
         "Vault": system.vault,
+        "Stablecoins": system.stablecoins,
         "InsuranceFund": system.fund,
         "GuarantyFund": system.guaranty,
         "FundingPolicy": system.policy,

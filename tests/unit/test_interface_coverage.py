@@ -1,4 +1,4 @@
-"""Every error and event of vault, clearing house, policy and reserve is expected, by name, in a test of theirs."""
+"""Every error and event of these contracts is expected, by name, in a test of theirs."""
 
 import re
 from pathlib import Path

@@ -840,7 +840,7 @@ def test_every_asset_is_for_sale_while_an_advance_is_open(
 def test_a_peg_lost_during_an_advance_is_the_tranches_loss(
     filled_reserve: System, keeper: Any, stranger: Any
 ) -> None:
-    """9,000 are advanced on 10,000 USDX; at 0.87, a twentieth off, these bring 8,265. Junior loses the rest."""
+    """9,000 are advanced on 10,000 USDX; at 0.87, a twentieth off, they bring 8,265, and junior loses."""
     system = filled_reserve
     lose(system, 109_000)
     assert tuple(system.fund.skin()) == (0, system.usd(9_000))
