@@ -19,10 +19,12 @@ __all__ = [
     "FUND_LAYERS",
     "GUARANTY_LAYERS",
     "LAYERS",
+    "Advance",
     "Chain",
     "CloseOut",
     "Closed",
     "Contributions",
+    "Conversion",
     "Default",
     "Fees",
     "Fund",
@@ -30,6 +32,7 @@ __all__ = [
     "Gas",
     "Identity",
     "Ledger",
+    "ListedAsset",
     "MarketIncome",
     "Membership",
     "Paid",
@@ -38,6 +41,8 @@ __all__ = [
     "RunResult",
     "SeriesPoint",
     "Slack",
+    "StablecoinPoint",
+    "Stablecoins",
 ]
 
 LAYERS: dict[str, str] = {
@@ -139,7 +144,8 @@ class Participant(_Model):
     """One account: what it put in and what it ended with, in USD, and what it paid of that.
 
     `skill` is the simulation's own measure of a trader, `liquidations` the number of times it was taken over,
-    `fees` those of its trades. `membership` is apart from what it deposited and from its equity; None where
+    `fees` those of its trades. `pledged` is the part of `deposited` that was another stablecoin, at what it was
+    worth; such are worth as much in `equity`, without a haircut. `membership` is apart from what it deposited and from its equity; None where
     it has never contributed and owes nothing.
     """
 
@@ -148,6 +154,7 @@ class Participant(_Model):
     leverage: float | None = None
     skill: float | None = None
     deposited: Exact
+    pledged: Exact = _ZERO
     equity: Exact
     liquidations: Count = 0
     fees: Exact = _ZERO
@@ -305,12 +312,15 @@ class FundState(_Model):
     """The insurance fund at one instant, USD: its layers, income on its way to them, and the target.
 
     `coverage` is assets over target; None where nothing is at risk and the target is zero. `guaranty` is what
-    the members of the guaranty fund have, beside the assets.
+    the members of the guaranty fund have, beside the assets. The layers are in the settlement token; `reserve`
+    is what skin's other stablecoins count for, and `advanced` what the tranches have paid of that already.
     """
 
     skin: Exact
     junior: Exact
     senior: Exact
+    reserve: Exact = _ZERO
+    advanced: Exact = _ZERO
     guaranty: Exact = _ZERO
     streaming: Exact = _ZERO
     target: Exact
@@ -318,8 +328,8 @@ class FundState(_Model):
 
     @property
     def assets(self) -> Decimal:
-        """The three layers together, USD; without what is still streaming."""
-        return self.skin + self.junior + self.senior
+        """The three layers and the reserve together, USD; without what is still streaming."""
+        return self.skin + self.junior + self.senior + self.reserve
 
 
 class Fund(_Model):
@@ -373,6 +383,101 @@ class Identity(_Model):
     unit: str = "USD"
 
 
+class ListedAsset(_Model):
+    """Another stablecoin, or a share of one: `haircut`, `discount` and `weight` are ratios (0.05 is 5 %)."""
+
+    symbol: str
+    is_share: bool = False
+    haircut: float
+    discount: float
+    weight: float
+
+
+class Conversion(_Model):
+    """Stablecoins that changed hands for S: `amount` tokens, `worth` at the price of then, `paid` (USD).
+
+    "debt": an account's collateral, sold for its debts, "default": for those who bore its default, of which
+    `recovered` went to them; "takeover": to the liquidator who took over its positions; "sale" and "purchase":
+    of the reserve. `account` is whose collateral it was, `other` who bought, or sold to the reserve.
+    """
+
+    kind: Literal["debt", "default", "takeover", "sale", "purchase"]
+    time: Time
+    account: str = ""
+    other: str
+    asset: str
+    amount: Exact
+    worth: Exact
+    paid: Exact
+    recovered: Exact = _ZERO
+
+    @property
+    def loss(self) -> float:
+        """What whoever had to convert lost by it, of the worth."""
+        lost = self.paid - self.worth if self.kind == "purchase" else self.worth - self.paid
+        return float(lost / self.worth) if self.worth else 0.0
+
+
+class Advance(_Model):
+    """The tranches paid for skin ("opened"), got it back, or lost it ("written off"), USD."""
+
+    kind: Literal["opened", "repaid", "written off"]
+    time: Time
+    junior: Exact
+    senior: Exact
+
+    @property
+    def amount(self) -> Decimal:
+        """Both tranches together, USD."""
+        return self.junior + self.senior
+
+
+class StablecoinPoint(_Model):
+    """Other stablecoins at one step of the price path; by asset.
+
+    `prices` (USD, of a token) are those that count, at most a dollar, `market` those that the feeds gave;
+    `collateral` and `reserve` are worth, `collateral_counts` and `reserve_counts` the same after the haircut. `skin` is the
+    fund's liquid stake, `advanced` what it owes to the tranches.
+    """
+
+    time: Time
+    market: dict[str, Exact]
+    prices: dict[str, Exact]
+    collateral: dict[str, Exact]
+    collateral_counts: dict[str, Exact]
+    reserve: dict[str, Exact]
+    reserve_counts: dict[str, Exact]
+    skin: Exact
+    advanced: Exact
+
+
+class Stablecoins(_Model):
+    """What happened to other stablecoins: collateral of accounts, and the reserve of the fund."""
+
+    assets: tuple[ListedAsset, ...]
+    conversions: tuple[Conversion, ...] = ()
+    advances: tuple[Advance, ...] = ()
+    series: tuple[StablecoinPoint, ...]
+
+    def of(self, *kinds: str) -> tuple[Conversion, ...]:
+        """The conversions of these kinds, in order."""
+        return tuple(each for each in self.conversions if each.kind in kinds)
+
+    def advanced(self, kind: str) -> Decimal:
+        """Advances of one kind together, USD."""
+        return sum((each.amount for each in self.advances if each.kind == kind), _ZERO)
+
+    @property
+    def recovered(self) -> Decimal:
+        """What sales of collateral gave back to those who bore defaults, USD."""
+        return sum((each.recovered for each in self.conversions), _ZERO)
+
+    @property
+    def debts_paid(self) -> Decimal:
+        """What sales of collateral brought for accounts in debt, USD."""
+        return sum((each.paid for each in self.of("debt")), _ZERO)
+
+
 class Slack(_Model):
     """How far roundings opened the identities over the whole run, USD."""
 
@@ -408,7 +513,8 @@ class RunResult(_Model):
     `accounts`, `liquidations` and `deleverages` count the entries of `participants`, `liquidation_events` and
     `deleverage_events`; a result in which they do not is refused with a ValueError. `income` is by market,
     without what withdrawals paid; `refusals` counts what traders wished and the contracts refused, or
-    granted in part only, by the name of the error. `posts` are in order.
+    granted in part only, by the name of the error. `posts` are in order. `stablecoins` is None where none but
+    the settlement token counts.
     """
 
     scenario: str
@@ -437,6 +543,7 @@ class RunResult(_Model):
     income: dict[str, MarketIncome] = {}
     refusals: dict[str, Count] = {}
     posts: tuple[Post, ...] = ()
+    stablecoins: Stablecoins | None = None
     parameters: dict[str, dict[str, Scalar]] = {}
 
     @model_validator(mode="after")

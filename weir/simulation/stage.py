@@ -8,6 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
+from types import MappingProxyType
 
 from eth_account.signers.local import LocalAccount
 
@@ -17,6 +18,8 @@ from weir.client import AccountState, Weir
 from weir.deployment import deploy
 from weir.node import Node
 from weir.parameters import (
+    SETTLEMENT,
+    AssetParameters,
     FundingParameters,
     FundParameters,
     LiquidationParameters,
@@ -34,6 +37,11 @@ log = logging.getLogger(__name__)
 GAS = 3_000_000
 """Gas limit of every transaction: fixed, so that none has to be estimated."""
 FEED_DECIMALS = 8
+
+HAIRCUT, DISCOUNT = 50_000, 20_000
+"""Of every stablecoin, ppm."""
+SPREAD = Decimal("0.001")
+"""What selling a stablecoin in the market costs, of its price."""
 
 DEPLOYER, REPORTER = "deployer", "reporter"
 _NAMED = 5
@@ -67,6 +75,25 @@ def parameters(scenario: Scenario, coinsurance: int) -> Parameters:
         liquidation=LiquidationParameters(),
         fund=FundParameters(),
         funding=funding(scenario),
+        assets=assets(scenario),
+    )
+
+
+def assets(scenario: Scenario) -> tuple[AssetParameters, ...]:
+    """The scenario's stablecoins, and shares of S in the fund's reserve, which is to stay as it begins."""
+    pegs = next(iter(scenario.path())).assets
+    skin = Decimal(str(layers(scenario.fund)["skin"])) + sum(scenario.reserve.values())
+    names = [*pegs, *(name for name in scenario.reserve if name not in pegs)]
+    return tuple(
+        AssetParameters(
+            symbol=name,
+            share_of=None if name in pegs else SETTLEMENT,
+            haircut=HAIRCUT,
+            discount=DISCOUNT,
+            weight=int(scenario.reserve.get(name, Decimal(0)) * 1_000_000 / skin) if skin else 0,
+            price=pegs.get(name),
+        )
+        for name in names
     )
 
 
@@ -92,10 +119,13 @@ class Stage:
         self.node = node
         self.weir = weir
         self.refused: Counter[str] = Counter()
+        self.brought_back: Counter[str] = Counter()
+        """S by address, units: deposits that are what others' collateral was sold for, no new money."""
         self.ratios = initial, maintenance
         names = [
             *("junior-staker-1", "junior-staker-2", "senior-staker-1", "senior-staker-2"),
             *(name for name, _ in population.deposits()),
+            *(each.name for each in population.arbitrageurs),
         ]
         self.accounts: dict[str, LocalAccount] = {
             DEPLOYER: development_account(0),
@@ -126,13 +156,17 @@ class Stage:
         if time > self.now + 1:
             self.node.set_next_block_timestamp(time)
 
-    def report(self, prices: Mapping[str, Decimal]) -> None:
-        """The feeds answer with these prices, USD."""
-        for symbol, price in prices.items():
+    def report(
+        self, prices: Mapping[str, Decimal], assets: Mapping[str, Decimal] = MappingProxyType({})
+    ) -> None:
+        """The feeds answer with these prices of markets and of stablecoins, USD."""
+        feeds = [
+            *((self.weir.feed(symbol), price) for symbol, price in prices.items()),
+            *((self.weir.assets.feed(symbol), price) for symbol, price in assets.items()),
+        ]
+        for feed, price in feeds:
             answer = int(price * 10**FEED_DECIMALS)
-            self.weir.chain.send(
-                self.accounts[REPORTER], self.weir.feed(symbol).functions.setAnswer(answer), gas=GAS
-            )
+            self.weir.chain.send(self.accounts[REPORTER], feed.functions.setAnswer(answer), gas=GAS)
 
     # ---- sending
 
@@ -170,9 +204,54 @@ class Stage:
         self.approve(name, self.weir.guaranty.address, amount)
         self.send(name, self.weir.guaranty.functions.join(self.accounts[name].address, amount))
 
-    def approve(self, name: str, spender: str, amount: int) -> None:
-        """Lets `spender` take an amount of S from someone."""
-        self.send(name, self.weir.token.functions.approve(spender, amount))
+    # ---- other stablecoins
+
+    def mint(self, name: str, symbol: str, usd: float) -> int:
+        """Gives someone tokens of an asset that are worth this much at par; the amount in its units."""
+        assets, to = self.weir.assets, self.accounts[name].address
+        token = assets.token(symbol)
+        if assets.record(symbol).feed is not None:
+            amount = assets.units(symbol, Decimal(f"{usd:.2f}"))
+            self.send(DEPLOYER, token.functions.mint(to, amount))
+            return amount
+        # A share of S comes for S.
+        self.approve(DEPLOYER, token.address, self.fund(DEPLOYER, usd))
+        receipt = self.send(DEPLOYER, token.functions.deposit(self.units(usd), to))
+        return sum(event["shares"] for event in receipt.named("Deposit"))
+
+    def pledge(self, name: str, symbol: str, usd: float) -> None:
+        """Gives someone a stablecoin, who pledges it."""
+        collateral = self.weir.assets.collateral
+        amount = self.mint(name, symbol, usd)
+        self.approve(name, collateral.address, amount, symbol)
+        self.send(name, collateral.functions.deposit(self.weir.assets.id(symbol), amount))
+
+    def reserve(self, symbol: str, usd: float) -> None:
+        """Gives the fund's reserve an asset."""
+        reserve = self.weir.assets.reserve
+        amount = self.mint(DEPLOYER, symbol, usd)
+        self.approve(DEPLOYER, reserve.address, amount, symbol)
+        self.send(DEPLOYER, reserve.functions.contribute(self.weir.assets.id(symbol), amount))
+
+    def exchange(self, name: str, symbol: str, price: Decimal) -> int:
+        """Someone sells all it has of a stablecoin in the market, which is deep, at this price less the spread.
+
+        The S that it gets, units.
+        """
+        assets, owner = self.weir.assets, self.accounts[name].address
+        token = assets.token(symbol).functions
+        units: int = self.weir.chain.call(token.balanceOf(owner), block="pending")
+        if not units:
+            return 0
+        got = self.weir.units(assets.tokens(symbol, units) * price * (1 - SPREAD))
+        self.send(name, token.transfer(self.accounts[DEPLOYER].address, units))
+        self.send(DEPLOYER, self.weir.token.functions.mint(owner, got))
+        return got
+
+    def approve(self, name: str, spender: str, amount: int, symbol: str | None = None) -> None:
+        """Lets `spender` take an amount of S, or of the asset `symbol`, from someone."""
+        token = self.weir.assets.token(symbol) if symbol else self.weir.token
+        self.send(name, token.functions.approve(spender, amount))
 
     # ---- reading
 
