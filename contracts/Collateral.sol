@@ -84,9 +84,6 @@ contract Collateral is ICollateral, ReentrancyGuard {
         if (held < amount) revert InsufficientCollateral(msg.sender, asset, held, amount);
         uint256 fall = t.valueDown(held) - t.valueDown(held - amount);
         _VAULT.authorizeCollateral(msg.sender, fall, settleFirst);
-        // After it has been settled, which may have been its default.
-        (uint256 id, ) = _openDefault(msg.sender);
-        if (id != 0) revert OpenDefault(msg.sender, id);
         _leave(msg.sender, asset, amount);
         emit Withdrawn(msg.sender, asset, to, amount);
         IERC20(t.token).safeTransfer(to, amount);
@@ -199,6 +196,11 @@ contract Collateral is ICollateral, ReentrancyGuard {
         due = _debtOf(account);
         if (due != 0) return (due, 0);
         (id, due, ) = _firstOpen(account);
+    }
+
+    /// @inheritdoc ICollateral
+    function openDefaultOf(address account) external view returns (uint256 id) {
+        (id, , ) = _firstOpen(account);
     }
 
     /// @inheritdoc ICollateral

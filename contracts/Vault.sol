@@ -218,7 +218,7 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
         address[] calldata settleFirst
     ) external onlyCollateral nonReentrant {
         IClearingHouse(clearingHouse).authorizeWithdrawal(account, amount, settleFirst);
-        if (_accounts[account].debtMarkets != 0) revert AccountInDebt(account);
+        _requireFree(account);
     }
 
     /// @inheritdoc IVault
@@ -419,10 +419,18 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
         _accounts[account].cash = uint120(cash - amount);
     }
 
-    /// @dev For accounts that may trade or withdraw: not in debt.
     function _debitFree(address account, uint256 amount) private {
-        if (_accounts[account].debtMarkets != 0) revert AccountInDebt(account);
+        _requireFree(account);
         _debit(account, amount);
+    }
+
+    /// @dev Who may trade or withdraw: not in debt, and not holding collateral that is to pay for an open default.
+    function _requireFree(address account) private view {
+        Account storage a = _accounts[account];
+        if (a.debtMarkets != 0) revert AccountInDebt(account);
+        if (a.standing != Standing.Pledging) return;
+        uint256 id = ICollateral(collateral).openDefaultOf(account);
+        if (id != 0) revert OpenDefault(account, id);
     }
 
     /// @dev The liquidator's cash for a fraction of what the account has pledged.

@@ -69,10 +69,12 @@ class System:
     guaranty: ContractInstance
     stablecoins: ContractInstance
     collateral: ContractInstance
+    reserve: ContractInstance
     junior: ContractInstance
     senior: ContractInstance
     oracle: ContractInstance
     lens: ContractInstance
+    asset_lens: ContractInstance
     authority: ContractInstance
     feeds: tuple[ContractInstance, ...]
     assets: dict[str, ContractInstance]

@@ -303,13 +303,15 @@ class _Deployer:
             "Lens",
             "Stablecoins",
             "Collateral",
+            "Reserve",
+            "AssetLens",
         )
         first = int(self.chain.rpc("eth_getTransactionCount", self.account.address, "pending"), 16)
         at = {name: created_address(self.account.address, first + i) for i, name in enumerate(names)}
         authority, oracle, vault, policy, liquidations, house, fund, junior, senior, guaranty = (
             at[name] for name in names[:10]
         )
-        stablecoins, collateral = at["Stablecoins"], at["Collateral"]
+        stablecoins, collateral, reserve = at["Stablecoins"], at["Collateral"], at["Reserve"]
         liquidation = liquidation_struct(self.parameters.liquidation, decimals)
         clearing = (authority, vault, fund, oracle, policy, liquidation)
         funding = funding_struct(self.parameters.funding, decimals)
@@ -326,7 +328,7 @@ class _Deployer:
             "InsuranceFund": (
                 "InsuranceFund",
                 (
-                    *(authority, token, vault, house, junior, senior, guaranty),
+                    *(authority, token, vault, house, junior, senior, guaranty, reserve),
                     *(self.roles["treasury"], policy, income),
                 ),
             ),
@@ -342,6 +344,8 @@ class _Deployer:
                 (authority, token, oracle, conversion_struct(self.parameters.conversion)),
             ),
             "Collateral": ("Collateral", (stablecoins, vault, house, fund)),
+            "Reserve": ("Reserve", (stablecoins, fund)),
+            "AssetLens": ("AssetLens", (collateral, reserve)),
         }
         for name, (kind, values) in arguments.items():
             address = self._create(name, kind, *values)

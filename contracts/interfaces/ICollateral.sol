@@ -39,7 +39,6 @@ interface ICollateral {
     error InexactTransfer(uint256 expected, uint256 received);
     error CapExceeded(uint256 asset, uint256 total, uint256 cap);
     error InsufficientCollateral(address account, uint256 asset, uint256 held, uint256 amount);
-    error OpenDefault(address account, uint256 id);
     error NothingToSell(address account);
     error SaleRunning(address account, uint256 endsAt);
     error SaleNotRunning(address account);
@@ -90,6 +89,8 @@ interface ICollateral {
     function totalOf(uint256 asset) external view returns (uint256);
     /// @notice What a buyer would pay for: the account's debts (id 0), or the open part of a default.
     function dueOf(address account) external view returns (uint256 due, uint256 id);
+    /// @notice The first of the account's noted defaults that somebody can still be paid back for; 0: none.
+    function openDefaultOf(address account) external view returns (uint256 id);
     /// @notice When the account's last auction was started (0: never), and the first moment at which it no longer runs.
     function saleOf(address account) external view returns (uint256 startedAt, uint256 endsAt);
     /// @notice Its defaults while it held collateral, those that are settled too.

@@ -69,6 +69,8 @@ interface IVault {
     /// @notice The token delivered another amount than stated (it takes a fee, or rebases).
     error InexactTransfer(uint256 expected, uint256 received);
     error AccountInDebt(address account);
+    /// @notice The account holds collateral, which is to pay first for its default.
+    error OpenDefault(address account, uint256 id);
     error InsufficientCash(address account, uint256 cash, uint256 needed);
     error MaturityOutOfBounds(uint256 maturity, uint256 max);
 
@@ -131,7 +133,7 @@ interface IVault {
 
     // --------------------------------------------------------- for collateral
 
-    /// @notice Refuses what a withdrawal of `amount` in cash would be refused for, but for the cash; charges the account what that would be charged.
+    /// @notice Refuses what a withdrawal of `amount` in cash would be refused for, except for want of cash; charges the account what that would be charged.
     function authorizeCollateral(address account, uint256 amount, address[] calldata settleFirst) external;
 
     /// @notice Whether the account holds collateral, which then counts in its net.
