@@ -132,7 +132,8 @@ class PositionState:
 class AccountState:
     """An account at the prices of now: equity = cash + claims - debt + collateral + unsettled.
 
-    `collateral` is what its other stablecoins count for (`Weir.assets` has which they are). `flagged_at` is 0 while it is not flagged; `priced` is false where an open market it is in has no price.
+    `collateral` is what its other stablecoins count for (`Weir.assets` has which they are). `flagged_at` is 0
+    while it is not flagged; `priced` is false where an open market it is in has no price.
     """
 
     address: str
@@ -247,8 +248,8 @@ class FundState:
 
     `coverage`: ppm of the target; None while that is 0. `fund_share`: ppm of fees; `premium_rate`: ppm of
     notional a year, each side; `scarcity`: ppm of new notional; `open_interest_cap`: notional of one market.
-    `skin`, `junior` and `senior` are S; `reserve` is what skin's other assets count for, and `advanced_*` what
-    the tranches have paid of that already. `assets` are without the guaranty fund's.
+    `skin`, `junior` and `senior` are S; `reserve` is what skin's other assets count for, and `advanced_*`
+    what the tranches have paid of that already. `assets` are without the guaranty fund's.
     """
 
     skin: int

@@ -144,9 +144,9 @@ class Participant(_Model):
     """One account: what it put in and what it ended with, in USD, and what it paid of that.
 
     `skill` is the simulation's own measure of a trader, `liquidations` the number of times it was taken over,
-    `fees` those of its trades. `pledged` is the part of `deposited` that was another stablecoin, at what it was
-    worth; such are worth as much in `equity`, without a haircut. `membership` is apart from what it deposited and from its equity; None where
-    it has never contributed and owes nothing.
+    `fees` those of its trades. `pledged` is the part of `deposited` that was another stablecoin, at what it
+    was worth; such are worth as much in `equity`, without a haircut. `membership` is apart from what it
+    deposited and from its equity; None where it has never contributed and owes nothing.
     """
 
     address: str
@@ -312,8 +312,9 @@ class FundState(_Model):
     """The insurance fund at one instant, USD: its layers, income on its way to them, and the target.
 
     `coverage` is assets over target; None where nothing is at risk and the target is zero. `guaranty` is what
-    the members of the guaranty fund have, beside the assets. The layers are in the settlement token; `reserve`
-    is what skin's other stablecoins count for, and `advanced` what the tranches have paid of that already.
+    the members of the guaranty fund have, beside the assets. The layers are in the settlement token;
+    `reserve` is what skin's other stablecoins count for, and `advanced` what the tranches have paid of that
+    already.
     """
 
     skin: Exact
@@ -397,8 +398,9 @@ class Conversion(_Model):
     """Stablecoins that changed hands for S: `amount` tokens, `worth` at the price of then, `paid` (USD).
 
     "debt": an account's collateral, sold for its debts, "default": for those who bore its default, of which
-    `recovered` went to them; "takeover": to the liquidator who took over its positions; "sale" and "purchase":
-    of the reserve. `account` is whose collateral it was, `other` who bought, or sold to the reserve.
+    `recovered` went to them; "takeover": to the liquidator who took over its positions; "sale" and
+    "purchase": of the reserve. `account` is whose collateral it was, `other` who bought, or sold to the
+    reserve.
     """
 
     kind: Literal["debt", "default", "takeover", "sale", "purchase"]
@@ -436,8 +438,8 @@ class StablecoinPoint(_Model):
     """Other stablecoins at one step of the price path; by asset.
 
     `prices` (USD, of a token) are those that count, at most a dollar, `market` those that the feeds gave;
-    `collateral` and `reserve` are worth, `collateral_counts` and `reserve_counts` the same after the haircut. `skin` is the
-    fund's liquid stake, `advanced` what it owes to the tranches.
+    `collateral` and `reserve` are worth, `collateral_counts` and `reserve_counts` the same after the haircut.
+    `skin` is the fund's liquid stake, `advanced` what it owes to the tranches.
     """
 
     time: Time

@@ -53,8 +53,8 @@ class AuctionState:
 class AssetState:
     """Another stablecoin, or an ERC-4626 share of one or of the settlement token (`is_share`).
 
-    `par` is what its feed says of a dollar, at most one; `price` that of a whole token, 0 where there is none.
-    `pledged` is what all accounts hold as collateral, `reserve` what the fund's skin holds.
+    `par` is what its feed says of a dollar, at most one; `price` that of a whole token, 0 where there is
+    none. `pledged` is what all accounts hold as collateral, `reserve` what the fund's skin holds.
     """
 
     id: int
@@ -83,8 +83,8 @@ class AssetState:
 class PledgeState:
     """What an account has pledged (`held`, by asset id) and counts for it (`value`), and its sale.
 
-    `due` is what a sale would pay now: its debts, or what is open of default `default_id`. `startable`: anyone
-    may start its auction now, which runs before `sale_ends_at` (0: never started).
+    `due` is what a sale would pay now: its debts, or what is open of default `default_id`. `startable`:
+    anyone may start its auction now, which runs before `sale_ends_at` (0: never started).
     """
 
     address: str
@@ -155,7 +155,7 @@ class Assets:
         return self.chain.contract(known.artifact if known else "TestToken", record.token)
 
     def feed(self, symbol: str) -> Contract:
-        """An asset's price feed, shares' included; raises `LookupError` for a share of the settlement token."""
+        """An asset's price feed; raises `LookupError` for a share of the settlement token, which has none."""
         address = self.record(symbol).feed
         if address is None:
             raise LookupError(f"{symbol} has no feed: it is a share of the settlement token")
@@ -205,7 +205,7 @@ class Assets:
         to: str | None = None,
         settle_first: Sequence[str] = (),
     ) -> Receipt:
-        """Takes pledged tokens back, as far as margin allows. `settle_first`: losers of what the owner won."""
+        """Takes pledged tokens back, as far as margin allows; `settle_first`: who owes what the owner won."""
         call = self.collateral.functions.withdraw(
             self.id(symbol), units, to or owner.address, list(settle_first)
         )

@@ -83,8 +83,8 @@ _OPTIONS = (
         "--min-discount",
         type=click.IntRange(0, 1_000_000),
         metavar="PPM",
-        help="Buy other stablecoins at auction from this discount on, with what the keeper's wallet has approved "
-        "to the collateral and the reserve.  [default: never]",
+        help="Buy other stablecoins at auction from this discount on, with what the wallet has approved to "
+        "Collateral and Reserve.  [default: never]",
     ),
     click.option("--json", "as_json", is_flag=True, help="End with a summary in JSON."),
 )

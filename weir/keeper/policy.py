@@ -61,9 +61,9 @@ class Options:
     `gas_price` (units of S per gas), and a bounty of at least `min_bounty_rate` (ppm of what is taken
     over). Afterwards, initial margin may take up to `margin_use` (ppm) of the keeper's equity. With each
     default `name_winners` accounts are settled first. Fees are collected from `min_collect` (units of S)
-    on. Collateral is put up for sale where it counts for `min_sale` (units of S). Other stablecoins are bought at
-    auction, with S that the keeper's wallet has approved, from a discount of `min_discount` (ppm) on, where
-    that brings `min_profit` too; None: never.
+    on. Collateral is put up for sale where it counts for `min_sale` (units of S). Other stablecoins are
+    bought at auction, with S that the keeper's wallet has approved, from a discount of `min_discount` (ppm)
+    on, where that brings `min_profit` too; None: never.
     """
 
     execute: bool = False
@@ -81,8 +81,8 @@ class Options:
 class Task:
     """Something to send about `subject`, an account, a part of the fund, or an asset of the reserve.
 
-    Liquidations have the `fraction` to ask for (1e18 = all) and the `bounty` expected; purchases the `asset`, how
-    many units of it, and their cost in units of S. The reserve's conversions have the asset, too.
+    Liquidations have the `fraction` to ask for (1e18 = all) and the `bounty` expected; purchases the `asset`,
+    how many units of it, and their cost in units of S. The reserve's conversions have the asset, too.
     """
 
     kind: Kind
@@ -194,8 +194,8 @@ def taken(rules: Rules, target: Actions, wanted: int) -> int:
 def affordable(view: View, own: AccountState, target: AccountState, finding: Actions, margin_use: int) -> int:
     """The largest fraction of the target that leaves the keeper enough initial margin; 0 where none does.
 
-    At most `margin_use` (ppm) of the keeper's equity may be required afterwards, and its cash must pay for the
-    target's collateral, which then counts for it. The bounty is not counted on.
+    At most `margin_use` (ppm) of the keeper's equity may be required afterwards, and its cash must pay for
+    the target's collateral, which then counts for it. The bounty is not counted on.
     """
     if own.flagged_at or own.debt:
         return 0
@@ -231,8 +231,8 @@ def _initial(view: View, sizes: Mapping[int, int]) -> int:
 
 
 def expected_bounty(view: View, target: AccountState, finding: Actions, fraction: int) -> int:
-    """What a liquidation will pay: the account's cash, with what the keeper pays for its collateral, and, once
-    nothing is left of the account, the fund.
+    """What a liquidation will pay: the account's cash, with what the keeper pays for its collateral, and,
+    once nothing is left of the account, the fund.
 
     Cash that a profit may yet bring is not counted on.
     """

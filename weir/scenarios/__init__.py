@@ -9,14 +9,17 @@ one of them or the path of a file of your own:
       "markets": {"BTC": [[7342, 7356], [5570, 6074]]},
       "open": {"BTC": 7900},
       "fund": {"skin": 100000, "junior": 250000, "senior": 500000, "target": 850000},
-      "leverage": 1.5
+      "leverage": 1.5,
+      "crowd": "long",
+      "steps": 4
     }
 
-Each bar is `[low, close]` in USD. `open`, `fund` (and each of its fields) and `leverage` may be left out.
+Each bar is `[low, close]` in USD. `open`, `fund` (and each of its fields), `leverage`, `crowd` and `steps` may
+be left out.
 
 A scenario in which other stablecoins count has `"assets": {"USDC": [[0.95, 0.99], …]}` as well: their prices,
-in the same bars. Its fund may hold some of them: `"reserve": {"USDC": 50000, "SAVE": 25000}` within `fund`, in
-USD; what has no price of its own there is an ERC-4626 share of the settlement token.
+in the same bars. Its fund may hold some of them: `"reserve": {"USDC": 50000, "SAVE": 25000}` within `fund`,
+in USD; what has no price of its own there is an ERC-4626 share of the settlement token.
 """
 
 from __future__ import annotations
@@ -129,7 +132,9 @@ class PricePoint:
 class Scenario(_Model):
     """Bars of one or more markets, and of other stablecoins where there are any, over the same span of time.
 
-    `leverage`, where given, multiplies the leverage of the traders that a simulation draws.
+    `leverage`, where given, multiplies the leverage of the traders that a simulation draws; `crowd` is the
+    side that most of them take. It goes from one known price to the next in `steps`: the fewer, the larger
+    the gaps.
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")]
@@ -143,6 +148,8 @@ class Scenario(_Model):
     open: dict[_Market, _Price] | None = None
     fund: FundPreset | None = None
     leverage: Annotated[Decimal, Field(gt=0, le=100)] | None = None
+    crowd: Literal["long", "short"] = "long"
+    steps: Annotated[int, Field(ge=1, le=60, strict=True)] | None = None
 
     @field_validator("start")
     @classmethod

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
 
 from weir.chain import Event
 from weir.client import FundState
@@ -24,7 +25,12 @@ from weir.stablecoins import AssetState
 __all__ = ["AssetBooks", "AssetSample"]
 
 MILLION = 10**6
-_ADVANCES = {"Advanced": "opened", "AdvanceRepaid": "repaid", "AdvanceWrittenOff": "written off"}
+_Kind = Literal["debt", "default", "takeover", "sale", "purchase"]
+_ADVANCES: dict[str, Literal["opened", "repaid", "written off"]] = {
+    "Advanced": "opened",
+    "AdvanceRepaid": "repaid",
+    "AdvanceWrittenOff": "written off",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ class AssetBooks:
         return dict(found)
 
     def haircuts(self) -> dict[str, int]:
-        """What the pledged tokens of each account are worth beyond what they count for, units of S, at the end."""
+        """What each account's pledged tokens are worth at the end beyond what they count for, units of S."""
         found = {}
         for pledge in self.assets.pledges():
             units = zip(self.states, pledge.held, strict=True)
@@ -106,7 +112,7 @@ class AssetBooks:
     def _conversion(self, event: Event) -> Conversion | None:
         match event.name:
             case "Sold":
-                kind = "default" if event["id"] else "debt"
+                kind: _Kind = "default" if event["id"] else "debt"
                 owner, other, paid = event["account"], event["buyer"], event["cost"]
             case "Taken":
                 kind, owner, other, paid = "takeover", event["account"], event["liquidator"], event["cost"]
@@ -188,7 +194,7 @@ class AssetBooks:
         )
 
     def _bounded(self) -> Identity:
-        """The largest loss of a conversion, less a unit of rounding, beside what its asset's auction allows."""
+        """The largest loss of a conversion, less a unit of rounding, and what its asset's auction allows."""
         unit = self.weir.usd(1)
         worst, bound, holds = Decimal(0), Decimal(max(each.discount for each in self.states)), True
         discounts = {each.symbol: each.discount for each in self.states}

@@ -54,6 +54,8 @@ MEMORY = 3_600
 WORTH_SELLING = 1
 """USD of collateral from which on a keeper puts it up for sale."""
 UNLIMITED = 2**256 - 1
+STEPS = 4
+"""From one known price to the next, where nobody says otherwise."""
 _CENT, _PEG_STEP = Decimal("0.01"), Decimal("0.0001")
 """Steps of the prices between two known ones, of markets and of stablecoins."""
 LAST_ROUNDS = 40
@@ -65,10 +67,11 @@ class Settings:
     """What a run can be told besides scenario, node and seed.
 
     `substeps` divide the way from one known price to the next; `rounds` of keepers follow each. `fund_factor`
-    scales the fund's layers, `leverage` (over the scenario's own) what traders take; `coinsurance` in ppm.
+    scales the fund's layers, `leverage` what traders take; `coinsurance` in ppm. Substeps and leverage are
+    the scenario's own where None.
     """
 
-    substeps: int = 4
+    substeps: int | None = None
     rounds: int = 2
     traders: int = 44
     leverage: float | None = None
@@ -126,7 +129,8 @@ class Simulation:
     ) -> None:
         self.scenario = scenario
         self.seed = seed
-        self.settings = settings
+        self.substeps = settings.substeps or scenario.steps or STEPS
+        self.settings = replace(settings, substeps=self.substeps)
         self.progress = progress
         self.rng = Random(f"simulation:{seed}")
         leverage = settings.leverage if settings.leverage is not None else float(scenario.leverage or 1)
@@ -137,9 +141,10 @@ class Simulation:
             leverage=leverage,
             fund=scenario.fund,
             fund_factor=settings.fund_factor,
+            crowd=scenario.crowd,
             stablecoins=bool(scenario.assets),
         )
-        self.total = 1 + scenario.bars * 2 * settings.substeps
+        self.total = 1 + scenario.bars * 2 * self.substeps
         progress(Progress(0, self.total, "deploying"))
         self.stage = Stage.build(node, self.population, parameters(scenario, settings.coinsurance))
         self.venue = Venue(self.stage)
@@ -170,7 +175,7 @@ class Simulation:
         for point in points:
             for step in self._walk(last, point):
                 self.stage.pass_to(step.timestamp)
-                self._tick(step, (point.timestamp - last.timestamp) // self.settings.substeps)
+                self._tick(step, (point.timestamp - last.timestamp) // self.substeps)
                 done += 1
                 self._tell(done, f"bar {point.bar + 1} of {self.scenario.bars}", point)
             self.recorder.check()
@@ -194,7 +199,7 @@ class Simulation:
 
     def _walk(self, last: PricePoint, point: PricePoint) -> Iterator[PricePoint]:
         """The way from one known price to the next: to a low ever faster, away from it ever slower."""
-        steps = self.settings.substeps
+        steps = self.substeps
         for i in range(1, steps):
             part = Decimal(i) / steps
             part = part**2 if point.kind == "low" else 1 - (1 - part) ** 2
@@ -402,7 +407,26 @@ class Simulation:
                 or report.count("sent")[TaskKind.BUY_FROM_RESERVE]
             ):
                 self._sell_on(arbitrageur.name)
+            self._supply(arbitrageur)
         return sent
+
+    def _supply(self, arbitrageur: Arbitrageur) -> None:
+        """Sells to the reserve what it is buying, if it pays well enough, out of the market."""
+        stage, weir, name = self.stage, self.stage.weir, arbitrageur.name
+        for asset in weir.assets.states(block="pending"):
+            wanted = asset.auction.buying and asset.auction.off >= arbitrageur.min_discount
+            if not wanted or weir.assets.record(asset.symbol).feed is None:
+                continue
+            money = weir.chain.call(weir.token.functions.balanceOf(stage.accounts[name].address))
+            price = Decimal(asset.price).scaleb(-18)
+            missing = asset.reserve_target - asset.reserve_worth
+            if (money := min(money, missing)) < stage.units(WORTH_SELLING):
+                continue
+            units = stage.acquire(name, asset.symbol, money, price)
+            stage.approve(name, weir.assets.reserve.address, units, asset.symbol)
+            call = weir.assets.reserve.functions.sell(asset.id, units, stage.accounts[name].address, 0)
+            stage.attempt(name, call, count=False)
+            self._sell_on(name)
 
     def _unload(self, liquidator: Liquidator) -> None:
         (state,) = self.stage.weir.accounts([self.stage.accounts[liquidator.name].address], block="pending")

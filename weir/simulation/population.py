@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
 from statistics import NormalDist
+from typing import Literal
 
 from weir.parameters import FundingParameters
 from weir.scenarios import FundPreset
@@ -37,8 +38,8 @@ class Trader:
 
     `skill` lies between 0 and 1: it is the chance of standing on the right side, of having a stop, and of
     acting on it. `pledged` is the part of its deposit that is another stablecoin. `stop` is the part of its
-    money at whose loss it closes (None: never), `reserve` what it holds back for margin calls, `dip` the fall of the price (as a part) at which it buys more, `greed` the
-    gain at which it takes profit.
+    money at whose loss it closes (None: never), `reserve` what it holds back for margin calls, `dip` the fall
+    of the price (as a part) at which it buys more, `greed` the gain at which it takes profit.
     """
 
     name: str
@@ -83,8 +84,8 @@ class Liquidator:
 
 @dataclass(frozen=True, slots=True)
 class Arbitrageur:
-    """Buys other stablecoins at auction with money in its wallet, from a discount of `min_discount` (ppm) on, and
-    sells them on in the market.
+    """Buys other stablecoins at auction with money in its wallet, from a discount of `min_discount` (ppm) on,
+    and sells them on in the market.
     """
 
     name: str
@@ -144,8 +145,8 @@ LIQUIDATORS = (
     Liquidator("liquidator-3", 10_000, 2_500, 900_000, 0),
 )
 ARBITRAGEURS = (
-    Arbitrageur("arbitrageur-1", 150_000, 3_000),
-    Arbitrageur("arbitrageur-2", 100_000, 8_000),
+    Arbitrageur("arbitrageur-1", 20_000, 3_000),
+    Arbitrageur("arbitrageur-2", 50_000, 8_000),
     Arbitrageur("arbitrageur-3", 100_000, 15_000),
 )
 PLEDGING = 0.7
@@ -165,15 +166,19 @@ def draw(
     leverage: float = 1.0,
     fund: FundPreset | None = None,
     fund_factor: float = 1.0,
+    crowd: Literal["long", "short"] = "long",
     stablecoins: bool = False,
 ) -> Population:
     """The population of a seed: always the same for the same arguments.
 
     `leverage` multiplies what each trader would take, within 2 to 25; `fund` replaces layers, `fund_factor`
-    scales them. With `stablecoins` most traders pledge another one, and somebody buys them at auction.
+    scales them. Most traders are on the side `crowd`. With `stablecoins` most pledge another one, and
+    somebody buys them at auction.
     """
     rng = Random(f"population:{seed}")
     people = tuple(_traders(rng, traders, markets, leverage))
+    if crowd == "short":
+        people = tuple(replace(trader, bullish=not trader.bullish) for trader in people)
     reserve = fund.reserve if fund else {}
     return Population(
         traders=_pledging(seed, people) if stablecoins else people,

@@ -20,6 +20,7 @@ from weir.node import Node
 from weir.parameters import (
     SETTLEMENT,
     AssetParameters,
+    ConversionParameters,
     FundingParameters,
     FundParameters,
     LiquidationParameters,
@@ -34,12 +35,15 @@ __all__ = ["DEPLOYER", "REPORTER", "Stage", "parameters"]
 
 log = logging.getLogger(__name__)
 
+MILLION = 1_000_000
 GAS = 3_000_000
 """Gas limit of every transaction: fixed, so that none has to be estimated."""
 FEED_DECIMALS = 8
 
 HAIRCUT, DISCOUNT = 50_000, 20_000
 """Of every stablecoin, ppm."""
+SALE_DURATION = 3_600
+"""Seconds from par to the discount: keepers come around every half an hour."""
 SPREAD = Decimal("0.001")
 """What selling a stablecoin in the market costs, of its price."""
 
@@ -73,9 +77,10 @@ def parameters(scenario: Scenario, coinsurance: int) -> Parameters:
             for symbol, price in opening.items()
         ),
         liquidation=LiquidationParameters(),
-        fund=FundParameters(),
+        fund=_fund(scenario),
         funding=funding(scenario),
         assets=assets(scenario),
+        conversion=ConversionParameters(sale_duration=SALE_DURATION),
     )
 
 
@@ -90,11 +95,23 @@ def assets(scenario: Scenario) -> tuple[AssetParameters, ...]:
             share_of=None if name in pegs else SETTLEMENT,
             haircut=HAIRCUT,
             discount=DISCOUNT,
-            weight=int(scenario.reserve.get(name, Decimal(0)) * 1_000_000 / skin) if skin else 0,
+            weight=int(scenario.reserve.get(name, Decimal(0)) * MILLION / skin) if skin else 0,
             price=pegs.get(name),
         )
         for name in names
     )
+
+
+def _fund(scenario: Scenario) -> FundParameters:
+    """A skin that holds other assets too is at its target: income goes to those who may have to advance."""
+    if not scenario.reserve:
+        return FundParameters()
+    return FundParameters(skin_target=Decimal(str(layers(scenario.fund)["skin"])) + _counted(scenario))
+
+
+def _counted(scenario: Scenario) -> Decimal:
+    """What the fund's reserve counts for at the start, USD."""
+    return sum(scenario.reserve.values(), Decimal(0)) * (MILLION - HAIRCUT) / MILLION
 
 
 def funding(scenario: Scenario) -> FundingParameters:
@@ -105,6 +122,7 @@ def funding(scenario: Scenario) -> FundingParameters:
     Charges are the defaults.
     """
     money = Decimal(sum(layers(scenario.fund).values()))
+    money += _counted(scenario)
     ratio = max(1_000, min(200_000, int(money * 1_000_000 / OPEN_INTEREST)))
     # One market may use all of a fund that covers half of its target.
     return FundingParameters(target_ratio=ratio, cap_multiple=2 * 10**12 // ratio)
@@ -234,9 +252,8 @@ class Stage:
         self.send(DEPLOYER, reserve.functions.contribute(self.weir.assets.id(symbol), amount))
 
     def exchange(self, name: str, symbol: str, price: Decimal) -> int:
-        """Someone sells all it has of a stablecoin in the market, which is deep, at this price less the spread.
-
-        The S that it gets, units.
+        """Someone sells all it has of a stablecoin in a deep market, at this price less the spread: for how
+        many units of S.
         """
         assets, owner = self.weir.assets, self.accounts[name].address
         token = assets.token(symbol).functions
@@ -247,6 +264,14 @@ class Stage:
         self.send(name, token.transfer(self.accounts[DEPLOYER].address, units))
         self.send(DEPLOYER, self.weir.token.functions.mint(owner, got))
         return got
+
+    def acquire(self, name: str, symbol: str, money: int, price: Decimal) -> int:
+        """Someone buys a stablecoin there for so many units of S: how many units of it."""
+        assets, seller = self.weir.assets, self.accounts[DEPLOYER].address
+        units = assets.units(symbol, self.weir.usd(money) / (price * (1 + SPREAD)))
+        self.send(name, self.weir.token.functions.transfer(seller, money))
+        self.send(DEPLOYER, assets.token(symbol).functions.mint(self.accounts[name].address, units))
+        return units
 
     def approve(self, name: str, spender: str, amount: int, symbol: str | None = None) -> None:
         """Lets `spender` take an amount of S, or of the asset `symbol`, from someone."""
