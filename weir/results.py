@@ -15,6 +15,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
 __all__ = [
+    "CONVERSIONS",
     "FACTORS",
     "FUND_LAYERS",
     "GUARANTY_LAYERS",
@@ -69,6 +70,15 @@ FACTORS: dict[str, str] = {
     "tier": "Tier",
 }
 """Fields of `Contributions`, with their names in print: why new risk pays to the fund."""
+
+CONVERSIONS: dict[str, str] = {
+    "debt": "Collateral, for its owners' debts",
+    "default": "Collateral, for their open defaults",
+    "takeover": "Collateral, to liquidators",
+    "sale": "Sold by the reserve",
+    "purchase": "Bought by the reserve",
+}
+"""Kinds of `Conversion`, with their names in print."""
 
 Exact = Annotated[
     Decimal,
@@ -465,6 +475,28 @@ class Stablecoins(_Model):
         """The conversions of these kinds, in order."""
         return tuple(each for each in self.conversions if each.kind in kinds)
 
+    @property
+    def totals(self) -> tuple[tuple[str, int, Decimal, Decimal, float], ...]:
+        """Of each kind of conversion that happened: how many, worth, paid (USD), and the loss as a ratio."""
+        found = []
+        for kind in CONVERSIONS:
+            if each := self.of(kind):
+                worth = sum((one.worth for one in each), _ZERO)
+                paid = sum((one.paid for one in each), _ZERO)
+                lost = paid - worth if kind == "purchase" else worth - paid
+                found.append((kind, len(each), worth, paid, float(lost / worth) if worth else 0.0))
+        return tuple(found)
+
+    @property
+    def lowest(self) -> tuple[str, Decimal]:
+        """The asset that fell most below a dollar, and its lowest price, USD."""
+        asset = min((each.symbol for each in self.assets), key=self.low)
+        return asset, self.low(asset)
+
+    def low(self, asset: str) -> Decimal:
+        """An asset's lowest price, USD."""
+        return min(point.market[asset] for point in self.series)
+
     def advanced(self, kind: str) -> Decimal:
         """Advances of one kind together, USD."""
         return sum((each.amount for each in self.advances if each.kind == kind), _ZERO)
@@ -631,11 +663,19 @@ class RunResult(_Model):
         if paid.junior:
             return "The loss reached the junior tranche and stopped there."
         if paid.skin:
-            return "The loss stopped in the skin in the game: no tranche was touched."
+            return "The loss stopped in the skin in the game: " + self._tranches_untouched
         if paid.own:
             with_coinsurance = " and coinsurance" if paid.coinsurance else ""
             return f"Own contributions{with_coinsurance} bore every default: the fund was not called upon."
         return "Coinsurance bore every default: the fund was not called upon."
+
+    @property
+    def _tranches_untouched(self) -> str:
+        opened = self.stablecoins.advanced("opened") if self.stablecoins else _ZERO
+        if not opened:
+            return "no tranche was touched."
+        back = "and had it back" if not self.fund.after.advanced else "and have not yet had all of it back"
+        return f"the tranches advanced ${opened:,.0f} of it {back}."
 
     def save(self, path: Path) -> None:
         """Writes the JSON, making the folder where there is none."""

@@ -20,7 +20,7 @@ from weir.decoding import PRICE_STATUS, Block, taken
 from weir.deployment import AssetRecord, Deployment
 from weir.parameters import from_units, to_units
 
-__all__ = ["AssetState", "Assets", "AuctionState", "PledgeState", "cost", "price_off", "worth"]
+__all__ = ["AssetBooks", "AssetState", "Assets", "AuctionState", "PledgeState", "cost", "price_off", "worth"]
 
 MILLION = 10**6
 ACCOUNTS_PER_CALL = 50
@@ -95,6 +95,30 @@ class PledgeState:
     sale_started_at: int
     sale_ends_at: int
     startable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AssetBooks:
+    """The figures of P1 for one asset, in its units: tokens that lie in a contract, and what it has booked."""
+
+    symbol: str
+    decimals: int
+    held_for_collateral: int
+    pledged: int
+    of_accounts: int
+    held_by_reserve: int
+    reserve: int
+
+    @property
+    def donations(self) -> int:
+        """Tokens beyond the books, of both contracts; below 0 they would owe what they do not have."""
+        return self.held_for_collateral - self.of_accounts + self.held_by_reserve - self.reserve
+
+    @property
+    def holds(self) -> bool:
+        """Whether both contracts have what they owe, and the sum of accounts is what is booked for them."""
+        backed = self.held_for_collateral >= self.pledged and self.held_by_reserve >= self.reserve
+        return backed and self.pledged == self.of_accounts
 
 
 # ------------------------------------------------------------------ arithmetic
@@ -276,6 +300,29 @@ class Assets:
             calls = [read.pledgesOf(list(addresses[a : a + n])) for a, n in spans]
         found = self.chain.call_many(calls, block=block)
         return tuple(taken(PledgeState, raw, held=tuple(raw["held"])) for page in found for raw in page)
+
+    def books(self, *, block: Block = "latest") -> tuple[AssetBooks, ...]:
+        """The sums behind P1 for every asset, over all accounts."""
+        states, pledges = self.states(block=block), self.pledges(block=block)
+        holders = (self.collateral.address, self.reserve.address)
+        calls = [
+            self.chain.contract("TestToken", state.token).functions.balanceOf(holder)
+            for state in states
+            for holder in holders
+        ]
+        held = iter(self.chain.call_many(calls, block=block))
+        return tuple(
+            AssetBooks(
+                symbol=state.symbol,
+                decimals=state.decimals,
+                held_for_collateral=next(held),
+                pledged=state.pledged,
+                of_accounts=sum(pledge.held[state.id] for pledge in pledges),
+                held_by_reserve=next(held),
+                reserve=state.reserve,
+            )
+            for state in states
+        )
 
     def sale_duration(self, *, block: Block = "latest") -> int:
         """Seconds in which an auction's price goes from par to the discount."""

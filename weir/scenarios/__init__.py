@@ -14,8 +14,8 @@ one of them or the path of a file of your own:
       "steps": 4
     }
 
-Each bar is `[low, close]` in USD. `open`, `fund` (and each of its fields), `leverage`, `crowd` and `steps` may
-be left out.
+Each bar is `[low, close]` in USD. `open`, `fund` (and each of its fields), `leverage`, `crowd` and `steps`
+may be left out.
 
 A scenario in which other stablecoins count has `"assets": {"USDC": [[0.95, 0.99], …]}` as well: their prices,
 in the same bars. Its fund may hold some of them: `"reserve": {"USDC": 50000, "SAVE": 25000}` within `fund`,

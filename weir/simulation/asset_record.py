@@ -20,9 +20,9 @@ from weir.results import (
     Stablecoins,
 )
 from weir.simulation.stage import Stage
-from weir.stablecoins import AssetState
+from weir.stablecoins import AssetBooks, AssetState
 
-__all__ = ["AssetBooks", "AssetSample"]
+__all__ = ["AssetHistory", "AssetSample"]
 
 MILLION = 10**6
 _Kind = Literal["debt", "default", "takeover", "sale", "purchase"]
@@ -43,7 +43,7 @@ class AssetSample:
     fund: FundState
 
 
-class AssetBooks:
+class AssetHistory:
     """The same from the events of a whole run, `first` to `last` block, and from the state at its end."""
 
     def __init__(self, stage: Stage, first: int, last: int) -> None:
@@ -162,7 +162,7 @@ class AssetBooks:
 
     def identities(self) -> tuple[Identity, ...]:
         """P1 of every token and of the fund, and the bound of every conversion."""
-        return (self._fund_holds(), *(self._held(asset) for asset in self.states), self._bounded())
+        return (self._fund_holds(), *(self._held(books) for books in self.assets.books()), self._bounded())
 
     def _fund_holds(self) -> Identity:
         weir = self.weir
@@ -177,20 +177,15 @@ class AssetBooks:
             holds=slack == 0,
         )
 
-    def _held(self, asset: AssetState) -> Identity:
-        """What lies in both contracts, what they have booked, and what accounts hold."""
-        token = self.assets.token(asset.symbol).functions
-        calls = [token.balanceOf(each.address) for each in (self.assets.collateral, self.assets.reserve)]
-        pledged, reserve = self.weir.chain.call_many(calls)
-        of_accounts = sum(each.held[asset.id] for each in self.assets.pledges())
-        slack = abs(pledged - asset.pledged) + abs(of_accounts - asset.pledged) + abs(reserve - asset.reserve)
+    def _held(self, books: AssetBooks) -> Identity:
+        slack = abs(books.donations) if books.holds else max(abs(books.donations), 1)
         return Identity(
-            id=f"P1:{asset.symbol}",
-            statement=f"{asset.symbol} held for collateral = what accounts hold, by the reserve = its amount",
-            slack=from_units(slack, asset.decimals),
+            id=f"P1:{books.symbol}",
+            statement=f"{books.symbol} held for collateral = what accounts hold, by the reserve = its amount",
+            slack=from_units(slack, books.decimals),
             bound=Decimal(0),
             holds=slack == 0,
-            unit=asset.symbol,
+            unit=books.symbol,
         )
 
     def _bounded(self) -> Identity:

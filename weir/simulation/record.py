@@ -38,7 +38,7 @@ from weir.results import (
 )
 from weir.results import FundState as FundResult
 from weir.scenarios import Scenario
-from weir.simulation.asset_record import AssetBooks, AssetSample
+from weir.simulation.asset_record import AssetHistory, AssetSample
 from weir.simulation.population import Population
 from weir.simulation.stage import Stage
 
@@ -211,7 +211,7 @@ class Recorder:
         last = int(weir.chain.rpc("eth_blockNumber"), 16)
         history = History(weir, weir.deployment.block + 1, last)
         books = weir.identities()
-        assets = AssetBooks(stage, history.first, last) if weir.assets else None
+        assets = AssetHistory(stage, history.first, last) if weir.assets else None
         after = weir.fund_state()
         liquidations, deleverages = _liquidations(self, history), _deleverages(self, history)
         defaults = weir.defaults()
@@ -265,7 +265,7 @@ class Recorder:
     # ---- people
 
     def _participants(
-        self, history: History, closings: Iterable[CloseOut], assets: AssetBooks | None
+        self, history: History, closings: Iterable[CloseOut], assets: AssetHistory | None
     ) -> tuple[Participant, ...]:
         stage, population = self.stage, self.population
         deposited: Counter[str] = Counter()
