@@ -122,17 +122,14 @@ def _stablecoins(result: RunResult) -> RenderableType | None:
     if found is None:
         return None
     asset, low = found.lowest
-    opened, repaid, lost = (usd(found.advanced(kind), 0) for kind in ("opened", "repaid", "written off"))
     text = (
         f"{asset} fell to ${low:.4f}. Sales of collateral paid {usd(found.debts_paid, 0)} of debts and gave "
-        f"{usd(found.recovered, 0)} back to those who bore defaults. "
-        + (
-            f"The tranches advanced {opened}, got {repaid} back and wrote {lost} off.\n"
-            if found.advances
-            else "\n"
-        )
+        f"{usd(found.recovered, 0)} back to those who bore defaults."
     )
-    return Group(_converted(found), _reserve(found), Text(text))
+    if found.advances:
+        opened, repaid, lost = (usd(found.advanced(kind), 0) for kind in ("opened", "repaid", "written off"))
+        text += f" The tranches advanced {opened}, got {repaid} back and wrote {lost} off."
+    return Group(_converted(found), _reserve(found), Text(text + "\n"))
 
 
 def _converted(found: Stablecoins) -> RenderableType:

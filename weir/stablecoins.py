@@ -99,7 +99,7 @@ class PledgeState:
 
 @dataclass(frozen=True, slots=True)
 class AssetBooks:
-    """The figures of P1 for one asset, in its units: tokens that lie in a contract, and what it has booked."""
+    """The figures of P1 of an asset, in its units: tokens that lie in a contract, and those it has booked."""
 
     symbol: str
     decimals: int
