@@ -18,3 +18,45 @@ contract TestShares is ERC4626 {
         require(IERC20(asset()).transfer(address(0xdead), assets), "transfer failed");
     }
 }
+
+/// @title A share whose vault answers whatever bytes it was told to, or reverts, or burns all the gas it gets
+contract RawShares {
+    enum Mode {
+        Answering,
+        Reverting,
+        BurningGas
+    }
+
+    error VaultIsDown();
+
+    address public immutable asset;
+    uint8 public immutable decimals;
+    bytes internal _response;
+    Mode internal _mode;
+
+    constructor(address asset_, uint8 decimals_, uint256 rate) {
+        (asset, decimals) = (asset_, decimals_);
+        _response = abi.encode(rate);
+    }
+
+    /// @notice So many units of the underlying, for any number of shares.
+    function setRate(uint256 rate) external {
+        (_response, _mode) = (abi.encode(rate), Mode.Answering);
+    }
+
+    function respondWith(bytes calldata response) external {
+        (_response, _mode) = (response, Mode.Answering);
+    }
+
+    function setMode(Mode mode) external {
+        _mode = mode;
+    }
+
+    // solhint-disable-next-line no-complex-fallback
+    fallback(bytes calldata) external returns (bytes memory) {
+        if (_mode == Mode.Reverting) revert VaultIsDown();
+        uint256 i;
+        while (_mode == Mode.BurningGas) i += 1;
+        return _response;
+    }
+}

@@ -1,35 +1,8 @@
 """The whole protocol, with a stablecoin (18 decimals) and a share of the settlement token to pledge."""
 
-from decimal import Decimal
-
 import pytest
 
-from weir.parameters import AssetParameters
-
-ASSETS = (
-    AssetParameters(symbol="USDX", decimals=18, haircut=100_000, discount=50_000),
-    AssetParameters(
-        symbol="SAVE", share_of="S", haircut=50_000, discount=20_000, collateral_cap=Decimal(1_000)
-    ),
-)
-USDX, SAVE = range(2)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def collateral_stage(
-    deployer,
-    governor,
-    market_maker,
-    trader,
-    other_trader,
-    liquidator,
-    staker,
-    other_staker,
-    attacker,
-    keeper,
-    stranger,
-):
-    """Everything of session scope, first: for a latecomer ape would have to start its module over."""
+from tests.unit.collateral.moves import ASSETS
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +17,22 @@ def pledged_system(deploy_system, deployer, market_maker, trader, liquidator, st
     system.pledge(trader, "USDX", 10_000)
     system.trade(trader, market_maker, 5, 10_000)
     return system
+
+
+@pytest.fixture(scope="session", autouse=True)
+def collateral_stage(
+    pledged_system,
+    deployer,
+    governor,
+    market_maker,
+    trader,
+    other_trader,
+    liquidator,
+    staker,
+    other_staker,
+    attacker,
+    accomplice,
+    keeper,
+    stranger,
+):
+    """Everything of session scope, first: for a latecomer ape would have to start its module over."""

@@ -122,7 +122,7 @@ def run(s: Clearing, draw: Draw) -> Plan:
 def donation(s: Clearing, draw: Draw) -> Plan:
     """S sent to a contract unasked, in the hope that some balance is read as income."""
     amount = draw.magnitude(1, dollars(s, 1_000))
-    holder = draw.choice(("vault", "fund", "guaranty", *TRANCHES))
+    holder = draw.choice(("vault", "fund", "guaranty", "collateral", "reserve", *TRANCHES))
     yield Step("attacker", "donate", (holder, amount), 1, 1)
     call = draw.choice(("collect", "roll", "settle", "contribute"))
     arguments: tuple[object, ...] = {
