@@ -60,6 +60,8 @@ contract Reserve is IReserve, ReentrancyGuard {
     function contribute(uint256 asset, uint256 amount) external nonReentrant {
         if (amount == 0) revert ZeroAmount();
         IStablecoins.Asset memory a = _STABLECOINS.asset(asset);
+        (, uint256 owed) = _FUND.skin();
+        if (owed != 0) revert AdvanceOpen();
         uint256 total = Math.saturatingAdd(_positions[asset].amount, amount);
         uint256 cap = a.parameters.reserveCap;
         if (total > cap) revert CapExceeded(asset, total, cap);

@@ -83,7 +83,12 @@ def deploy_system(actors: dict[str, AccountAPI]) -> DeploySystem:
             asset_lens=at("AssetLens"),
             authority=at("Authority"),
             feeds=tuple(at(f"Feed:{market.symbol}") for market in parameters.markets),
-            assets={asset.symbol: at(f"Token:{asset.symbol}") for asset in parameters.assets},
+            assets={
+                asset.symbol: ape.project.TestToken.at(asset.token)
+                if asset.token
+                else at(f"Token:{asset.symbol}")
+                for asset in parameters.assets
+            },
             asset_feeds={
                 asset.symbol: at(f"Feed:{asset.symbol}") for asset in parameters.assets if not asset.share_of
             },

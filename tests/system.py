@@ -148,6 +148,14 @@ class System:
         token.approve(self.collateral, units, sender=account)
         return self.collateral.deposit(self.asset_id(symbol), units, sender=account)
 
+    def donate(self, account: AccountAPI, symbol: str, amount: Any) -> ReceiptAPI:
+        """Mints, approves and gives so many whole tokens of a stablecoin to the reserve."""
+        token = self.assets[symbol]
+        units = to_units(Decimal(str(amount)), token.decimals())
+        token.mint(account, units, sender=account)
+        token.approve(self.reserve, units, sender=account)
+        return self.reserve.contribute(self.asset_id(symbol), units, sender=account)
+
     # ---- trading
 
     def order(

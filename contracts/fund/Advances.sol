@@ -35,7 +35,7 @@ abstract contract Advances is Balances {
 
     /// @inheritdoc IInsuranceFund
     function fromReserve(uint256 amount, bool holds) external onlyReserve {
-        Book memory book = _vest();
+        Book memory book = amount == 0 ? _book : _vest();
         _requireCapacity(book, amount);
         emit FromReserve(amount, holds);
         _addToSkin(book, amount);

@@ -21,6 +21,7 @@ interface IReserve {
     error ZeroAddress();
     error ZeroAmount();
     error CapExceeded(uint256 asset, uint256 total, uint256 cap);
+    error AdvanceOpen();
     error NothingToConvert(uint256 asset);
     error AuctionRunning(uint256 asset, uint256 endsAt);
     error AuctionNotRunning(uint256 asset);
@@ -33,7 +34,7 @@ interface IReserve {
 
     // ------------------------------------------------------------- for anyone
 
-    /// @notice A gift. Nothing takes it back.
+    /// @notice A gift. Nothing takes it back. Refused while an advance is open: a little of it would keep a worthless reserve from being written off.
     function contribute(uint256 asset, uint256 amount) external;
 
     /// @notice Starts an auction in which the reserve sells what is above the asset's weight (or pays back an advance), or buys what is below it.

@@ -3,10 +3,13 @@ pragma solidity 0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {ICollateral} from "../interfaces/ICollateral.sol";
 import {IFundingPolicy} from "../interfaces/IFundingPolicy.sol";
 import {IGuarantyFund} from "../interfaces/IGuarantyFund.sol";
 import {IInsuranceFund} from "../interfaces/IInsuranceFund.sol";
 import {IMarkets} from "../interfaces/IMarkets.sol";
+import {IReserve} from "../interfaces/IReserve.sol";
+import {IStablecoins} from "../interfaces/IStablecoins.sol";
 import {IVault} from "../interfaces/IVault.sol";
 import {Tranche} from "../Tranche.sol";
 
@@ -20,10 +23,14 @@ contract FuzzProbe {
     IInsuranceFund internal immutable _fund;
     IFundingPolicy internal immutable _policy;
     IGuarantyFund internal immutable _guaranty;
+    ICollateral internal immutable _collateral;
+    IReserve internal immutable _reserve;
+    IStablecoins internal immutable _stablecoins;
     Tranche internal immutable _junior;
     Tranche internal immutable _senior;
     IERC20 internal immutable _token;
     uint256 internal immutable _markets;
+    uint256 internal immutable _assets;
     address[] internal _accounts;
     address[] internal _stakers;
 
@@ -39,6 +46,10 @@ contract FuzzProbe {
         _fund = IInsuranceFund(house.fund());
         _policy = IFundingPolicy(_fund.policy());
         _guaranty = IGuarantyFund(_fund.guaranty());
+        _collateral = ICollateral(_vault.collateral());
+        _reserve = IReserve(_fund.reserve());
+        _stablecoins = IStablecoins(_collateral.stablecoins());
+        _assets = _stablecoins.assetCount();
         _junior = Tranche(_fund.junior());
         _senior = Tranche(_fund.senior());
         _token = IERC20(_fund.asset());
@@ -46,7 +57,7 @@ contract FuzzProbe {
     }
 
     /// @notice Returns the words themselves, without offset and length.
-    /// @param wanted bit set of sections: totals, each market, each account, each account's health, both tranches.
+    /// @param wanted bit set of sections: totals, each market, each account, each account's health, both tranches, other assets.
     /// @param firstDefault id of the first default whose record is wanted.
     function read(uint256 wanted, uint256 firstDefault) external view {
         uint256[] memory list = new uint256[](MOST_WORDS);
@@ -74,6 +85,7 @@ contract FuzzProbe {
         }
         if (wanted & 1 != 0) _readTranche(w, _junior);
         if (wanted & 2 != 0) _readTranche(w, _senior);
+        if (wanted & 4 != 0) _readAssets(w);
         for (uint256 id = firstDefault; id <= _fund.defaultCount(); ++id) _readDefault(w, id);
 
         // solhint-disable-next-line no-inline-assembly
@@ -175,6 +187,12 @@ contract FuzzProbe {
         _add(w, member.balance);
         _add(w, member.noticed);
         _add(w, member.opensAt);
+        (uint256 startedAt, ) = _collateral.saleOf(account);
+        _add(w, startedAt);
+        for (uint256 i; i < _assets; ++i) {
+            _add(w, _collateral.heldOf(account, i));
+            _add(w, IERC20(_stablecoins.asset(i).token).balanceOf(account));
+        }
         for (uint16 m; m < _markets; ++m) {
             _add(w, (debts >> m) & 1 == 0 ? 0 : _vault.debtOf(account, m));
             _readClaim(w, account, m, (claims >> m) & 1 == 1);
@@ -212,6 +230,10 @@ contract FuzzProbe {
         _add(w, uint256(_vault.net(account)));
         (uint256 requirement, ) = _guaranty.requirementOf(account);
         _add(w, requirement);
+        _add(w, _collateral.valueOf(account));
+        (uint256 due, uint256 id) = _collateral.dueOf(account);
+        _add(w, due);
+        _add(w, id);
     }
 
     function _readTranche(Words memory w, Tranche tranche) internal view {
@@ -237,6 +259,29 @@ contract FuzzProbe {
             _add(w, _token.balanceOf(stakers[i]));
             _add(w, tranche.balanceOf(stakers[i]));
             _add(w, tranche.maxWithdraw(stakers[i]));
+        }
+    }
+
+    /// @dev What accounts have pledged, what the reserve holds, and at which prices.
+    function _readAssets(Words memory w) internal view {
+        IInsuranceFund.Layers memory layers = _fund.layers();
+        _add(w, layers.reserve);
+        _add(w, layers.advancedJunior);
+        _add(w, layers.advancedSenior);
+        _add(w, _reserve.worth());
+        _add(w, _token.balanceOf(address(_collateral)));
+        _add(w, _token.balanceOf(address(_reserve)));
+        for (uint256 i; i < _assets; ++i) {
+            IStablecoins.Terms memory t = _stablecoins.terms(i);
+            _add(w, t.par);
+            _add(w, t.price);
+            _add(w, _collateral.totalOf(i));
+            _add(w, IERC20(t.token).balanceOf(address(_collateral)));
+            _add(w, _reserve.amountOf(i));
+            _add(w, IERC20(t.token).balanceOf(address(_reserve)));
+            (uint256 startedAt, , bool buying) = _reserve.auctionOf(i);
+            _add(w, startedAt);
+            _add(w, buying ? 1 : 0);
         }
     }
 

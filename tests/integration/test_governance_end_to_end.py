@@ -238,7 +238,7 @@ FOR_THE_HOUSE = {
 }
 FOR_ANOTHER = {
     "Vault": {"collect"},
-    "InsuranceFund": {"stake", "unstake"},
+    "InsuranceFund": {"stake", "unstake", "fromReserve", "payForReserve"},
     "GuarantyFund": {"bear", "earn", "restore"},
     "ClearingHouse": {"authorizeWithdrawal"},
 }
@@ -287,11 +287,13 @@ def test_nobody_plays_the_clearing_house(slow, actors, contract):
                 getattr(target, name)(*arguments, sender=actors[role])
 
 
-def test_nobody_plays_the_vault_the_fund_or_a_tranche(slow, governor, trader):
+def test_nobody_plays_the_vault_the_fund_the_reserve_or_a_tranche(slow, governor, trader):
     for call, error in (
         (lambda: slow.vault.collect(sender=governor), "OnlyFund"),
         (lambda: slow.fund.stake(1, sender=governor), "OnlyTranche"),
         (lambda: slow.fund.unstake(1, False, sender=governor), "OnlyTranche"),
+        (lambda: slow.fund.fromReserve(1, False, sender=governor), "OnlyReserve"),
+        (lambda: slow.fund.payForReserve(governor, 1, sender=governor), "OnlyReserve"),
         (lambda: slow.guaranty.bear(trader, BTC, 0, 1, sender=governor), "OnlyFund"),
         (lambda: slow.guaranty.earn(1, sender=governor), "OnlyFund"),
         (lambda: slow.guaranty.restore(governor, 1, 0, sender=governor), "OnlyFund"),

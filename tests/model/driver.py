@@ -7,6 +7,7 @@ from random import Random
 
 from weir.model import (
     WAD,
+    AssetParameters,
     FundingParameters,
     FundParameters,
     GuarantyParameters,
@@ -18,6 +19,7 @@ from weir.model import (
     properties,
 )
 from weir.model.markets import Status
+from weir.model.numbers import ASSET_FEEDS
 from weir.model.properties import Check
 
 UNIT = 10**18  # of size and price
@@ -47,6 +49,8 @@ class Setting:
     guaranty: GuarantyParameters | None = None  # and members who join, leave, and are paid back
     member_dollars: int = 100  # the largest contribution
     member_share: int = 0
+    assets: tuple[AssetParameters, ...] = ()  # other stablecoins, which traders pledge
+    depegs: float = 0.2  # probability of one at each move of their prices
 
 
 @dataclass
@@ -88,8 +92,17 @@ class Campaign:
                 coinsurance=setting.coinsurance,
                 maturity=setting.maturity,
             )
+        for asset, parameters in enumerate(setting.assets):
+            self.world.set_price(ASSET_FEEDS + asset, UNIT)
+            self.world.set_rate(asset, 11 * self._whole(asset) // 10)
+            self.world.set_asset(asset, parameters)
         for account in self.traders:
             self.world.deposit(account, account, self.random.randint(100, 5_000) * self.dollar)
+            for asset, parameters in enumerate(setting.assets):
+                coins = self.random.choice((0, 1_000, 3_000)) * 10**parameters.decimals
+                room = parameters.collateral_cap - self.world.collateral.totals[asset]
+                if 0 < coins <= room:
+                    self.world.deposit_collateral(account, asset, coins)
         for account in self.keepers:
             self.world.deposit(account, account, 200_000 * self.dollar)
         if setting.fund_dollars:
@@ -102,6 +115,13 @@ class Campaign:
 
     def members(self) -> list[str]:
         return [*self.traders, *self.keepers, "patron"]
+
+    def _whole(self, asset: int) -> int:
+        """A unit of what a share of the asset stands for."""
+        parameters = self.setting.assets[asset]
+        return int(
+            10 ** (self.setting.decimals if parameters.of_settlement else parameters.underlying_decimals)
+        )
 
     # ---- running
 
@@ -128,8 +148,7 @@ class Campaign:
         self.verify(
             [
                 *properties.check(self.world, len(before.fund.defaults)),
-                *properties.seniority(moment, self.world),
-                *properties.share_prices(moment, self.world),
+                *properties.over_a_call(moment, self.world),
             ]
         )
         self._observe(before)
@@ -154,6 +173,7 @@ class Campaign:
             seen["own, all of the loss"] += record.own == record.shortfall
             seen["mutual, all of the budget"] += 0 < record.mutual == record.room.mutual
         self._observe_members(before)
+        self._observe_collateral(before)
         for old, new in zip(before.ledger.markets, world.ledger.markets, strict=True):
             seen["full write-off"] += new.claims_epoch > old.claims_epoch
             seen["residual added"] += new.residual > old.residual
@@ -192,6 +212,24 @@ class Campaign:
                 wiped = world.fund.guaranty.epoch > record.epochs.mutual and record.mutual > old
                 seen["recovered after a wipe-out"] += wiped
 
+    def _observe_collateral(self, before: World) -> None:
+        world, seen = self.world, self.seen
+        collateral, ledger = world.collateral, world.ledger
+        for account in [*self.traders, *self.keepers] if self.setting.assets else []:
+            value, net = collateral.value(account), ledger.net(account)
+            seen["debt covered by collateral"] += ledger.in_debt(account) and 0 <= net < value
+            noted = collateral.noted[account]
+            unpaid = [
+                n for n in noted if world.fund.defaults[n - 1].from_fund > world.fund.recovered.get(n, 0)
+            ]
+            seen["second default while one is open"] += len(unpaid) > 1
+        fresh = collateral.conversions[len(before.collateral.conversions) :]
+        if collateral.totals == before.collateral.totals:
+            seen["collateral liquidated"] += bool(fresh)
+            seen["collateral of two kinds liquidated"] += len(fresh) > 1
+        for asset, total in collateral.totals.items():
+            seen["an asset without a price"] += total > 0 == world.stablecoins.price(asset)
+
     # ---- what can happen
 
     def actions(self) -> list[tuple[Callable[[], None], int]]:
@@ -219,6 +257,11 @@ class Campaign:
             (self.request_exit, 4 * bool(self.setting.guaranty)),
             (self.release, 8 * bool(self.setting.guaranty)),
             (self.recover, 4 * bool(self.setting.guaranty)),
+            (self.move_pegs, 8 * bool(self.setting.assets)),
+            (self.pledge, 8 * bool(self.setting.assets)),
+            (self.take_back, 8 * bool(self.setting.assets)),
+            (self.start_sale, 10 * bool(self.setting.assets)),
+            (self.buy_collateral, 16 * bool(self.setting.assets)),
         ]
 
     def _market(self) -> int:
@@ -378,6 +421,67 @@ class Campaign:
         cost = records[number - 1].from_fund if number else 0
         amount = self.random.choice((cost, cost // 2, cost // 3, 1))
         self._call("recover", "patron", number, amount)
+
+    # ---- collateral
+
+    def move_pegs(self) -> None:
+        """Prices around a dollar, depegs, none at all; what shares stand for, with gifts and falls."""
+        world, r = self.world, self.random
+        for asset, parameters in enumerate(self.setting.assets):
+            depeg = r.random() < self.setting.depegs
+            price = UNIT * r.randint(10, 95) // 100 if depeg else UNIT * r.randint(985, 1_010) // 1_000
+            world.set_price(ASSET_FEEDS + asset, None if r.random() < 0.1 else price)
+            rate = self._whole(asset) * r.choice((110, 110, 111, 130, 80, 20)) // 100
+            world.set_rate(asset, None if r.random() < 0.05 else rate)
+            if r.random() < 0.05:
+                world.set_asset(asset, parameters)
+
+    def _asset(self) -> int:
+        return self.random.randrange(len(self.setting.assets))
+
+    def _held(self, account: str) -> tuple[int, int]:
+        """An asset, one that the account holds where there is one, and how much it holds."""
+        held = self.world.collateral.held[account]
+        asset = self.random.choice([a for a in sorted(held) if held[a]] or [self._asset()])
+        return asset, held[asset]
+
+    def pledge(self) -> None:
+        account, asset = self.random.choice([*self.traders, *self.keepers]), self._asset()
+        some = self.random.randint(0, 2_000 * 10 ** self.setting.assets[asset].decimals)
+        self._call("deposit_collateral", account, asset, self.random.choice((some, some, 7, 0)))
+
+    def take_back(self) -> None:
+        account = self.random.choice([*self.traders, *self.keepers])
+        asset, held = self._held(account)
+        amount = self.random.choice((held, held // 2, self.random.randint(0, held + held // 10), 1))
+        self._call("withdraw_collateral", account, asset, amount, self._some())
+
+    def _owing(self) -> list[str]:
+        """Who has something to be sold for."""
+        return [account for account in self.traders if self.world.house.due(account)[0]]
+
+    def start_sale(self) -> None:
+        self._call("start_sale", self.random.choice([*self._owing(), self.random.choice(self.traders)]))
+
+    def buy_collateral(self) -> None:
+        world, r = self.world, self.random
+        duration, now = world.stablecoins.parameters.sale_duration, world.clock.time
+        if r.random() < 0.3:
+            world.advance(r.randint(1, duration))
+        selling = [a for a in self._owing() if a in world.collateral.sales]
+        selling = [a for a in selling if world.collateral.sales[a].running(now, duration)]
+        account = r.choice(selling * 9 + self.traders)
+        asset, held = self._held(account)
+        amount = r.choice((held, held, held // 3, r.randint(0, 2 * held)))
+        most = r.choice((10**40, 10**40, 10**40, r.randint(0, 1_000 * self.dollar)))
+        need, default = world.house.due(account)
+        past = world.fund.recovered.get(default, 0) if default else 0
+        buyer = r.choice(["arbitrageur"] * 4 + [self.keepers[0], account])
+        self._call("buy_collateral", buyer, account, asset, amount, most)
+        self.seen["a sale paid a debt"] += default is None
+        self.seen["a sale gave back to a default"] += default is not None
+        self.seen["a sale gave back to a default in steps"] += past > 0
+        self.seen["a sale left something for the account"] += world.collateral.conversions[-1].paid > need
 
     # ---- the end
 

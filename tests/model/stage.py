@@ -46,7 +46,7 @@ class Stage:
         before = properties.Moment.of(self.world)
         result = getattr(self.world, method)(*args)
         checks = properties.check(self.world)
-        checks += [*properties.seniority(before, self.world), *properties.share_prices(before, self.world)]
+        checks += properties.over_a_call(before, self.world)
         assert [check for check in checks if not check.holds] == []
         return result
 

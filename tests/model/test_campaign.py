@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 from tests.model.driver import Campaign, Setting
-from weir.model import FundingParameters, GuarantyParameters
+from weir.model import AssetParameters, FundingParameters, GuarantyParameters
 
 POLICY = FundingParameters(
     target_ratio=200_000,
@@ -30,6 +30,12 @@ MEMBERS = GuarantyParameters(
 )
 MEMBERSHIP = FundingParameters(
     member_threshold=2_000 * 10**6, member_ratio=5_000, member_step=2_500, cap_floor=10**30
+)
+COINS = (
+    AssetParameters(decimals=6, haircut=100_000, discount=50_000, collateral_cap=12_000 * 10**6),
+    AssetParameters(decimals=18, haircut=20_000, discount=20_000),
+    AssetParameters(decimals=18, is_share=True, haircut=150_000, discount=30_000, max_growth=10**6),
+    AssetParameters(decimals=2, is_share=True, of_settlement=True, haircut=50_000, discount=10_000),
 )
 STEPS = 400
 SEEDS = (20, 22)
@@ -83,6 +89,22 @@ SETTINGS = {
         gap=0.5,
         gaps=0.3,
     ),
+    "collateral": Setting(assets=COINS, traders=6, gap=0.4, gaps=0.3, budget_share=500_000),
+    "collateral, members, 18 decimals": Setting(
+        assets=COINS[:3],
+        decimals=18,
+        guaranty=replace(MEMBERS, loss_share=500_000),
+        fund_dollars=500,
+        budget_share=1_000_000,
+        traders=5,
+        gap=0.5,
+        gaps=0.3,
+        maturity=3_600,
+        depegs=0.4,
+    ),
+    "collateral, 8 decimals, funding policy": Setting(
+        assets=COINS, decimals=8, funding=POLICY, fund_dollars=5_000, governance=True, gap=0.4, gaps=0.2
+    ),
     "nothing but crashes": Setting(gap=0.7, gaps=0.8, maturity=600, feed_failures=0.05, governance=True),
 }
 PATHS = {
@@ -114,6 +136,15 @@ PATHS = {
     "fund bounty",
     "market closed",
     "contribution",
+    "debt covered by collateral",
+    "second default while one is open",
+    "collateral liquidated",
+    "collateral of two kinds liquidated",
+    "an asset without a price",
+    "a sale paid a debt",
+    "a sale gave back to a default",
+    "a sale gave back to a default in steps",
+    "a sale left something for the account",
     "premium",
     "premium collected",
 }
@@ -129,6 +160,22 @@ REFUSALS = {
     "release: NotReleasable",
     "recover: NothingToRecover",
     "recover: UnknownDefault",
+    "pledge: CapExceeded",
+    "pledge: ZeroAmount",
+    "take_back: AccountFlagged",
+    "take_back: AccountInDebt",
+    "take_back: InitialMarginNotMet",
+    "take_back: InsufficientCollateral",
+    "take_back: OpenDefault",
+    "start_sale: NothingToSell",
+    "start_sale: SaleRunning",
+    "buy_collateral: CostAboveMax",
+    "buy_collateral: NoPrice",
+    "buy_collateral: NothingToSell",
+    "buy_collateral: OwnCollateral",
+    "buy_collateral: SaleNotRunning",
+    "liquidate: InsufficientCash",
+    "liquidate: AccountInDebt",
     "trade: NewRiskStopped",
     "trade: OpenInterestAboveFundCap",
     "post_target: TargetStepTooLarge",
@@ -140,7 +187,7 @@ REFUSALS = {
 @cache
 def campaign(name: str, seed: int) -> Campaign:
     run = Campaign(SETTINGS[name], seed)
-    run.run(4 * STEPS if run.setting.guaranty else STEPS)
+    run.run(4 * STEPS if run.setting.guaranty or run.setting.assets else STEPS)
     run.finish()
     return run
 

@@ -7,6 +7,7 @@ import pytest
 from tests.model.stage import DOLLAR, NEVER, UNIT
 from weir.model import (
     WAD,
+    AssetParameters,
     FundingParameters,
     FundParameters,
     GuarantyParameters,
@@ -17,6 +18,7 @@ from weir.model import (
     World,
     properties,
 )
+from weir.model.numbers import ASSET_FEEDS
 
 CLUB = ("puppet0", "puppet1", "puppet2", "banker")
 HONEST, THIN = 0, 1
@@ -211,3 +213,60 @@ def test_colluders_gain_at_most_what_the_members_owe(loss_share: int, budget_sha
         own, mutual = own + sum(record.own for record in records), mutual + borne
     assert own > 0
     assert (mutual > 0) == (loss_share > 0)
+
+
+class Pledgers(Club):
+    """The same over collateral whose price jumps as they please, which they sell to each other."""
+
+    def __init__(self, seed: int, discount: int, budget_share: int) -> None:
+        super().__init__(seed, 200_000, 0, budget_share)
+        for asset, decimals in enumerate((6, 18)):
+            self.world.set_price(ASSET_FEEDS + asset, UNIT)
+            self.world.set_asset(asset, AssetParameters(decimals=decimals, discount=discount))
+            for account in CLUB:
+                self.world.deposit_collateral(account, asset, 200 * 10**decimals)
+        self.start = self.world.clone()
+
+    def step(self) -> None:
+        r, world = self.random, self.world
+        one, other = r.sample(CLUB, 2)
+        asset = r.randrange(2)
+        held = world.collateral.held[one][asset]
+        match r.randrange(14):
+            case 0 | 1:
+                price = r.choice((UNIT, UNIT, UNIT // 2, 99 * UNIT // 100, None))
+                world.set_price(ASSET_FEEDS + asset, price)
+            case 2:
+                self.attempt("deposit_collateral", one, asset, r.randint(1, 50 * 10 ** (6 + 12 * asset)))
+            case 3:
+                self.attempt("withdraw_collateral", one, asset, r.choice((held, r.randint(0, held))), [other])
+            case 4:
+                self.attempt("start_sale", one)
+            case 5 | 6:
+                self.attempt(
+                    "buy_collateral", other, one, asset, r.choice((held, r.randint(0, held))), 10**40
+                )
+            case _:
+                super().step()
+
+
+@pytest.mark.parametrize("budget_share", [0, 20_000, 1_000_000])
+@pytest.mark.parametrize("discount", [0, 50_000])
+def test_colluders_gain_nothing_more_by_collateral(discount: int, budget_share: int) -> None:
+    sold = recovered = 0
+    for seed in range(6):
+        club = Pledgers(seed, discount, budget_share)
+        for _ in range(300):
+            club.step()
+        club.go_flat()
+        world = club.world
+        for asset in range(2):
+            world.set_price(ASSET_FEEDS + asset, UNIT)
+        check = properties.no_free_lunch(club.start, world, CLUB, [THIN])
+        assert check.holds, (seed, check)
+        assert world.ledger.cash["bull"] == club.start.ledger.cash["bull"]
+        assert world.ledger.markets[HONEST] == club.start.ledger.markets[HONEST]
+        sold += len(world.collateral.conversions)
+        recovered += sum(world.fund.recovered.values())
+    assert sold > 0
+    assert (recovered > 0) == (budget_share > 0)

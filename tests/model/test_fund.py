@@ -216,7 +216,7 @@ def test_a_first_depositor_cannot_take_the_next_ones_stake() -> None:
     """One unit in, a gift to the layer, then the victim: the gift costs more than it takes."""
     world = World()
     world.stake("senior", "attacker", 1)
-    world.fund.senior.assets += 10_000
+    world.fund.senior.balance += 10_000
     world.token.move("attacker", "fund", 10_000)
     shares = world.stake("senior", "victim", 10_000)
     assert world.fund.senior.to_assets(shares) >= 9_990

@@ -4,9 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weir.model.environment import Clock
+from weir.model.collateral import Collateral
+from weir.model.environment import Clock, Feeds
 from weir.model.ledger import Ledger, MarketLedger
 from weir.model.numbers import ceil_div
+from weir.model.parameters import StablecoinParameters
+from weir.model.stablecoins import Stablecoins
 
 NOW = 1_000_000
 OPERATIONS = st.lists(
@@ -19,10 +22,17 @@ OPERATIONS = st.lists(
 )
 
 
+def new_ledger(markets: int) -> Ledger:
+    """Nothing in it, nor any collateral."""
+    clock = Clock(NOW, 1)
+    collateral = Collateral(clock, Stablecoins(clock, Feeds(), StablecoinParameters(), 6))
+    return Ledger(clock, collateral, [MarketLedger() for _ in range(markets)])
+
+
 @pytest.fixture
 def ledger() -> Ledger:
     """Two markets, nothing in them."""
-    return Ledger(Clock(NOW, 1), [MarketLedger(), MarketLedger()])
+    return new_ledger(2)
 
 
 def test_profit_is_paid_only_from_the_pool(ledger: Ledger) -> None:
@@ -139,7 +149,7 @@ def test_resolving_takes_the_shortfall_off_the_debt(ledger: Ledger) -> None:
 @given(OPERATIONS)
 def test_rounding_of_claims_favours_those_who_stay(operations: list[tuple[str, str, int]]) -> None:
     """Index at most 1, values never above the total, and nobody loses by another's mint or burn."""
-    ledger = Ledger(Clock(NOW, 1), [MarketLedger()])
+    ledger = new_ledger(1)
     market = ledger.markets[0]
     for name, account, amount in operations:
         others = {a: ledger.value(a, 0) for a in ("ann", "bea", "cid") if a != account}

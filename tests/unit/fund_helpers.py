@@ -1,4 +1,4 @@
-"""The insurance fund and its tranches, wired to a stub that plays the clearing house, vault and policy."""
+"""The insurance fund and its tranches, wired to a stub that plays house, vault, policy and reserve."""
 
 from __future__ import annotations
 
@@ -78,6 +78,19 @@ class FundSystem:
     def cover(self, share: int, coinsurance: int = 0, market: int = BTC) -> ReceiptAPI:
         return self.fund.setMarketCover(market, share, coinsurance, sender=self.governor)
 
+    def hold(self, tokens: float) -> ReceiptAPI:
+        """From now on the reserve holds something, and counts for this."""
+        return self.house.setReserve(self.units(tokens), True, sender=self.governor)
+
+    def revalue(self, tokens: float) -> None:
+        self.house.setValue(self.units(tokens), sender=self.governor)
+
+    def convert(self, tokens: float, left: float) -> ReceiptAPI:
+        """The reserve sells something for so much; what is left counts for `left`, and 0 is nothing."""
+        self.revalue(left)
+        self.token.mint(self.house, self.units(tokens), sender=self.governor)
+        return self.house.sellFromReserve(self.units(tokens), left > 0, sender=self.governor)
+
     def close_gate(self) -> None:
         self.house.setInsolvencies(1, sender=self.governor)
 
@@ -92,6 +105,11 @@ class FundSystem:
     def layers(self) -> tuple[int, int, int, int]:
         now = self.fund.layers()
         return now.skin, now.unvested, now.junior, now.senior
+
+    def advanced(self) -> tuple[int, int]:
+        """What junior and senior have advanced."""
+        now = self.fund.layers()
+        return now.advancedJunior, now.advancedSenior
 
 
 def deploy_fund(

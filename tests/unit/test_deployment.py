@@ -90,6 +90,10 @@ def test_contracts_know_each_other(weir: Weir) -> None:
     assert read(weir.fund.functions.treasury()) == treasury
     assert read(weir.fund.functions.policy()) == at("FundingPolicy")
     assert read(weir.fund.functions.guaranty()) == at("GuarantyFund")
+    assert read(weir.fund.functions.reserve()) == at("Reserve")
+    reserve = weir.chain.contract("Reserve", at("Reserve"))
+    assert read(reserve.functions.fund()) == at("InsuranceFund")
+    assert read(reserve.functions.stablecoins()) == at("Stablecoins")
     assert read(weir.policy.functions.clearingHouse()) == at("ClearingHouse")
     assert read(weir.policy.functions.fund()) == at("InsuranceFund")
     assert read(weir.policy.functions.guaranty()) == at("GuarantyFund")

@@ -37,10 +37,10 @@ def target_of(system, contract):
         "ClearingHouse": system.clearing_house,
         "PriceOracle": system.oracle,
         "Vault": system.vault,
+        "Stablecoins": system.stablecoins,
         "InsuranceFund": system.fund,
         "GuarantyFund": system.guaranty,
         "FundingPolicy": system.policy,
-        "Stablecoins": system.stablecoins,
         "JuniorTranche": system.junior,
         "SeniorTranche": system.senior,
     }[contract]

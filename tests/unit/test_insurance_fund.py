@@ -1,4 +1,4 @@
-"""InsuranceFund: SPECIFICATION.md sections 5 and 6, with a stub for clearing house, vault and policy."""
+"""InsuranceFund: SPECIFICATION.md sections 5 and 6, with a stub for all that it is wired to."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import ape
 import pytest
+from eth_abi import decode
 from eth_utils import to_checksum_address
 
-from tests.expect import ZERO_ADDRESS, event, events, reverts
+from tests.expect import PANIC_ARITHMETIC, ZERO_ADDRESS, event, events, reverts
 from tests.unit.fund_helpers import (
     BTC,
     DAY,
@@ -110,11 +111,21 @@ def test_only_tranches_stake_and_unstake(full: FundSystem, deployer: Any, strang
             full.fund.unstake(1, True, sender=caller)
 
 
+def test_only_the_reserve_moves_skin(full: FundSystem, deployer: Any, stranger: Any) -> None:
+    for caller in (deployer, stranger):
+        with reverts("OnlyReserve"):
+            full.fund.fromReserve(0, False, sender=caller)
+        with reverts("OnlyReserve"):
+            full.fund.payForReserve(caller, 1, sender=caller)
+
+
 def test_only_the_manager_sets_parameters(system: FundSystem, stranger: Any) -> None:
     with reverts("AccessManagedUnauthorized", caller=stranger):
         system.fund.setParameters(tuple(PARAMETERS.values()), sender=stranger)
     with reverts("AccessManagedUnauthorized", caller=stranger):
         system.fund.setMarketCover(BTC, 0, 0, sender=stranger)
+    with reverts("AccessManagedUnauthorized", caller=stranger):
+        system.fund.writeOffAdvances(sender=stranger)
 
 
 def test_tranche_views_know_two_tranches(system: FundSystem, stranger: Any) -> None:
@@ -1193,6 +1204,572 @@ def test_a_new_window_length_opens_budgets_anew(full: FundSystem, deployer: Any,
     assert full.fund.available(BTC) == full.units(450) // 4
 
 
+# ---------------------------------------------------------- what the reserve is
+
+
+def test_the_reserve_counts_as_assets_and_not_as_money(full: FundSystem) -> None:
+    """It widens budgets by what it counts for, and a market can still spend no more than the S there is."""
+    full.cover(500_000)
+    receipt = full.hold(200)
+    assert event(receipt, "FromReserve") == {"amount": 0, "holds": True}
+    assert full.fund.totalAssets() == full.units(800)
+    assert full.layers() == tuple(map(full.units, (100, 0, 200, 300)))
+    assert full.fund.layers().reserve == full.units(200)
+    assert full.fund.capacity() == UINT96 - full.units(600)
+    assert full.fund.available(BTC) == full.units(400)
+    assert full.fund.available(ETH) == full.units(600)
+    assert full.fund.marketCover(ETH)[2] == full.units(800)
+
+
+def test_a_fund_without_a_reserve_does_not_ask_it(full: FundSystem, stranger: Any) -> None:
+    full.revalue(200)
+    assert full.fund.totalAssets() == full.fund.marketCover(BTC)[2] == full.units(600)
+    assert full.fund.layers().reserve == 0
+    full.resolve(stranger, 180)
+    assert full.advanced() == (0, 0)
+
+
+def test_a_reserve_that_holds_nothing_any_more_counts_for_nothing(full: FundSystem) -> None:
+    full.hold(200)
+    full.house.setReserve(full.units(200), False, sender=full.governor)
+    assert full.fund.totalAssets() == full.units(600)
+
+
+def test_what_the_reserve_sells_becomes_skin(full: FundSystem) -> None:
+    full.hold(200)
+    receipt = full.convert(50, left=140)
+    assert event(receipt, "FromReserve") == {"amount": full.units(50), "holds": True}
+    assert full.layers() == tuple(map(full.units, (150, 0, 200, 300)))
+    assert full.fund.totalAssets() == full.units(790)
+    assert full.token.balanceOf(full.fund) == full.units(650)
+
+
+def test_what_the_reserve_buys_is_paid_from_skin(full: FundSystem, stranger: Any) -> None:
+    full.revalue(57)
+    receipt = full.house.payForReserve(stranger, full.units(60), sender=full.governor)
+    assert event(receipt, "PaidForReserve") == {"to": stranger.address, "amount": full.units(60)}
+    assert full.token.balanceOf(stranger) == full.units(60)
+    assert full.layers() == tuple(map(full.units, (40, 0, 200, 300)))
+    assert full.fund.totalAssets() == full.units(597), "and from now on the reserve is asked"
+
+
+def test_skin_alone_pays_for_the_reserve(full: FundSystem, stranger: Any) -> None:
+    with reverts("Panic", code=PANIC_ARITHMETIC):
+        full.house.payForReserve(stranger, full.units(100) + 1, sender=full.governor)
+    full.house.payForReserve(stranger, full.units(100), sender=full.governor)
+    assert full.layers() == tuple(map(full.units, (0, 0, 200, 300)))
+
+
+def test_what_the_reserve_sells_must_fit_into_the_books(deploy: Any, deployer: Any) -> None:
+    system: FundSystem = deploy("TestToken", "Dollar", "USD", 18)
+    system.token.mint(deployer, UINT96, sender=deployer)
+    system.token.approve(system.fund, UINT256, sender=deployer)
+    system.fund.contribute(UINT96, sender=deployer)
+    system.hold(1)
+    system.token.mint(system.house, 1, sender=deployer)
+    with reverts("CapacityExceeded", amount=1, capacity=0):
+        system.house.sellFromReserve(1, True, sender=deployer)
+
+
+def test_a_reserve_beyond_all_measure_stops_nothing(full: FundSystem, stranger: Any) -> None:
+    full.house.setReserve(UINT256, True, sender=stranger)
+    assert full.fund.totalAssets() == full.units(600) + UINT96
+    receipt = full.house.resolve(stranger, BTC, UINT128, 0, sender=stranger)
+    assert event(receipt, "BudgetOpened")["budget"] == UINT96
+    assert event(receipt, "Resolved")["fromFund"] == full.units(600)
+    assert full.advanced() == (full.units(200), full.units(300))
+
+
+# -------------------------------------------------------------------- advances
+
+
+def advance(system: FundSystem, account: Any, reserve: float, shortfall: float) -> Any:
+    """A default while the reserve counts for so much."""
+    system.hold(reserve)
+    return system.resolve(account, shortfall)
+
+
+@pytest.fixture
+def advanced(full: FundSystem, stranger: Any) -> FundSystem:
+    """Default 1 cost 400 with 350 in the reserve: skin had 100, junior advanced its 200, senior 100."""
+    advance(full, stranger, 350, 400)
+    return full
+
+
+@pytest.mark.parametrize(
+    ("reserve", "shortfall", "paid", "left", "owed"),
+    [
+        pytest.param(150, 100, (100, 0, 0), (0, 200, 300), (0, 0), id="skin is enough"),
+        pytest.param(150, 180, (180, 0, 0), (0, 120, 300), (80, 0), id="junior advances"),
+        pytest.param(350, 400, (400, 0, 0), (0, 0, 200), (200, 100), id="then senior"),
+        pytest.param(150, 251, (250, 1, 0), (0, 49, 300), (150, 0), id="beyond it junior loses"),
+        pytest.param(150, 300, (250, 50, 0), (0, 0, 300), (150, 0), id="the last of its S"),
+        pytest.param(150, 400, (250, 50, 100), (0, 0, 200), (150, 0), id="then senior loses"),
+        pytest.param(250, 400, (350, 0, 50), (0, 0, 200), (200, 50), id="senior has advanced, and loses"),
+        pytest.param(1_000, 900, (600, 0, 0), (0, 0, 0), (200, 300), id="no more than there is"),
+    ],
+)
+def test_what_skin_owes_is_advanced_by_the_tranches(
+    full: FundSystem,
+    stranger: Any,
+    reserve: int,
+    shortfall: int,
+    paid: tuple[int, ...],
+    left: tuple[int, ...],
+    owed: tuple[int, ...],
+) -> None:
+    """Layer 4 pays it; what layers 5 and 6 have is what is left of theirs."""
+    units = full.units
+    held = full.token.balanceOf(full.house)
+    receipt = advance(full, stranger, reserve, shortfall)
+    record, remainder = record_of(full, 1)
+    skin, junior, senior = map(units, paid)
+    assert record.paid == (0, 0, skin, junior, senior, 0, 0)
+    assert remainder == units(shortfall) - skin - junior - senior  # P4
+    assert event(receipt, "Defaulted")["record"][6] == skin
+    skin_left, *tranches_left = map(units, left)
+    assert full.layers() == (skin_left, 0, *tranches_left)
+    assert full.advanced() == tuple(map(units, owed))
+    logged = [{"junior": units(owed[0]), "senior": units(owed[1])}] if any(owed) else []
+    assert events(receipt, "Advanced") == logged
+    assert tuple(full.fund.skin()) == (skin_left, units(sum(owed)))
+    assert full.token.balanceOf(full.house) - held == skin + junior + senior
+    assert full.token.balanceOf(full.fund) == sum(full.layers())
+    assert full.fund.totalAssets() == sum(full.layers()) + units(reserve)
+
+
+def test_an_advance_costs_its_tranche_nothing(full: FundSystem, stranger: Any, staker: Any) -> None:
+    """P7: assets and share prices stay what they were; a loss of its own lowers them."""
+    tranches = full.junior, full.senior
+    before = [(t.totalAssets(), t.convertToAssets(10**12)) for t in tranches]
+    advance(full, stranger, 350, 400)
+    assert [(t.totalAssets(), t.convertToAssets(10**12)) for t in tranches] == before
+    assert full.junior.convertToAssets(full.junior.balanceOf(staker)) == full.units(200)
+    full.resolve(stranger, 100)
+    assert full.advanced() == (full.units(200), full.units(150))
+    assert [t.totalAssets() for t in tranches] == [full.units(200), full.units(250)]
+
+
+def test_an_advance_spends_the_market_s_budget(full: FundSystem, stranger: Any) -> None:
+    """A quarter of 600 and 200."""
+    full.cover(250_000)
+    next_window(full)
+    advance(full, stranger, 200, 300)
+    assert record_of(full, 1)[0].paid == (0, 0, full.units(200), 0, 0, 0, 0)
+    assert full.advanced() == (full.units(100), 0)
+    assert full.fund.available(BTC) == full.fund.marketCover(BTC)[2] == 0
+
+
+def test_what_is_advanced_already_is_not_advanced_again(full: FundSystem, stranger: Any) -> None:
+    """Of 150, 100 are: of the next 100, 50 are advanced, and 50 are junior's own."""
+    advance(full, stranger, 150, 200)
+    full.resolve(stranger, 100)
+    assert record_of(full, 2)[0].paid == tuple(map(full.units, (0, 0, 50, 50, 0, 0, 0)))
+    assert full.advanced() == (full.units(150), 0)
+    assert full.layers() == (0, 0, 0, full.units(300))
+
+
+def test_nothing_is_advanced_on_what_has_lost_its_peg(full: FundSystem, stranger: Any) -> None:
+    """150 are advanced; at 0.87 the reserve counts for 130.5: junior bears the next loss itself."""
+    advance(full, stranger, 150, 250)
+    full.revalue(150 * 0.87)
+    full.resolve(stranger, 30)
+    assert record_of(full, 2)[0].paid == tuple(map(full.units, (0, 0, 0, 30, 0, 0, 0)))
+    assert full.advanced() == (full.units(150), 0)
+    full.revalue(160)
+    full.resolve(stranger, 30)
+    assert record_of(full, 3)[0].paid == tuple(map(full.units, (0, 0, 10, 10, 10, 0, 0)))
+    assert full.advanced() == (full.units(160), 0)
+    assert full.layers() == (0, 0, 0, full.units(290))
+
+
+def test_unvested_income_is_spent_before_anything_is_advanced(
+    full: FundSystem, keeper: Any, stranger: Any
+) -> None:
+    since = start_stream(full, keeper, 70)
+    full.hold(500)
+    next_block_at(since + DAY)
+    full.resolve(stranger, 200)
+    assert full.layers() == tuple(map(full.units, (0, 0, 206 - 40, 304)))
+    assert full.advanced() == (full.units(40), 0)
+    assert record_of(full, 1)[0].skin == full.units(200)
+
+
+def test_a_bounty_can_be_advanced(full: FundSystem, stranger: Any) -> None:
+    full.hold(150)
+    receipt = full.house.payBounty(BTC, full.units(260), sender=stranger)
+    assert event(receipt, "BountyPaid") == {
+        "market": BTC,
+        "amount": full.units(260),
+        "skin": full.units(250),
+        "junior": full.units(10),
+        "senior": 0,
+    }
+    assert event(receipt, "Advanced") == {"junior": full.units(150), "senior": 0}
+    assert full.advanced() == (full.units(150), 0)
+
+
+def test_the_other_layers_stay_in_order(full: FundSystem, stranger: Any) -> None:
+    full.cover(MILLION, 200_000)
+    full.house.setSources(full.units(50), full.units(150), False, sender=stranger)
+    full.hold(150)
+    full.resolve(stranger, 850, 50)
+    assert record_of(full, 1)[0].paid == tuple(map(full.units, (50, 50, 250, 50, 300, 150, 0)))
+
+
+# ---- the gate
+
+
+def test_while_an_advance_is_open_nobody_enters_or_leaves(
+    advanced: FundSystem, staker: Any, keeper: Any, deployer: Any
+) -> None:
+    junior = advanced.junior
+    assert not advanced.fund.gateOpen()
+    assert junior.maxDeposit(staker) == junior.maxMint(staker) == 0
+    amount = advanced.fill(staker, junior, 10)
+    with reverts("GateClosed"):
+        junior.deposit(amount, staker, sender=staker)
+    wait(junior.epochDuration())
+    with reverts("GateClosed"):
+        junior.roll(sender=keeper)
+    advanced.contribute(deployer, 299)
+    assert not advanced.fund.gateOpen()
+    advanced.contribute(deployer, 1)
+    assert advanced.fund.gateOpen()
+    junior.roll(sender=keeper)
+    junior.deposit(amount, staker, sender=staker)
+    assert advanced.layers() == tuple(map(advanced.units, (0, 0, 210, 300)))
+
+
+def test_an_insolvency_shuts_the_gate_too(advanced: FundSystem, deployer: Any) -> None:
+    advanced.close_gate()
+    advanced.contribute(deployer, 300)
+    assert not advanced.fund.gateOpen()
+    advanced.open_gate()
+    assert advanced.fund.gateOpen()
+
+
+# ---- repayment
+
+
+REPAYMENTS = [
+    pytest.param(60, (0, 60), 0, id="a part of senior's"),
+    pytest.param(100, (0, 100), 0, id="senior's"),
+    pytest.param(130, (30, 100), 0, id="then a part of junior's"),
+    pytest.param(300, (200, 100), 0, id="everything"),
+    pytest.param(320, (200, 100), 20, id="and skin has the rest"),
+]
+
+
+def check_repaid(system: FundSystem, receipt: Any, parts: tuple[int, int], rest: int) -> None:
+    junior, senior = map(system.units, parts)
+    assert event(receipt, "AdvanceRepaid") == {"junior": junior, "senior": senior}
+    assert system.layers() == (system.units(rest), 0, junior, system.units(200) + senior)
+    assert system.advanced() == (system.units(200) - junior, system.units(100) - senior)
+    assert system.fund.gateOpen() == (parts == (200, 100))
+    assert system.token.balanceOf(system.fund) == sum(system.layers())
+
+
+@pytest.mark.parametrize(("amount", "parts", "rest"), REPAYMENTS)
+def test_a_gift_repays_advances_first(
+    advanced: FundSystem, deployer: Any, amount: int, parts: tuple[int, int], rest: int
+) -> None:
+    receipt = advanced.contribute(deployer, amount)
+    assert event(receipt, "Contributed")["amount"] == advanced.units(amount)
+    check_repaid(advanced, receipt, parts, rest)
+
+
+@pytest.mark.parametrize(("amount", "parts", "rest"), REPAYMENTS)
+def test_a_sale_repays_advances_first(
+    advanced: FundSystem, amount: int, parts: tuple[int, int], rest: int
+) -> None:
+    check_repaid(advanced, advanced.convert(amount, left=10), parts, rest)
+
+
+@pytest.mark.parametrize(("amount", "parts", "rest"), REPAYMENTS)
+def test_a_recovery_repays_advances_first(
+    advanced: FundSystem, keeper: Any, amount: int, parts: tuple[int, int], rest: int
+) -> None:
+    """What layer 4 bore was not the tranches' loss, and comes back to skin, which owes it to them."""
+    receipt = recover(advanced, keeper, amount)
+    assert recovery_of(receipt) == (0, 0, 0, advanced.units(amount), 0)
+    check_repaid(advanced, receipt, parts, rest)
+
+
+@pytest.mark.parametrize(("amount", "parts", "rest"), REPAYMENTS)
+def test_income_repays_advances_first(
+    advanced: FundSystem, keeper: Any, deployer: Any, amount: int, parts: tuple[int, int], rest: int
+) -> None:
+    """320 = the target of 370, and 300 that are owed, less the 350 in the reserve."""
+    wanted = PARAMETERS | {"skinTarget": advanced.units(370)}
+    advanced.fund.setParameters(tuple(wanted.values()), sender=deployer)
+    receipt = advanced.collect(keeper, 0, levies=amount)
+    assert event(receipt, "IncomeCollected")["toSkin"] == advanced.units(amount)
+    check_repaid(advanced, receipt, parts, rest)
+
+
+def test_a_second_repayment_goes_on_where_the_first_ended(advanced: FundSystem, deployer: Any) -> None:
+    advanced.contribute(deployer, 90)
+    receipt = advanced.contribute(deployer, 30)
+    assert event(receipt, "AdvanceRepaid") == {"junior": advanced.units(20), "senior": advanced.units(10)}
+
+
+def test_a_fund_that_owes_nothing_repays_nothing(full: FundSystem, deployer: Any) -> None:
+    full.hold(100)
+    assert not events(full.contribute(deployer, 10), "AdvanceRepaid")
+    assert not events(full.convert(10, left=90), "AdvanceRepaid")
+
+
+def test_what_has_been_repaid_can_be_advanced_again(
+    advanced: FundSystem, stranger: Any, deployer: Any
+) -> None:
+    """Of 350, 150 are owed: 200 more can be advanced, and junior's S comes first again."""
+    advanced.contribute(deployer, 150)
+    assert advanced.advanced() == (advanced.units(150), 0)
+    advanced.resolve(stranger, 260)
+    assert advanced.advanced() == (advanced.units(200), advanced.units(150))
+    assert record_of(advanced, 2)[0].paid == tuple(map(advanced.units, (0, 0, 200, 0, 60, 0, 0)))
+
+
+# ---- income
+
+
+@pytest.mark.parametrize(
+    ("target", "reserve", "income", "to_skin"),
+    [
+        pytest.param(130, 20, 100, 10, id="the reserve counts as skin"),
+        pytest.param(130, 30, 100, 0, id="to the last unit"),
+        pytest.param(130, 500, 100, 0, id="more than the target"),
+        pytest.param(130, 0, 100, 30, id="no reserve"),
+    ],
+)
+def test_income_restores_what_skin_and_reserve_lack(
+    full: FundSystem, keeper: Any, deployer: Any, target: int, reserve: int, income: int, to_skin: int
+) -> None:
+    wanted = PARAMETERS | {"skinTarget": full.units(target)}
+    full.fund.setParameters(tuple(wanted.values()), sender=deployer)
+    if reserve:
+        full.hold(reserve)
+    receipt = full.collect(keeper, 0, levies=income)
+    assert event(receipt, "IncomeCollected")["toSkin"] == full.units(to_skin)
+    assert full.layers() == tuple(map(full.units, (100 + to_skin, income - to_skin, 200, 300)))
+
+
+@pytest.mark.parametrize(
+    ("target", "reserve", "to_skin"),
+    [
+        pytest.param(130, 150, 60, id="target and 80 owed, less the reserve"),
+        pytest.param(0, 150, 0, id="the reserve covers what is owed"),
+        pytest.param(0, 70, 10, id="it does not any more"),
+        pytest.param(130, 0, 100, id="all of it"),
+    ],
+)
+def test_income_restores_what_is_owed_too(
+    full: FundSystem, keeper: Any, deployer: Any, stranger: Any, target: int, reserve: int, to_skin: int
+) -> None:
+    """Junior has advanced 80; of 100, the rest streams."""
+    advance(full, stranger, 150, 180)
+    full.revalue(reserve)
+    wanted = PARAMETERS | {"skinTarget": full.units(target)}
+    full.fund.setParameters(tuple(wanted.values()), sender=deployer)
+    receipt = full.collect(keeper, 0, levies=100)
+    assert event(receipt, "IncomeCollected")["toSkin"] == full.units(to_skin)
+    repaid = min(to_skin, 80)
+    assert full.layers() == tuple(map(full.units, (to_skin - repaid, 100 - to_skin, 120 + repaid, 300)))
+    assert full.advanced() == (full.units(80 - repaid), 0)
+
+
+def test_while_an_advance_is_open_the_treasury_gets_nothing(advanced: FundSystem, keeper: Any) -> None:
+    receipt = advanced.collect(keeper, fees=100)
+    assert event(receipt, "IncomeCollected")["treasury"] == 0
+    assert advanced.token.balanceOf(advanced.treasury) == 0
+    assert advanced.fund.totalAssets() == advanced.units(200 + 350 + 100)
+
+
+def test_members_earn_beside_a_fund_with_a_reserve(full: FundSystem, keeper: Any, deployer: Any) -> None:
+    """Of 100: 200/(200 + 800), since 200 in the reserve count as the fund's."""
+    full.fund.setParameters(tuple((PARAMETERS | {"memberShare": MILLION}).values()), sender=deployer)
+    full.house.setSources(0, full.units(200), False, sender=keeper)
+    full.hold(200)
+    assert event(full.collect(keeper, 0, levies=100), "IncomeCollected")["toMembers"] == full.units(20)
+
+
+def test_vesting_goes_on_while_an_advance_is_open(advanced: FundSystem, keeper: Any) -> None:
+    since = start_stream(advanced, keeper, 70)
+    wait_until(since + STREAM)
+    assert advanced.layers() == tuple(map(advanced.units, (0, 0, 42, 228)))
+    assert advanced.fund.trancheState(advanced.junior)[0] == advanced.units(242)
+
+
+# ---- write-off
+
+
+def test_the_last_sale_writes_off_what_it_does_not_repay(advanced: FundSystem) -> None:
+    """At 0.87 of 300 it brings 261: senior has its 100 back, junior 161 of 200."""
+    receipt = advanced.convert(261, left=0)
+    assert event(receipt, "AdvanceRepaid") == {"junior": advanced.units(161), "senior": advanced.units(100)}
+    assert event(receipt, "AdvanceWrittenOff") == {"junior": advanced.units(39), "senior": 0}
+    assert not events(receipt, "TrancheWiped")
+    assert advanced.layers() == tuple(map(advanced.units, (0, 0, 161, 300)))
+    assert advanced.advanced() == (0, 0)
+    assert advanced.fund.trancheState(advanced.junior) == [advanced.units(161), 0]
+    assert advanced.fund.gateOpen()
+    assert advanced.fund.totalAssets() == advanced.units(461)
+
+
+def test_a_last_sale_that_repays_everything_writes_nothing_off(advanced: FundSystem) -> None:
+    receipt = advanced.convert(310, left=0)
+    assert not events(receipt, "AdvanceWrittenOff")
+    assert advanced.layers() == tuple(map(advanced.units, (10, 0, 200, 300)))
+    assert advanced.fund.gateOpen()
+
+
+def test_a_tranche_that_loses_its_advance_and_has_no_s_is_wiped_out(advanced: FundSystem) -> None:
+    """Junior has nothing but what it advanced, and gets nothing of it; senior still has S."""
+    receipt = advanced.convert(50, left=0)
+    assert event(receipt, "AdvanceWrittenOff") == {
+        "junior": advanced.units(200),
+        "senior": advanced.units(50),
+    }
+    assert event(receipt, "TrancheWiped") == {"tranche": advanced.junior.address, "shareEpoch": 1}
+    assert advanced.layers() == tuple(map(advanced.units, (0, 0, 0, 250)))
+    assert advanced.fund.trancheState(advanced.junior) == [0, 1]
+    assert advanced.fund.trancheState(advanced.senior) == [advanced.units(250), 0]
+
+
+def test_a_write_off_can_wipe_both(full: FundSystem, stranger: Any, staker: Any, other_staker: Any) -> None:
+    advance(full, stranger, 500, 600)
+    receipt = full.convert(0, left=0)
+    assert [log["tranche"] for log in events(receipt, "TrancheWiped")] == [
+        full.junior.address,
+        full.senior.address,
+    ]
+    assert full.junior.balanceOf(staker) == full.senior.balanceOf(other_staker) == 0
+    assert full.fund.totalAssets() == 0
+    assert full.fund.gateOpen()
+
+
+def test_a_tranche_that_lost_no_advance_is_not_wiped_by_a_write_off(full: FundSystem, stranger: Any) -> None:
+    """Junior has S besides, and senior advanced nothing."""
+    advance(full, stranger, 150, 180)
+    receipt = full.convert(0, left=0)
+    assert event(receipt, "AdvanceWrittenOff") == {"junior": full.units(80), "senior": 0}
+    assert not events(receipt, "TrancheWiped")
+    assert full.layers() == tuple(map(full.units, (0, 0, 120, 300)))
+
+
+def test_what_vested_before_a_write_off_saves_a_tranche(advanced: FundSystem, keeper: Any) -> None:
+    since = start_stream(advanced, keeper, 70)
+    advanced.revalue(0)
+    advanced.token.mint(advanced.house, 1, sender=keeper)
+    next_block_at(since + DAY)
+    receipt = advanced.house.sellFromReserve(0, False, sender=keeper)
+    assert event(receipt, "Vested") == {"junior": advanced.units(6), "senior": advanced.units(4)}
+    assert not events(receipt, "TrancheWiped")
+    assert advanced.layers() == tuple(map(advanced.units, (0, 60, 6, 204)))
+
+
+def test_a_tranche_that_has_advanced_is_not_wiped_by_its_own_loss(
+    full: FundSystem, stranger: Any, staker: Any, deployer: Any
+) -> None:
+    """It still has what it advanced; once that is back it can be wiped."""
+    receipt = advance(full, stranger, 150, 300)
+    assert full.layers() == tuple(map(full.units, (0, 0, 0, 300)))
+    assert not events(receipt, "TrancheWiped")
+    assert full.fund.trancheState(full.junior) == [full.units(150), 0]
+    assert full.junior.balanceOf(staker) > 0
+
+    full.contribute(deployer, 150)
+    assert full.layers() == tuple(map(full.units, (0, 0, 150, 300)))
+    full.revalue(0)
+    receipt = full.resolve(stranger, 150)
+    assert event(receipt, "TrancheWiped") == {"tranche": full.junior.address, "shareEpoch": 1}
+
+
+def test_senior_is_not_wiped_by_its_own_loss_either(full: FundSystem, stranger: Any) -> None:
+    receipt = advance(full, stranger, 250, 600)
+    assert record_of(full, 1)[0].paid == tuple(map(full.units, (0, 0, 350, 0, 250, 0, 0)))
+    assert full.layers() == (0, 0, 0, 0)
+    assert full.advanced() == (full.units(200), full.units(50))
+    assert not events(receipt, "TrancheWiped")
+    receipt = full.convert(20, left=0)
+    wiped = [log["tranche"] for log in events(receipt, "TrancheWiped")]
+    assert wiped == [full.junior.address], "senior has 20 of its 50 back"
+    assert full.layers() == (0, 0, 0, full.units(20))
+
+
+def test_a_wiped_tranche_earns_no_more(advanced: FundSystem, keeper: Any) -> None:
+    advanced.convert(50, left=0)
+    since = start_stream(advanced, keeper, 70)
+    wait_until(since + STREAM)
+    assert advanced.layers() == tuple(map(advanced.units, (0, 0, 0, 320)))
+
+
+# ---- recoveries, where something was advanced
+
+
+def test_layer_4_gets_back_what_it_and_its_advances_paid(
+    full: FundSystem, stranger: Any, keeper: Any
+) -> None:
+    """Skin 100, 150 advanced, junior 50, senior 100: in reverse, and skin pays the advances back."""
+    advance(full, stranger, 150, 400)
+    receipt = recover(full, keeper, 400)
+    assert recovery_of(receipt) == tuple(map(full.units, (0, 100, 50, 250, 0)))
+    assert event(receipt, "AdvanceRepaid") == {"junior": full.units(150), "senior": 0}
+    assert full.layers() == tuple(map(full.units, (100, 0, 200, 300)))
+    assert full.fund.gateOpen()
+
+
+def test_what_a_tranche_bore_that_a_write_off_wiped_goes_to_skin(
+    full: FundSystem, stranger: Any, other_staker: Any, keeper: Any
+) -> None:
+    advance(full, stranger, 150, 400)
+    assert events(full.convert(0, left=0), "TrancheWiped")
+    full.stake(full.junior, other_staker, 40)
+    full.resolve(stranger, 10)
+    assert recovery_of(recover(full, keeper, 400)) == tuple(map(full.units, (0, 100, 0, 300, 0)))
+    assert recovery_of(recover(full, keeper, 10, 2)) == tuple(map(full.units, (0, 0, 10, 0, 0)))
+    assert full.layers() == tuple(map(full.units, (300, 0, 40, 300)))
+
+
+# ---- governance
+
+
+def test_governance_writes_off_what_nothing_of_value_backs(
+    advanced: FundSystem, deployer: Any, stranger: Any
+) -> None:
+    """The reserve still holds something: when that has a price again it counts again."""
+    with reverts("AdvancesBacked", value=advanced.units(350)):
+        advanced.fund.writeOffAdvances(sender=deployer)
+    advanced.house.setValue(1, sender=stranger)
+    with reverts("AdvancesBacked", value=1):
+        advanced.fund.writeOffAdvances(sender=deployer)
+    advanced.revalue(0)
+    receipt = advanced.fund.writeOffAdvances(sender=deployer)
+    assert event(receipt, "AdvanceWrittenOff") == {
+        "junior": advanced.units(200),
+        "senior": advanced.units(100),
+    }
+    assert event(receipt, "TrancheWiped") == {"tranche": advanced.junior.address, "shareEpoch": 1}
+    assert advanced.layers() == tuple(map(advanced.units, (0, 0, 0, 200)))
+    assert advanced.advanced() == (0, 0)
+    assert advanced.fund.gateOpen()
+
+    advanced.revalue(90)
+    assert advanced.fund.totalAssets() == advanced.units(290)
+    advanced.resolve(stranger, 100)
+    assert advanced.advanced() == (0, advanced.units(90))
+    assert record_of(advanced, 2)[0].paid == tuple(map(advanced.units, (0, 0, 90, 0, 10, 0, 0)))
+
+
+def test_without_an_advance_there_is_nothing_to_write_off(full: FundSystem, deployer: Any) -> None:
+    with reverts("NoAdvance"):
+        full.fund.writeOffAdvances(sender=deployer)
+    full.hold(0)
+    with reverts("NoAdvance"):
+        full.fund.writeOffAdvances(sender=deployer)
+
+
 # ------------------------------------------------------------------------ gate
 
 
@@ -1251,3 +1828,41 @@ def test_a_token_that_calls_back_cannot_be_counted_twice(deploy: Any, deployer: 
     system.token.arm(system.fund, system.fund.collect.encode_input(), sender=deployer)
     with reverts("InexactTransfer", expected=system.units(1), received=system.units(1) + 7):
         system.fund.contribute(system.units(1), sender=deployer)
+
+
+def test_a_token_that_calls_back_finds_an_advance_booked(
+    deploy: Any, deployer: Any, staker: Any, other_staker: Any, stranger: Any
+) -> None:
+    """While S leaves for the vault: what has been advanced is no longer S, and the gate is shut."""
+    system: FundSystem = deploy("ReentrantToken", 6)
+    system.cover(MILLION)
+    system.contribute(deployer, 100)
+    system.stake(system.junior, staker, 200)
+    system.stake(system.senior, other_staker, 300)
+    system.hold(350)
+    system.token.arm(system.fund, system.fund.layers.encode_input(), sender=deployer)
+    system.resolve(stranger, 400)
+    assert system.token.succeeded()
+    seen = decode(["uint256"] * 7, bytes(system.token.result()))
+    assert seen == (*system.layers(), system.units(350), *system.advanced())
+    assert seen == tuple(map(system.units, (0, 0, 0, 200, 350, 200, 100)))
+
+
+def test_a_token_that_calls_back_cannot_be_advanced_for_twice(
+    deploy: Any, deployer: Any, staker: Any, stranger: Any
+) -> None:
+    """It causes another default while the first one's S leaves: both together are within what was there."""
+    system: FundSystem = deploy("ReentrantToken", 6)
+    system.cover(MILLION)
+    system.contribute(deployer, 100)
+    system.stake(system.junior, staker, 200)
+    system.hold(150)
+    call = system.house.resolve.encode_input(stranger, BTC, system.units(80), 0)
+    system.token.arm(system.house, call, sender=deployer)
+    system.resolve(stranger, 200)
+    assert system.token.succeeded()
+    assert record_of(system, 1)[0].paid == tuple(map(system.units, (0, 0, 200, 0, 0, 0, 0)))
+    assert record_of(system, 2)[0].paid == tuple(map(system.units, (0, 0, 50, 30, 0, 0, 0)))
+    assert system.layers() == tuple(map(system.units, (0, 0, 20, 0)))
+    assert system.advanced() == (system.units(150), 0)
+    assert system.token.balanceOf(system.fund) == system.units(20)

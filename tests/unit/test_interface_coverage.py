@@ -1,4 +1,4 @@
-"""Every error and event of vault, clearing house and policy is expected, by name, in a test of theirs."""
+"""Every error and event of these contracts is expected, by name, in a test of theirs."""
 
 import re
 from pathlib import Path
@@ -12,6 +12,7 @@ TESTS = {
     "IVault": "vault/test_*.py",
     "IClearingHouse": "clearing_house/test_*.py",
     "IFundingPolicy": "test_funding_policy.py",
+    "IReserve": "test_reserve.py",
 }
 EXPECTED = {"error": r'reverts\(\s*"{}"', "event": r'events?\([^"]*"{}"'}
 """How a test says that it expects one (tests/expect.py)."""

@@ -82,7 +82,7 @@ def recovery(harness: Any, paid: Split, done: int, amount: int) -> Split:
     return Split(*harness.recovery(tuple(paid), done, amount))
 
 
-FULL = Sources(own=5, unpaid_profit=50, skin=10, unvested=20, junior=30, senior=40, mutual=15)
+FULL = Sources(own=5, unpaid_profit=50, skin=10, unvested=20, advance=25, junior=30, senior=40, mutual=15)
 NOTHING_OF_ITS_OWN = FULL._replace(own=0)
 
 
@@ -96,19 +96,25 @@ NOTHING_OF_ITS_OWN = FULL._replace(own=0)
         pytest.param(45, 500_000, FULL, Split(5, 20, 10, 10), id="half of what its own leaves"),
         pytest.param(15, 0, FULL, Split(5, 0, 10), id="skin to its last unit"),
         pytest.param(16, 0, FULL, Split(5, skin=10, unvested=1), id="then income not yet vested"),
-        pytest.param(36, 0, FULL, Split(5, skin=10, unvested=20, junior=1), id="then junior"),
-        pytest.param(66, 0, FULL, Split(5, 0, 10, 20, 30, 1), id="then senior"),
-        pytest.param(106, 0, FULL, Split(5, 0, 10, 20, 30, 40, 1), id="then the other members"),
-        pytest.param(121, 0, FULL, Split(5, 0, 10, 20, 30, 40, 15, 1), id="then the rest of unpaid profit"),
-        pytest.param(171, 0, FULL, Split(5, 0, 10, 20, 30, 40, 15, 50, 1), id="then open interest"),
+        pytest.param(36, 0, FULL, Split(5, skin=10, unvested=20, advanced=1), id="then the tranches advance"),
+        pytest.param(61, 0, FULL, Split(5, 0, 10, 20, 25, 1), id="then junior"),
+        pytest.param(91, 0, FULL, Split(5, 0, 10, 20, 25, 30, 1), id="then senior"),
+        pytest.param(131, 0, FULL, Split(5, 0, 10, 20, 25, 30, 40, 1), id="then the other members"),
+        pytest.param(
+            146, 0, FULL, Split(5, 0, 10, 20, 25, 30, 40, 15, 1), id="then the rest of unpaid profit"
+        ),
+        pytest.param(196, 0, FULL, Split(5, 0, 10, 20, 25, 30, 40, 15, 50, 1), id="then open interest"),
         pytest.param(40, 500_000, NOTHING_OF_ITS_OWN, Split(0, 20, 10, 10), id="half coinsured"),
         pytest.param(40, 1_000_000, NOTHING_OF_ITS_OWN, Split(0, 40), id="fully coinsured"),
         pytest.param(65, 1_000_000, FULL, Split(5, 50, 10), id="coinsurance beyond the profit there is"),
         pytest.param(8, 500_000, FULL, Split(5, 1, 2), id="coinsurance rounds down"),
-        pytest.param(45, 0, FULL._replace(skin=0), Split(5, unvested=20, junior=20), id="an empty layer"),
-        pytest.param(205, 0, FULL._replace(budget=15), Split(5, 0, 10, 5, 0, 0, 15, 50, 120), id="budget"),
+        pytest.param(45, 0, FULL._replace(advance=0), Split(5, 0, 10, 20, 0, 10), id="an empty layer"),
+        pytest.param(205, 0, FULL._replace(budget=15), Split(5, 0, 10, 5, 0, 0, 0, 15, 50, 120), id="budget"),
         pytest.param(
-            205, 100_000, FULL._replace(budget=0), Split(5, 20, 0, 0, 0, 0, 15, 30, 135), id="no budget"
+            205, 100_000, FULL._replace(budget=0), Split(5, 20, 0, 0, 0, 0, 0, 15, 30, 135), id="no budget"
+        ),
+        pytest.param(
+            205, 0, FULL._replace(budget=40), Split(5, 0, 10, 20, 10, 0, 0, 15, 50, 95), id="advances too"
         ),
         pytest.param(20, 0, FULL._replace(budget=3), Split(5, 0, 3, mutual=12), id="members have their own"),
     ],
@@ -121,7 +127,7 @@ def test_split(harness: Any, shortfall: int, coinsurance: int, sources: Sources,
 amounts = st.one_of(st.integers(0, 100), st.integers(0, UINT96), st.sampled_from([0, 1, UINT96]))
 shortfalls = st.one_of(st.integers(0, 400), st.integers(0, UINT128), st.sampled_from([0, 1, UINT128]))
 ratios = st.one_of(st.sampled_from([0, 1, 500_000, 999_999, MILLION]), st.integers(0, MILLION))
-all_sources = st.builds(Sources, amounts, shortfalls, amounts, amounts, amounts, amounts, amounts, amounts)
+all_sources = st.builds(Sources, amounts, shortfalls, *[amounts] * 7)
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
@@ -137,7 +143,7 @@ def test_split_is_exact_and_in_order(
     assert paid.own <= sources.own
     if paid.own < sources.own:
         assert not any(paid[1:])
-    fund, balances = paid[2:6], sources[3:7]
+    fund, balances = paid[2:7], sources[3:8]
     assert sum(fund) <= sources.budget
     for i, balance in enumerate(balances):
         assert fund[i] <= balance
@@ -164,7 +170,7 @@ def test_coinsurance_is_of_what_its_own_leaves(harness: Any, coinsurance: int) -
 
 # ------------------------------------------------------------------- recovery
 
-BORNE = Split(5, 99, 10, 0, 30, 40, 15, 99, 99)
+BORNE = Split(5, 99, 10, 0, 0, 30, 40, 15, 99, 99)
 """What has no name any more, 99 each, gets nothing."""
 
 
@@ -193,7 +199,7 @@ def test_recovery(harness: Any, done: int, amount: int, back: Split) -> None:
 def recoveries(draw: st.DrawFn) -> tuple[Split, tuple[int, ...]]:
     """What layers paid, and in which steps some or all of it comes back."""
     own, skin, junior, senior, mutual = (draw(amounts) for _ in range(5))
-    paid = Split(own, draw(amounts), skin, 0, junior, senior, mutual, draw(amounts), draw(amounts))
+    paid = Split(own, draw(amounts), skin, 0, 0, junior, senior, mutual, draw(amounts), draw(amounts))
     total = own + skin + junior + senior + mutual
     cuts = sorted(draw(st.lists(st.integers(0, total), min_size=1, max_size=4)))
     return paid, tuple(b - a for a, b in zip([0, *cuts], cuts, strict=False))
@@ -213,7 +219,8 @@ def test_recovery_is_exact_and_in_order(harness: Any, case: tuple[Split, tuple[i
         done += amount
     so_far = Split(*got)
     assert so_far == recovery(harness, paid, 0, done)
-    assert so_far.coinsurance == so_far.unvested == so_far.unpaid_profit == so_far.remainder == 0
+    assert so_far.coinsurance == so_far.unvested == so_far.advanced == 0
+    assert so_far.unpaid_profit == so_far.remainder == 0
     order = ("mutual", "senior", "junior", "skin", "own")
     for i, layer in enumerate(order):
         assert getattr(so_far, layer) <= getattr(paid, layer)

@@ -5,17 +5,20 @@ from weir.model.errors import Revert
 from weir.model.funding import Contribution
 from weir.model.numbers import WAD
 from weir.model.parameters import (
+    AssetParameters,
     FundingParameters,
     FundParameters,
     GuarantyParameters,
     LiquidationParameters,
     MarketParameters,
+    StablecoinParameters,
 )
 from weir.model.trading import Order
 from weir.model.world import World
 
 __all__ = [
     "WAD",
+    "AssetParameters",
     "Contribution",
     "FundParameters",
     "FundingParameters",
@@ -24,6 +27,7 @@ __all__ = [
     "MarketParameters",
     "Order",
     "Revert",
+    "StablecoinParameters",
     "World",
     "dump",
 ]

@@ -63,6 +63,7 @@ class ClearingHouse(Trading):
         sizes = {m: self.signed_size(account, m) for m in self.open_markets(account)}
         taken = {m: _part(size, fraction) for m, size in sizes.items()}
         notionals = {m: self.markets[m].notional(abs(x)) for m, x in taken.items()}
+        self._sell_collateral(account, liquidator, fraction)
         self._pay_bounties(account, liquidator, {m: n * rate // MILLION for m, n in notionals.items()})
         self._charge_penalty(account, sum(n * parameters.penalty // MILLION for n in notionals.values()))
         if fraction == WAD:
@@ -101,6 +102,14 @@ class ClearingHouse(Trading):
         if notional * (WAD - fraction) < minimum * WAD:
             fraction = WAD
         return fraction
+
+    def _sell_collateral(self, account: str, liquidator: str, fraction: int) -> None:
+        """The liquidator buys a fraction of the account's collateral, at its discount."""
+        cost = self.ledger.collateral.take(account, liquidator, fraction)
+        if cost == 0:
+            return
+        self.check_free(liquidator)
+        self.ledger.transfer(liquidator, account, cost)
 
     def _pay_bounties(self, account: str, liquidator: str, bounties: dict[int, int]) -> None:
         due = sum(bounties.values())

@@ -9,7 +9,7 @@ def dump(world: World) -> dict[str, int]:
     An absent key means 0. Amounts in units of S, sizes and prices 1e-18, times in seconds. Values of claims,
     layers and available budgets are as the views would return them now.
     """
-    parts = (_vault, _house, _fund, _guaranty, _policy, _tranches)
+    parts = (_vault, _stablecoins, _collateral, _house, _fund, _reserve, _guaranty, _policy, _tranches)
     return {key: int(value) for part in parts for key, value in part(world).items() if value}
 
 
@@ -38,6 +38,35 @@ def _vault(world: World) -> dict[str, int]:
         state[f"{at}.residual"] = market.residual
         state[f"{at}.claimsEpoch"] = market.claims_epoch
         state[f"{at}.maturity"] = market.maturity
+    return state
+
+
+def _stablecoins(world: World) -> dict[str, int]:
+    """An asset without a price is absent, as far as that goes."""
+    coins, state = world.stablecoins, {"stablecoins.count": len(world.stablecoins.assets)}
+    for number, asset in enumerate(coins.assets):
+        at = f"stablecoins.asset[{number}]"
+        state[f"{at}.par"] = coins.par(number)
+        state[f"{at}.price"] = coins.price(number)
+        if asset.parameters.is_share:
+            state[f"{at}.rate"] = asset.rate
+            state[f"{at}.since"] = asset.since
+    return state
+
+
+def _collateral(world: World) -> dict[str, int]:
+    collateral, state = world.collateral, {}
+    for asset in range(len(world.stablecoins.assets)):
+        state[f"collateral.tokens[{asset}]"] = world.tokens[asset].balances["collateral"]
+        state[f"collateral.total[{asset}]"] = collateral.totals[asset]
+        for account, units in collateral.held.items():
+            state[f"collateral.held[{account}][{asset}]"] = units[asset]
+    for account, sale in collateral.sales.items():
+        state[f"collateral.sale[{account}].startedAt"] = sale.started_at or 0
+    for account in world.accounts():
+        state[f"collateral.value[{account}]"] = collateral.value(account)
+        if found := world.house.open_default(account):
+            state[f"collateral.openDefault[{account}]"] = found[0]
     return state
 
 
@@ -92,8 +121,11 @@ def _fund(world: World) -> dict[str, int]:
         "fund.held": world.token.balances["fund"],
         "fund.layers.skin": fund.skin,
         "fund.layers.unvested": fund.unvested - junior - senior,
-        "fund.layers.junior": fund.junior.assets + junior,
-        "fund.layers.senior": fund.senior.assets + senior,
+        "fund.layers.junior": fund.junior.balance + junior,
+        "fund.layers.senior": fund.senior.balance + senior,
+        "fund.layers.reserve": fund.reserve.value(),
+        "fund.layers.advancedJunior": fund.junior.advanced,
+        "fund.layers.advancedSenior": fund.senior.advanced,
         "fund.stream.unvested": fund.unvested,
         "fund.stream.since": fund.since,
         "fund.stream.end": fund.since + fund.remaining,
@@ -121,6 +153,15 @@ def _fund(world: World) -> dict[str, int]:
             f"{at}.remainder": record.remainder,
             f"{at}.recovered": fund.recovered.get(number, 0),
         }
+    return state
+
+
+def _reserve(world: World) -> dict[str, int]:
+    state = {f"reserve.amount[{asset}]": amount for asset, amount in world.fund.reserve.amounts.items()}
+    state |= {f"reserve.held[{asset}]": t.balances["reserve"] for asset, t in world.tokens.items()}
+    for asset, auction in world.fund.reserve.auctions.items():
+        state[f"reserve.auction[{asset}].startedAt"] = auction.started_at or 0
+        state[f"reserve.auction[{asset}].buying"] = auction.buying
     return state
 
 

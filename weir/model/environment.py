@@ -1,4 +1,4 @@
-"""What the contracts find around them: the clock, the price feeds, the settlement token."""
+"""What the contracts find around them: the clock, the price feeds, the tokens."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ class Clock:
 
 @dataclass
 class Feeds:
-    """Price by market, 1e-18 of a dollar; None while the feed is not Ok."""
+    """Price by number of the feed (markets, and other assets from 32768), 1e-18 of a dollar; None: not Ok."""
 
     prices: dict[int, int | None] = field(default_factory=dict)
 
@@ -33,7 +33,10 @@ class Feeds:
 
 @dataclass
 class Token:
-    """Balances of S. Outside wallets start at 0; a negative one is what its owner has put in."""
+    """Balances of S, or of another asset.
+
+    Outside wallets start at 0; a negative one is what its owner has put in.
+    """
 
     balances: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     donated: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))  # to contracts, unasked

@@ -171,6 +171,52 @@ class PriceUnavailable(Revert):
     """(market)"""
 
 
+# ---- other stablecoins
+
+
+class UnknownAsset(Revert):
+    """(asset)"""
+
+
+class NoPrice(Revert):
+    """(asset)"""
+
+
+class CapExceeded(Revert):
+    """(asset, total, cap)"""
+
+
+class CostAboveMax(Revert):
+    """(cost, maxCost)"""
+
+
+# ---- collateral
+
+
+class InsufficientCollateral(Revert):
+    """(account, asset, held, amount)"""
+
+
+class OpenDefault(Revert):
+    """(account, id)"""
+
+
+class NothingToSell(Revert):
+    """(account)"""
+
+
+class SaleRunning(Revert):
+    """(account, endsAt)"""
+
+
+class SaleNotRunning(Revert):
+    """(account)"""
+
+
+class OwnCollateral(Revert):
+    """(account)"""
+
+
 # ---- fund
 
 
@@ -180,6 +226,41 @@ class UnknownDefault(Revert):
 
 class NothingToRecover(Revert):
     """(id)"""
+
+
+# ---- reserve
+
+
+class NothingToConvert(Revert):
+    """(asset)"""
+
+
+class AuctionRunning(Revert):
+    """(asset, endsAt)"""
+
+
+class AuctionNotRunning(Revert):
+    """(asset)"""
+
+
+class OffPeg(Revert):
+    """(asset)"""
+
+
+class PaymentBelowMin(Revert):
+    """(paid, minPaid)"""
+
+
+class AdvancesBacked(Revert):
+    """()"""
+
+
+class AdvanceOpen(Revert):
+    """()"""
+
+
+class NoAdvance(Revert):
+    """()"""
 
 
 # ---- guaranty fund

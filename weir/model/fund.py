@@ -1,13 +1,17 @@
-"""The insurance fund (SPECIFICATION.md sections 5 and 6): layers, budgets, defaults, recoveries, income."""
+"""The insurance fund (SPECIFICATION.md sections 5 and 6): layers, budgets, defaults, recoveries, income.
+
+Of the reserve (section 6.3) it keeps what the tranches have advanced for it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from weir.model.environment import Clock
-from weir.model.errors import NothingToRecover, UnknownDefault, ZeroAmount
+from weir.model.errors import AdvancesBacked, NoAdvance, NothingToRecover, UnknownDefault, ZeroAmount
 from weir.model.guaranty import GuarantyFund
 from weir.model.numbers import MILLION, ceil_div
 from weir.model.parameters import FundParameters
+from weir.model.reserve import Books, Reserve, without_assets
 from weir.model.tranche import Tranche
 
 
@@ -29,9 +33,9 @@ class Room:
     own: int
     coinsurance: int
     budget: int
-    skin: int
-    junior: int
-    senior: int
+    skin: int  # with what is unvested and what the tranches can advance
+    junior: int  # what it has not advanced
+    senior: int  # what it has not advanced
     mutual: int  # what the members' loss budget allowed
     unpaid_profit: int  # all claims of the market, coinsurance included
 
@@ -55,7 +59,7 @@ class DefaultRecord:
     shortfall: int
     own: int
     coinsurance: int
-    skin: int
+    skin: int  # with what was unvested or advanced
     junior: int
     senior: int
     mutual: int
@@ -89,13 +93,14 @@ class DefaultRecord:
 
 @dataclass
 class Fund:
-    """skin, income streaming to the tranches, and the two tranches, which hold their own balances."""
+    """skin, income streaming to the tranches, and what holds its own: the two tranches, and the reserve."""
 
     clock: Clock
     parameters: FundParameters
     junior: Tranche
     senior: Tranche
     guaranty: GuarantyFund
+    reserve: Reserve = field(default_factory=without_assets)
     skin: int = 0
     unvested: int = 0
     since: int = 0  # of the last vesting
@@ -105,8 +110,19 @@ class Fund:
     recovered: dict[int, int] = field(default_factory=dict)  # by the id of the default
 
     @property
+    def liquid(self) -> int:
+        """The S there is, the only thing that pays."""
+        return self.skin + self.unvested + self.junior.balance + self.senior.balance
+
+    @property
     def assets(self) -> int:
-        return self.skin + self.unvested + self.junior.assets + self.senior.assets
+        """All there is, the reserve at its haircuts. Advances are claims on the reserve, and not counted."""
+        return self.liquid + self.reserve.value()
+
+    @property
+    def owed(self) -> int:
+        """What the tranches have advanced."""
+        return self.junior.advanced + self.senior.advanced
 
     # ---- income
 
@@ -133,8 +149,8 @@ class Fund:
         self.since = self.clock.time
         self.remaining -= elapsed
         self.unvested -= junior + senior
-        self.junior.assets += junior
-        self.senior.assets += senior
+        self.junior.balance += junior
+        self.senior.balance += senior
 
     def take_income(self, fees: int, others: int, fund_share: int, gate_open: bool) -> tuple[int, int]:
         """Shares out what came from the vault; returns the treasury's part (of fees alone), the members'."""
@@ -142,8 +158,9 @@ class Fund:
         assets = self.assets
         treasury = fees - ceil_div(fees * fund_share, MILLION) if gate_open else 0
         income = fees - treasury + others
-        to_skin = min(income, max(0, self.parameters.skin_target - self.skin))
-        self.skin += to_skin
+        lacking = self.parameters.skin_target + self.owed - self.skin - self.reserve.value()
+        to_skin = min(income, max(0, lacking))
+        self._add_to_skin(to_skin)
         income -= to_skin
         to_members = self.guaranty.share(income, self.parameters.member_share, assets)
         self.guaranty.earn(to_members)
@@ -161,6 +178,12 @@ class Fund:
         if amount == 0:
             raise ZeroAmount
         self.vest()
+        self._add_to_skin(amount)
+
+    def _add_to_skin(self, amount: int) -> None:
+        """Whatever comes to skin repays the advances first, senior's before junior's."""
+        amount -= self.senior.repay(amount)
+        amount -= self.junior.repay(amount)
         self.skin += amount
 
     # ---- budgets
@@ -171,7 +194,7 @@ class Fund:
         budget, spent = cover.budget, cover.spent
         if cover.window != self._window():
             budget, spent = self._fresh_budget(cover), 0
-        return max(0, min(budget - spent, self.assets))
+        return max(0, min(budget - spent, self.liquid))
 
     def _window(self) -> int:
         return self.clock.time // self.parameters.budget_window
@@ -187,16 +210,28 @@ class Fund:
 
     # ---- paying
 
+    def _advanceable(self) -> int:
+        """A: what the tranches can pay in skin's place, as far as the reserve stands for it."""
+        return min(max(0, self.reserve.value() - self.owed), self.junior.balance + self.senior.balance)
+
     def _spend(self, market: int, amount: int) -> tuple[int, int, int]:
-        """Takes `amount`, which the budget allows, from skin (then unvested income), junior, senior."""
+        """Takes `amount`, which the budget allows, from skin, junior, senior.
+
+        Skin's part is skin itself, then unvested income, then what the tranches advance, junior first.
+        """
         self._open_budget(market).spent += amount
-        skin = min(amount, self.skin)
-        unvested = min(amount - skin, self.unvested)
+        advanceable, rest = self._advanceable(), amount
+        skin = min(rest, self.skin)
+        unvested = min(rest - skin, self.unvested)
         self.skin -= skin
         self.unvested -= unvested
-        junior = self.junior.lose(amount - skin - unvested)
-        senior = self.senior.lose(amount - skin - unvested - junior)
-        return skin + unvested, junior, senior
+        rest -= skin + unvested
+        advanced = min(rest, advanceable)
+        self.senior.advance(advanced - self.junior.advance(advanced))
+        rest -= advanced
+        junior = self.junior.lose(rest)
+        senior = self.senior.lose(rest - junior)
+        return skin + unvested + advanced, junior, senior
 
     def pay_bounty(self, market: int, amount: int) -> int:
         """Pays what the market's budget allows of a liquidation bounty."""
@@ -214,13 +249,15 @@ class Fund:
         balance = self.guaranty.balance(account)
         own = self.guaranty.bear_own(account, shortfall)
         rest = shortfall - own
+        advanceable = self._advanceable()
+        from_junior = min(advanceable, self.junior.balance)
         room = Room(
             own=balance,
             coinsurance=min(unpaid_profit, rest * cover.coinsurance // MILLION),
             budget=self.available(market),
-            skin=self.skin + self.unvested,
-            junior=self.junior.assets,
-            senior=self.senior.assets,
+            skin=self.skin + self.unvested + advanceable,
+            junior=self.junior.balance - from_junior,
+            senior=self.senior.balance - (advanceable - from_junior),
             mutual=self.guaranty.available(market),
             unpaid_profit=unpaid_profit,
         )
@@ -272,7 +309,7 @@ class Fund:
             self.guaranty.earn(mutual)
         else:
             skin, mutual = skin + mutual, 0
-        self.skin += skin
+        self._add_to_skin(skin)
         if own:
             self.guaranty.restore(record.account, own)
         return paid - mutual - own, mutual + own
@@ -282,8 +319,46 @@ class Fund:
         """Gives a tranche back what it bore; False when those shares were wiped out, or nobody holds any."""
         if tranche.supply == 0 or tranche.share_epoch != share_epoch:
             return False
-        tranche.assets += amount
+        tranche.balance += amount
         return True
+
+    # ---- the reserve
+
+    def start_conversion(self, asset: int, gate_open: bool) -> None:
+        self.reserve.start(asset, Books(self.skin, self.owed, gate_open))
+
+    def sell_asset(self, asset: int, amount: int, max_cost: int) -> tuple[int, int]:
+        """Sells of the reserve to skin; what nothing stands for then is written off.
+
+        Returns the units and their cost.
+        """
+        self.vest()
+        units, cost = self.reserve.sell(asset, amount, max_cost, Books(self.skin, self.owed))
+        self._add_to_skin(cost)
+        if self.reserve.is_empty:
+            self._write_off()
+        return units, cost
+
+    def buy_asset(self, asset: int, amount: int, min_paid: int, gate_open: bool) -> tuple[int, int]:
+        """Buys for the reserve from skin; returns the units and what was paid."""
+        self.vest()
+        books = Books(self.skin, self.owed, gate_open)
+        units, paid = self.reserve.buy(asset, amount, min_paid, books)
+        self.skin -= paid
+        return units, paid
+
+    def write_off_advances(self) -> None:
+        """Advances that nothing of value stands for are the tranches' loss."""
+        if not self.owed:
+            raise NoAdvance
+        if self.reserve.value():
+            raise AdvancesBacked
+        self.vest()
+        self._write_off()
+
+    def _write_off(self) -> None:
+        self.junior.write_off()
+        self.senior.write_off()
 
 
 def _slice(layers: Sequence[int], start: int, length: int) -> list[int]:

@@ -24,11 +24,8 @@ from weir.model.numbers import (
 )
 from weir.model.parameters import LiquidationParameters, MarketParameters
 
-VAULT, FUND, GUARANTY = (
-    "vault",
-    "fund",
-    "guaranty",
-)  # the fund is an account in the ledger too, for the premiums it earns
+VAULT, GUARANTY, COLLATERAL, RESERVE = "vault", "guaranty", "collateral", "reserve"
+FUND = "fund"  # an account in the ledger too, for the premiums it earns
 
 
 @dataclass
@@ -278,6 +275,7 @@ class House:
             missing -= shortfall
             unpaid_profit = self.ledger.markets[number].total_claims
             record = self.fund.resolve(account, number, shortfall, unpaid_profit)
+            self.ledger.collateral.note(account, len(self.fund.defaults))
             self.token.move(FUND, VAULT, record.from_insurance)
             self.token.move(GUARANTY, VAULT, record.from_guaranty)
             self.ledger.resolve_debt(account, number, shortfall, record.from_profit, record.from_fund)
@@ -292,6 +290,28 @@ class House:
             market.charge(-record.sign, amount)
         else:
             self.ledger.markets[number].residual += amount
+
+    def open_default(self, account: str) -> tuple[int, int] | None:
+        """The first default noted with the account's collateral that is open: its id, and its open part."""
+        for number in self.ledger.collateral.noted[account]:
+            still = self.fund.defaults[number - 1].from_fund - self.fund.recovered.get(number, 0)
+            if still:
+                return number, still
+        return None
+
+    def due(self, account: str) -> tuple[int, int | None]:
+        """What a sale of the account's collateral is for: its debts (no id), else its first open default."""
+        if debts := sum(self.ledger.debt(account, number) for number in self.ledger.debt_markets(account)):
+            return debts, None
+        number, still = self.open_default(account) or (None, 0)
+        return still, number
+
+    def check_free(self, account: str) -> None:
+        """Who may trade or withdraw: not in debt, nor holding collateral that is to pay for its default."""
+        if self.ledger.in_debt(account):
+            raise errors.AccountInDebt(account)
+        if self.ledger.collateral.holds_any(account) and (found := self.open_default(account)):
+            raise errors.OpenDefault(account, found[0])
 
     # ---- changing positions
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+from weir.model.collateral import Collateral
 from weir.model.environment import Clock
 from weir.model.errors import InsufficientCash
 from weir.model.numbers import FULL_WRITE_OFF, ceil_div
@@ -36,6 +37,7 @@ class Ledger:
     """Cash per account; claims or debt (never both) per account and market; pools per market."""
 
     clock: Clock
+    collateral: Collateral
     markets: list[MarketLedger] = field(default_factory=list)
     cash: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     claims: dict[tuple[str, int], Claim] = field(default_factory=dict)
@@ -63,9 +65,9 @@ class Ledger:
         return bool(self.debt_markets(account))
 
     def net(self, account: str) -> int:
-        """cash + value of claims - debt."""
-        every = range(len(self.markets))
-        return self.cash[account] + sum(self.value(account, m) - self.debt(account, m) for m in every)
+        """cash + value of claims - debt + the value of collateral."""
+        booked = sum(self.value(account, m) - self.debt(account, m) for m in range(len(self.markets)))
+        return self.cash[account] + booked + self.collateral.value(account)
 
     # ---- claims
 

@@ -12,6 +12,10 @@ SHARE_OFFSET = 10**6  # virtual shares of a tranche
 
 MOST_OBSERVED = 2**104 - 1  # units of S: what the funding policy notes of a market at most
 MAX_MARKETS = 64
+MAX_ASSETS = 8  # other stablecoins
+ASSET_FEEDS = 32_768  # the number of the feed of asset 0
+PAR = 10**18  # a dollar
+MAX_PRICE = 2**128 - 1  # 1e-18 of a dollar
 MAX_POSITIONS = 8
 MAX_MATURITY = 7 * 86_400  # seconds
 CLOSE_AFTER = 86_400  # seconds without a refresh before a market may be closed
@@ -21,6 +25,7 @@ PAUSE_INTERVAL = 7 * 86_400  # seconds between the starts of two pauses
 HOUR = 3_600  # seconds
 DAY = 86_400  # seconds
 YEAR = 8_760  # hours
+YEAR_SECONDS = 31_536_000
 NEW_TIER, WORST_TIER = 2, 4  # risk tiers: of an account without a fresh one, the last
 
 

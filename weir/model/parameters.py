@@ -86,3 +86,31 @@ class FundingParameters:
     member_threshold: int = 2**96 - 1
     member_ratio: int = 0
     member_step: int = 0  # for each tier
+
+
+@dataclass(frozen=True)
+class AssetParameters:
+    """Another stablecoin, or an ERC-4626 share of one. Caps: units of its token.
+
+    haircut, discount (at most the haircut), weight: ppm. maxGrowth, of what a share stands for: ppm a year.
+    """
+
+    decimals: int = 6
+    is_share: bool = False
+    underlying_decimals: int = 6  # of what it is a share of
+    of_settlement: bool = False  # a share of S itself, which has no feed
+    max_growth: int = 200_000
+    haircut: int = 50_000
+    discount: int = 20_000
+    collateral_cap: int = 2**96 - 1
+    weight: int = 0  # of the fund's own capital
+    reserve_cap: int = 2**96 - 1
+
+
+@dataclass(frozen=True)
+class StablecoinParameters:
+    """saleDuration: seconds. rebalanceBand: ppm. parFloor: 1e-18 of a dollar."""
+
+    sale_duration: int = 1_800
+    rebalance_band: int = 20_000
+    par_floor: int = 995_000 * 10**12

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 from weir.model.errors import Revert
 from weir.model.fund import DefaultRecord
 from weir.model.guaranty import GuarantyFund
-from weir.model.house import FUND, GUARANTY, VAULT
-from weir.model.numbers import SHARE_OFFSET
+from weir.model.house import COLLATERAL, FUND, GUARANTY, RESERVE, VAULT
+from weir.model.numbers import MILLION, SHARE_OFFSET, ceil_div
 from weir.model.tranche import Tranche
 from weir.model.world import JUNIOR, SENIOR, TREASURY, World
 
 TRANCHES = (JUNIOR, SENIOR)
+MOST_ROUNDS = 500  # of P6: circles of debt unwind by a part in each (section 10), down to the last unit
 
 Number = int | Fraction
 
@@ -37,28 +38,35 @@ class Check(NamedTuple):
 
 @dataclass(frozen=True)
 class Moment:
-    """What P5 and P7 need of the state before a call."""
+    """What P5, P7 and the properties of conversions need of the state before a call."""
 
     defaults: int
+    conversions: int
     fund_bounties: int
     outsiders: Mapping[str, int]  # cash and wallet of those without position and debt
+    assets: Mapping[str, Mapping[int, int]]  # units of other assets, pledged or in the wallet, of the same
     tranches: Mapping[str, tuple[int, int, int]]  # assets, supply, share epoch
     guaranty: tuple[int, int, int]  # total, units, epoch
+    written_off: Mapping[str, int]  # advances that were lost, by tranche
+    liquid: int  # S in the fund
+    reserve: Mapping[int, int]  # units by asset
 
     @classmethod
     def of(cls, world: World) -> "Moment":
         fund, house, ledger = world.fund, world.house, world.ledger
         debtors = {account for account, _ in ledger.debts}
+        outsiders = [a for a in ledger.cash if not house.positions[a] and a not in debtors]
         return cls(
             defaults=len(fund.defaults),
+            conversions=len(world.collateral.conversions),
             fund_bounties=house.tally.fund_bounties,
-            outsiders={
-                account: _money(world, account)
-                for account in ledger.cash
-                if not house.positions[account] and account not in debtors
-            },
+            outsiders={account: _money(world, account) for account in outsiders},
+            assets={account: _assets(world, account) for account in outsiders},
             tranches={t.name: (t.assets, t.supply, t.share_epoch) for t in (fund.junior, fund.senior)},
             guaranty=(fund.guaranty.total, fund.guaranty.units, fund.guaranty.epoch),
+            written_off={t.name: t.written_off for t in (fund.junior, fund.senior)},
+            liquid=fund.liquid,
+            reserve=dict(fund.reserve.amounts),
         )
 
 
@@ -74,14 +82,40 @@ def backing(world: World) -> list[Check]:
     booked = sum(ledger.cash.values()) + sum(m.pool for m in ledger.markets) + ledger.fees + ledger.levies
     checks = [
         Check("P1 vault", held[VAULT] - booked),
-        Check("P1 fund", held[FUND] - fund.assets),
+        Check("P1 fund", held[FUND] - fund.liquid),
         Check("P1 guaranty", held[GUARANTY] - guaranty.total - guaranty.dust),
         *_membership(guaranty),
+        *_pledges(world),
+        *_reserve(world),
     ]
     for tranche in (fund.junior, fund.senior):
         owed = sum(_claimable(tranche, batch, shares) for (batch, _), shares in tranche.requests.items())
         rounded = tranche.rounded_off + len(tranche.requests)
         checks.append(Check(f"P1 {tranche.name}", held[tranche.name] - owed, 0, rounded))
+    return checks
+
+
+def _pledges(world: World) -> list[Check]:
+    """P1 of each asset held for collateral: the tokens are what accounts hold, none of them less than 0."""
+    collateral = world.collateral
+    checks = []
+    for asset in range(len(world.stablecoins.assets)):
+        token, mine = world.tokens[asset], [units[asset] for units in collateral.held.values()]
+        held = token.balances[COLLATERAL] - token.donated[COLLATERAL]
+        checks += [
+            Check(f"P1 collateral {asset}", held - collateral.totals[asset]),
+            Check(f"P1 collateral {asset} accounts", collateral.totals[asset] - sum(mine)),
+            Check(f"P1 collateral {asset} signs", min([*mine, 0])),
+        ]
+    return checks
+
+
+def _reserve(world: World) -> list[Check]:
+    """P1 of each asset in the reserve."""
+    amounts, checks = world.fund.reserve.amounts, []
+    for asset, token in world.tokens.items():
+        held = token.balances[RESERVE] - token.donated[RESERVE]
+        checks.append(Check(f"P1 reserve {asset}", held - amounts[asset]))
     return checks
 
 
@@ -172,15 +206,34 @@ def waterfall(record: DefaultRecord) -> list[Check]:
 def seniority(before: Moment, after: World) -> list[Check]:
     """P5, over one call of which `before` is the state before it.
 
-    With defaults in it: no cash is taken from an account that had no position; open interest is charged only
-    once all claims are written off.
+    With defaults in it: no cash is taken from an account that had no position, but for other assets of that
+    worth; open interest is charged only once all claims are written off.
     """
     fresh = after.fund.defaults[before.defaults :]
     if not fresh:
         return []
-    taken = sum(max(0, money - _money(after, account)) for account, money in before.outsiders.items())
+    taken = sum(max(0, _lost(before, after, account)) for account in before.outsiders)
     claims_left = sum(r.room.unpaid_profit - r.from_profit for r in fresh if r.remainder)
-    return [Check("P5 cash", taken), Check("P5 claims before open interest", claims_left)]
+    rounded = len(after.stablecoins.assets)  # a liquidator pays for each asset, rounded up
+    return [Check("P5 cash", taken, 0, rounded), Check("P5 claims before open interest", claims_left)]
+
+
+def _lost(before: Moment, after: World, account: str) -> Number:
+    """What an outsider has less of, other assets at the prices of now."""
+    now = _money(after, account) + _worth(after, _assets(after, account))
+    return before.outsiders[account] + _worth(after, before.assets[account]) - now
+
+
+def _assets(world: World, account: str) -> dict[int, int]:
+    """Units of other assets by number, pledged or in the wallet."""
+    held = world.collateral.held[account]
+    return {a: held[a] + world.tokens[a].balances[account] for a in range(len(world.stablecoins.assets))}
+
+
+def _worth(world: World, assets: Mapping[int, int]) -> Number:
+    """In units of S, exact."""
+    coins = world.stablecoins
+    return sum((Fraction(n * coins.price(a), coins.scale(a)) for a, n in assets.items()), start=Fraction(0))
 
 
 def _money(world: World, account: str) -> int:
@@ -202,16 +255,18 @@ def liveness(world: World) -> Check:
     guaranty = trial.guaranty
     guaranty.total, guaranty.units, guaranty.epoch = 0, 0, guaranty.epoch + 1
     everyone = trial.accounts()
-    for _ in range(2 * len(everyone)):  # what one can't pay may put others below in turn
+    for _ in range(MOST_ROUNDS):  # what one can't pay may put others below in turn
         trial.advance(1)
         if not _try(trial.settle, everyone):
             return Check("P6", len(everyone))
         below = [account for account in everyone if _is_below(trial, account)]
+        house, ledger = trial.house, trial.ledger
+        lost = [a for a, _ in ledger.debts if not house.open_markets(a) and ledger.net(a) < 0]
+        if not below and not lost:
+            return Check("P6", 0)
         stuck = sum(not _deleverage(trial, account) for account in below)
         if stuck:
             return Check("P6", stuck)
-    house, ledger = trial.house, trial.ledger
-    lost = [a for a, _ in ledger.debts if not house.open_markets(a) and ledger.net(a) < 0]
     return Check("P6", len(below) + len(lost))
 
 
@@ -244,15 +299,20 @@ def _try(call: Callable[[Any], None], argument: Any) -> bool:
 def share_prices(before: Moment, after: World) -> list[Check]:
     """P7: cross-multiplied fall of each tranche's share price over a call without a loss; at most 0.
 
-    The same of a unit of the guaranty fund, which only layer 7 may lower.
+    A tranche's losses are its own layer of a default, a bounty that the fund paid, and an advance written
+    off; an advance is none. The same of a unit of the guaranty fund, which only layer 7 may lower.
     """
     fresh = after.fund.defaults[before.defaults :]
-    losses = after.house.tally.fund_bounties - before.fund_bounties
-    losses += sum(record.from_insurance for record in fresh)
+    bounties = after.house.tally.fund_bounties - before.fund_bounties
     checks = _unit_value(before, after) if not any(record.mutual for record in fresh) else []
     for name, (assets, supply, share_epoch) in before.tranches.items():
         tranche = after.tranche(name)
-        if losses or share_epoch != tranche.share_epoch:
+        losses = bounties + tranche.written_off - before.written_off[name]
+        losses += sum(getattr(record, name) for record in fresh)
+        if losses:
+            continue
+        if share_epoch != tranche.share_epoch:
+            checks.append(Check(f"P7 {name}", assets + 1))
             continue
         fall = (assets + 1) * (tranche.supply + SHARE_OFFSET) - (tranche.assets + 1) * (supply + SHARE_OFFSET)
         checks.append(Check(f"P7 {name}", max(0, fall)))
@@ -269,10 +329,17 @@ def _unit_value(before: Moment, after: World) -> list[Check]:
 # ---- P8
 
 
-def wealth(world: World, accounts: Iterable[str]) -> int:
-    """What flat accounts own: wallets, contributions, cash, and unpaid profit at value less debt."""
+def wealth(world: World, accounts: Iterable[str]) -> Number:
+    """What flat accounts own: wallets, contributions, cash, and unpaid profit at value less debt.
+
+    Their other assets at what they are worth, pledged or not.
+    """
     return sum(
-        world.token.balances[account] + world.guaranty_balance(account) + world.ledger.net(account)
+        world.token.balances[account]
+        + world.guaranty_balance(account)
+        + world.ledger.net(account)
+        - world.collateral.value(account)
+        + _worth(world, _assets(world, account))
         for account in accounts
     )
 
@@ -324,17 +391,72 @@ def _premiums(world: World) -> Check:
     return Check("P10 premiums", max(0, excess), 0, sum(market.burns for market in ledger.markets))
 
 
+# ---- collateral, the reserve
+
+
+def conversions(before: Moment, after: World) -> list[Check]:
+    """Section 2.1, over one call: none loses more than its discount, nor costs more than its worth.
+
+    Slack: units of S by which what was paid is off; the payments are rounded up.
+    """
+    below, above = 0, 0
+    for sold in after.collateral.conversions[before.conversions :]:
+        least = ceil_div(sold.units * sold.price * (MILLION - sold.discount), sold.scale * MILLION)
+        below += max(0, least - sold.paid)
+        above += max(0, sold.paid - ceil_div(sold.units * sold.price, sold.scale))
+    return [Check("conversion floor", below), Check("conversion ceiling", above)]
+
+
+def rebalances(before: Moment, after: World) -> list[Check]:
+    """Section 2.1 of the reserve, over one call: what its conversions lose beyond the asset's discount.
+
+    Slack: units of S, exact, by the balances: every rounding is the reserve's gain, and so is a gift.
+    """
+    past, amounts = before.reserve, after.fund.reserve.amounts
+    moved = {a: n - past.get(a, 0) for a, n in amounts.items() if n != past.get(a, 0)}
+    lost = before.liquid - after.fund.liquid - _worth(after, moved)
+    for asset, units in moved.items():
+        discount = after.stablecoins.asset(asset).parameters.discount
+        lost -= _worth(after, {asset: abs(units)}) * Fraction(discount, MILLION)
+    return [Check("rebalance", max(0, lost))] if moved else []
+
+
+def advances(world: World) -> list[Check]:
+    """Section 6.3: no advance is open while skin could repay it, or while the reserve holds nothing."""
+    fund = world.fund
+    return [
+        Check("advances and skin", min(fund.owed, fund.skin)),
+        Check("advances without a reserve", fund.owed if fund.reserve.is_empty else 0),
+    ]
+
+
+def notes(world: World) -> Check:
+    """Section 2.2: defaults noted with an account's collateral are its own, in order; how many are not."""
+    wrong = 0
+    for account, noted in world.collateral.noted.items():
+        wrong += sum(world.fund.defaults[number - 1].account != account for number in noted)
+        wrong += noted != sorted({*noted})
+    return Check("noted defaults", wrong)
+
+
 # ---- all
 
 
 def check(world: World, defaults_from: int = 0) -> list[Check]:
     """P1 to P4 (defaults after the first `defaults_from`), P9 and P10 of a state, and what they rest on."""
-    checks = [*backing(world), orders(world), *fees(world), *ledger_shape(world)]
+    checks = [*backing(world), orders(world), *fees(world), *ledger_shape(world), notes(world)]
+    checks += advances(world)
     for number in range(len(world.house.markets)):
         checks += book(world, number)
     for record in world.fund.defaults[defaults_from:]:
         checks += waterfall(record)
     return checks
+
+
+def over_a_call(before: Moment, after: World) -> list[Check]:
+    """What must hold of a call: P5, P7, and what conversions paid."""
+    checks = [*seniority(before, after), *share_prices(before, after)]
+    return [*checks, *conversions(before, after), *rebalances(before, after)]
 
 
 def ledger_shape(world: World) -> list[Check]:

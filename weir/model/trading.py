@@ -55,8 +55,7 @@ class Trading(House):
         for account in pair:
             self._refresh_all(account)
         for account in pair:
-            if self.ledger.in_debt(account):
-                raise errors.AccountInDebt(account)
+            self.check_free(account)
         before = {account: self.health(account) for account in pair}
         oi_before = market.open_interest
 
@@ -166,24 +165,28 @@ class Trading(House):
 
     # ---- withdrawal
 
-    def authorize_withdrawal(self, account: str, amount: int, accounts: Sequence[str]) -> None:
-        """Settles the accounts and the account, refuses what its state forbids, charges added leverage."""
+    def authorize_withdrawal(
+        self, account: str, cash: int, accounts: Sequence[str], collateral: int = 0
+    ) -> None:
+        """Settles the accounts and the account, refuses what its state forbids, charges added leverage.
+
+        `cash` is to leave, and collateral of a value of `collateral`.
+        """
         self.settle([*accounts, account])
         if account in self.flags:
             raise errors.AccountFlagged(account)
-        if self.ledger.in_debt(account):
-            raise errors.AccountInDebt(account)
-        if amount > self.ledger.cash[account]:
-            raise errors.InsufficientCash(account, self.ledger.cash[account], amount)
+        self.check_free(account)
+        if cash > self.ledger.cash[account]:
+            raise errors.InsufficientCash(account, self.ledger.cash[account], cash)
         if self.open_markets(account):
-            self._keep_margin(account, amount)
+            self._keep_margin(account, cash, cash + collateral)
 
-    def _keep_margin(self, account: str, amount: int) -> None:
-        """Charges what a withdrawal of `amount` adds to leverage; equity after both must be enough."""
-        health, cash = self.health(account), self.ledger.cash[account]
+    def _keep_margin(self, account: str, cash: int, amount: int) -> None:
+        """Charges what a withdrawal of `amount`, of it `cash`, adds to leverage; enough equity must stay."""
+        health, there = self.health(account), self.ledger.cash[account]
         contribution = self.funding.withdrawal(health.notional, health.equity, health.equity - amount)
-        if amount + contribution > cash:
-            raise errors.InsufficientCash(account, cash, amount + contribution)
+        if cash + contribution > there:
+            raise errors.InsufficientCash(account, there, cash + contribution)
         equity = health.equity - amount - contribution
         if equity < health.initial:
             raise errors.InitialMarginNotMet(account, equity, health.initial)

@@ -1,6 +1,7 @@
 """A tranche of the fund (SPECIFICATION.md section 6): ERC-4626 shares, 6 extra decimals, redeemed in batches.
 
-`assets` is the layer's balance, which lies in the fund; priced batches' S lies with the tranche.
+The layer's `balance` lies in the fund; priced batches' S lies with the tranche. What the layer has advanced
+for skin (section 6.3) is gone from the balance, and still its shareholders'.
 """
 
 from collections import defaultdict
@@ -36,7 +37,8 @@ class Tranche:
     name: str
     epoch_duration: int  # seconds
     last_roll_at: int
-    assets: int = 0
+    balance: int = 0  # units of S
+    advanced: int = 0  # units of S that skin owes it
     supply: int = 0
     share_epoch: int = 0
     current_batch: int = 1
@@ -46,6 +48,12 @@ class Tranche:
     allowances: dict[tuple[str, str], int] = field(default_factory=dict)  # by (owner, spender)
     operators: dict[tuple[str, str], bool] = field(default_factory=dict)  # (controller, operator)
     rounded_off: int = 0  # for the properties only: at most what claims have left here
+    written_off: int = 0  # for the properties only: advances that were lost
+
+    @property
+    def assets(self) -> int:
+        """What the shares stand for."""
+        return self.balance + self.advanced
 
     def to_shares(self, assets: int) -> int:
         return assets * (self.supply + SHARE_OFFSET) // (self.assets + 1)
@@ -62,7 +70,7 @@ class Tranche:
             raise ZeroShares
         self.shares[receiver] += shares
         self.supply += shares
-        self.assets += assets
+        self.balance += assets
         return shares
 
     # ---- by others
@@ -94,7 +102,7 @@ class Tranche:
             raise ZeroAmount
         self.shares[receiver] += shares
         self.supply += shares
-        self.assets += assets
+        self.balance += assets
         return assets
 
     def request_redeem(self, owner: str, shares: int, controller: str) -> int:
@@ -117,7 +125,7 @@ class Tranche:
         batch.assets = self.to_assets(batch.shares)
         batch.priced = True
         self.supply -= batch.shares
-        self.assets -= batch.assets
+        self.balance -= batch.assets
         self.current_batch += 1
         self.last_roll_at = now
         return batch.assets
@@ -180,16 +188,43 @@ class Tranche:
         self.shares[owner] -= shares
         self.shares[to] += shares
 
+    # ---- loss and advances
+
     def lose(self, amount: int) -> int:
-        """Takes up to `amount` from the layer; its last unit voids all shares, requested ones included."""
-        lost = min(amount, self.assets)
-        self.assets -= lost
+        """Takes up to `amount` from the layer; the last of its assets voids all shares."""
+        lost = min(amount, self.balance)
+        self.balance -= lost
         if lost and self.assets == 0:
-            self.share_epoch += 1
-            self.supply = 0
-            self.shares.clear()
-            for number in (self.current_batch - 1, self.current_batch):
-                if not self.batches[number].priced:
-                    self.batches[number].shares = 0
-            self.requests = {key: s for key, s in self.requests.items() if self.batches[key[0]].priced}
+            self._wipe_out()
         return lost
+
+    def advance(self, amount: int) -> int:
+        """Pays up to `amount` in skin's place; returns what it paid."""
+        paid = min(amount, self.balance)
+        self.balance -= paid
+        self.advanced += paid
+        return paid
+
+    def repay(self, amount: int) -> int:
+        """Takes back up to `amount` of what it has advanced; returns what it took."""
+        repaid = min(amount, self.advanced)
+        self.advanced -= repaid
+        self.balance += repaid
+        return repaid
+
+    def write_off(self) -> None:
+        """Loses what it has advanced; without anything else, its shares are void."""
+        lost, self.advanced = self.advanced, 0
+        self.written_off += lost
+        if lost and self.assets == 0:
+            self._wipe_out()
+
+    def _wipe_out(self) -> None:
+        """Voids all shares, requested ones included."""
+        self.share_epoch += 1
+        self.supply = 0
+        self.shares.clear()
+        for number in (self.current_batch - 1, self.current_batch):
+            if not self.batches[number].priced:
+                self.batches[number].shares = 0
+        self.requests = {key: s for key, s in self.requests.items() if self.batches[key[0]].priced}

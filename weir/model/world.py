@@ -1,26 +1,32 @@
 """The whole protocol behind one object: a method for each external call of the contracts, time and prices."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from weir.model import errors
 from weir.model.clearing import ClearingHouse
+from weir.model.collateral import Collateral
 from weir.model.copying import copied
 from weir.model.environment import Clock, Feeds, Token
 from weir.model.fund import Cover, Fund
 from weir.model.funding import Contribution, FundingPolicy
 from weir.model.guaranty import GuarantyFund
-from weir.model.house import FUND, GUARANTY, VAULT
+from weir.model.house import COLLATERAL, FUND, GUARANTY, RESERVE, VAULT
 from weir.model.ledger import Ledger
 from weir.model.numbers import MAX_MATURITY
 from weir.model.parameters import (
+    AssetParameters,
     FundingParameters,
     FundParameters,
     GuarantyParameters,
     LiquidationParameters,
     MarketParameters,
+    StablecoinParameters,
 )
+from weir.model.reserve import Reserve
+from weir.model.stablecoins import Stablecoins
 from weir.model.trading import Order
 from weir.model.tranche import Tranche
 
@@ -46,7 +52,8 @@ def _atomic(call: Callable[Concatenate["World", P], R]) -> Callable[Concatenate[
 
 
 class World:
-    """Accounts are strings; `vault`, `fund`, `guaranty`, `junior`, `senior`, `treasury` are the protocol's.
+    """Accounts are strings; `vault`, `fund`, `guaranty`, `collateral`, `reserve`, `junior`, `senior` and
+    `treasury` are the protocol's.
 
     `fund` is also the fund's own account in the ledger.
 
@@ -63,6 +70,7 @@ class World:
         funding: FundingParameters | None = None,
         guaranty: GuarantyParameters | None = None,
         liquidation: LiquidationParameters | None = None,
+        stablecoins: StablecoinParameters | None = None,
         epoch_duration: int = 7 * 86_400,
         time: int = 1_600_000_000,
         block: int = 1,
@@ -70,10 +78,16 @@ class World:
         self.clock = Clock(time, block)
         self.feeds = Feeds()
         self.token = Token()
-        self.ledger = Ledger(self.clock)
+        self.tokens: defaultdict[int, Token] = defaultdict(Token)  # of the other assets
+        self.stablecoins = Stablecoins(
+            self.clock, self.feeds, stablecoins or StablecoinParameters(), decimals
+        )
+        self.collateral = Collateral(self.clock, self.stablecoins)
+        self.ledger = Ledger(self.clock, self.collateral)
         junior, senior = (Tranche(name, epoch_duration, time) for name in (JUNIOR, SENIOR))
         self.guaranty = GuarantyFund(self.clock, guaranty or GuarantyParameters())
-        self.fund = Fund(self.clock, fund or FundParameters(), junior, senior, self.guaranty)
+        reserve = Reserve(self.clock, self.stablecoins)
+        self.fund = Fund(self.clock, fund or FundParameters(), junior, senior, self.guaranty, reserve)
         self.funding = FundingPolicy(self.clock, self.fund, funding or FundingParameters())
         self.house = ClearingHouse(
             clock=self.clock,
@@ -104,6 +118,10 @@ class World:
     def set_price(self, market: int, price: int | None) -> None:
         """What the market's feed answers, 1e-18 of a dollar; None: it is not Ok."""
         self.feeds.prices[market] = price
+
+    def set_rate(self, asset: int, answer: int | None) -> None:
+        """What a share's vault answers to convertToAssets(one whole share); None: it does not."""
+        self.stablecoins.answers[asset] = answer
 
     # ---- governance (parameters are not checked against the contracts' bounds)
 
@@ -157,6 +175,15 @@ class World:
         self.guaranty.parameters = parameters
 
     @_atomic
+    def set_asset(self, asset: int, parameters: AssetParameters) -> None:
+        """Adds the next asset, or sets one anew."""
+        self.stablecoins.set_asset(asset, parameters)
+
+    def set_stablecoin_parameters(self, parameters: StablecoinParameters) -> None:
+        """Auctions that are running go on with them."""
+        self.stablecoins.parameters = parameters
+
+    @_atomic
     def close_market(self, market: int, price: int) -> None:
         self.house.close_market(market, price)
 
@@ -178,10 +205,11 @@ class World:
 
     # ---- the token
 
-    def donate(self, payer: str, holder: str, amount: int) -> None:
-        """A plain transfer of S to one of the contracts, which changes no books."""
-        self.token.move(payer, holder, amount)
-        self.token.donated[holder] += amount
+    def donate(self, payer: str, holder: str, amount: int, asset: int | None = None) -> None:
+        """A plain transfer of S, or of another asset, to one of the contracts, which changes no books."""
+        token = self.token if asset is None else self.tokens[asset]
+        token.move(payer, holder, amount)
+        token.donated[holder] += amount
 
     # ---- vault
 
@@ -189,6 +217,9 @@ class World:
     def deposit(self, payer: str, account: str, amount: int) -> None:
         if amount == 0:
             raise errors.ZeroAmount
+        self._deposit(payer, account, amount)
+
+    def _deposit(self, payer: str, account: str, amount: int) -> None:
         self.token.move(payer, VAULT, amount)
         self.ledger.credit(account, amount)
         if account == FUND:
@@ -201,6 +232,47 @@ class World:
         self.house.authorize_withdrawal(account, amount, accounts)
         self.ledger.debit(account, amount)
         self.token.move(VAULT, to, amount)
+
+    # ---- collateral
+
+    @_atomic
+    def deposit_collateral(self, account: str, asset: int, amount: int) -> None:
+        """Pledges units of another asset."""
+        self.collateral.deposit(account, asset, amount)
+        self.tokens[asset].move(account, COLLATERAL, amount)
+
+    @_atomic
+    def withdraw_collateral(
+        self, account: str, asset: int, amount: int, settle_first: Sequence[str] = ()
+    ) -> None:
+        """Takes units back, as cash of the value they count for."""
+        self.collateral.check_held(account, asset, amount)
+        fall = self.collateral.fall(account, asset, amount)
+        self.house.authorize_withdrawal(account, 0, settle_first, fall)
+        self.collateral.withdraw(account, asset, amount)
+        self.tokens[asset].move(COLLATERAL, account, amount)
+
+    @_atomic
+    def start_sale(self, account: str) -> None:
+        """Settles an account and, if it owes something then, starts the auction of its collateral."""
+        self.house.settle([account])
+        self.collateral.start(account, self.house.due(account)[0])
+
+    @_atomic
+    def buy_collateral(
+        self, buyer: str, account: str, asset: int, amount: int, max_cost: int
+    ) -> tuple[int, int]:
+        """Buys at most `amount` units in the account's auction; returns the units and what they cost.
+
+        The money pays the account's debts, else its first open default, and the rest is the account's.
+        """
+        need, default = self.house.due(account)
+        units, cost = self.collateral.sell(account, buyer, asset, amount, need, max_cost)
+        self.tokens[asset].move(COLLATERAL, buyer, units)
+        returned = self._recover(buyer, default, min(cost, need)) if default else 0
+        if cost > returned:
+            self._deposit(buyer, account, cost - returned)
+        return units, cost
 
     # ---- clearing house
 
@@ -247,8 +319,7 @@ class World:
         tally, share = self.house.tally, self.fund_share()
         fees, levies, own = self.ledger.collect(FUND)
         self.token.move(VAULT, FUND, fees + levies + own)
-        gate_open = self.house.gate_open
-        treasury, to_members = self.fund.take_income(fees, levies + own, share, gate_open)
+        treasury, to_members = self.fund.take_income(fees, levies + own, share, self.gate_open)
         self.token.move(FUND, TREASURY, treasury)
         self.token.move(FUND, GUARANTY, to_members)
         tally.to_treasury += treasury
@@ -265,10 +336,47 @@ class World:
     @_atomic
     def recover(self, payer: str, number: int, amount: int) -> int:
         """Gives back what a default (ids from 1) cost the funds, as far as it is open; returns the sum."""
+        return self._recover(payer, number, amount)
+
+    def _recover(self, payer: str, number: int, amount: int) -> int:
         to_fund, to_guaranty = self.fund.recover(number, amount)
         self.token.move(payer, FUND, to_fund)
         self.token.move(payer, GUARANTY, to_guaranty)
         return to_fund + to_guaranty
+
+    # ---- reserve
+
+    @_atomic
+    def contribute_asset(self, giver: str, asset: int, amount: int) -> None:
+        """Gives the reserve units of an asset."""
+        self.fund.reserve.contribute(asset, amount, self.fund.owed)
+        self.tokens[asset].move(giver, RESERVE, amount)
+
+    @_atomic
+    def start_conversion(self, asset: int) -> None:
+        """Starts the auction in which the reserve sells the asset, or buys it."""
+        self.fund.start_conversion(asset, self.gate_open)
+
+    @_atomic
+    def buy_from_reserve(self, buyer: str, asset: int, amount: int, max_cost: int) -> tuple[int, int]:
+        """Buys up to `amount` units of what the reserve sells; returns the units and their cost."""
+        units, cost = self.fund.sell_asset(asset, amount, max_cost)
+        self.token.move(buyer, FUND, cost)
+        self.tokens[asset].move(RESERVE, buyer, units)
+        return units, cost
+
+    @_atomic
+    def sell_to_reserve(self, seller: str, asset: int, amount: int, min_paid: int) -> tuple[int, int]:
+        """Sells up to `amount` units of what the reserve buys; returns the units and what it paid."""
+        units, paid = self.fund.buy_asset(asset, amount, min_paid, self.gate_open)
+        self.tokens[asset].move(seller, RESERVE, units)
+        self.token.move(FUND, seller, paid)
+        return units, paid
+
+    @_atomic
+    def write_off_advances(self) -> None:
+        """Governance: what is advanced is lost, since nothing that the reserve holds has a price."""
+        self.fund.write_off_advances()
 
     # ---- guaranty fund
 
@@ -389,8 +497,13 @@ class World:
         self.token.move(tranche, receiver, assets)
         return assets
 
+    @property
+    def gate_open(self) -> bool:
+        """Whether the tranches may be entered and left: no insolvency is known, and no advance is open."""
+        return self.house.gate_open and not self.fund.owed
+
     def _pass_gate(self) -> None:
-        if not self.house.gate_open:
+        if not self.gate_open:
             raise errors.GateClosed
         self.fund.vest()
 
@@ -438,8 +551,9 @@ class World:
         return self.house.preview_contribution(account, counterparty, market, is_maker, size, price)
 
     def accounts(self) -> list[str]:
-        """Everyone with an entry in the ledger, the house or the guaranty fund, sorted."""
+        """Everyone with an entry in the ledger, the house, the collateral or the guaranty fund, sorted."""
         ledger, house = self.ledger, self.house
         named = {account for account, _ in (*ledger.claims, *ledger.debts)}
-        members = self.guaranty.members
-        return sorted({*ledger.cash, *house.positions, *house.flags, *house.generations, *named, *members})
+        members, pledgers = self.guaranty.members, self.collateral.held
+        traders = {*house.positions, *house.flags, *house.generations}
+        return sorted({*ledger.cash, *traders, *named, *members, *pledgers})

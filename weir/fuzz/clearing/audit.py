@@ -41,8 +41,9 @@ def _views(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
     ledger, fund, house = world.ledger, world.fund, world.house
     rules = fund.parameters
     yield "fund.totalAssets", (), fund.assets
-    yield "fund.capacity", (), MAX_ASSETS - fund.assets
-    yield "fund.gateOpen", (), house.gate_open
+    yield "fund.capacity", (), MAX_ASSETS - fund.liquid
+    yield "fund.gateOpen", (), world.gate_open
+    yield "fund.skin", (), (fund.skin, fund.owed)
     parameters = (
         rules.skin_target,
         rules.junior_share,
@@ -70,10 +71,34 @@ def _views(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
     for number, record in enumerate(fund.defaults, start=1):
         back = fund.recovered.get(number, 0)
         yield "fund.recovered", (number,), (back, record.from_fund - back)
+    yield from _asset_views(s)
     yield from _guaranty_views(s)
     yield from _policy_views(s)
     for tranche in (fund.junior, fund.senior):
         yield from _tranche_views(s, tranche)
+
+
+def _asset_views(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
+    world, reserve, skin = s.world, s.world.fund.reserve, s.world.fund.skin
+    duration = world.stablecoins.parameters.sale_duration
+    yield "reserve.value", (), reserve.value()
+    for asset in range(len(world.stablecoins.assets)):
+        band = reserve.whole(skin) * world.stablecoins.parameters.rebalance_band // MILLION
+        yield "reserve.weighing", (asset,), (reserve.worth(asset), reserve.target(asset, skin), band)
+        auction = reserve.auctions.get(asset)
+        ends_at = auction.ends_at(duration) if auction else 0
+        started_at = auction.started_at if auction else 0
+        yield "reserve.auctionOf", (asset,), (started_at, ends_at, bool(auction and auction.buying))
+    for account in ACCOUNTS:
+        held = world.collateral.held[account]
+        bits = sum(1 << asset for asset, units in held.items() if units)
+        yield "collateral.assetsOf", (account,), bits
+        yield "collateral.defaultsOf", (account,), tuple(world.collateral.noted[account])
+        still = world.house.open_default(account)
+        yield "collateral.openDefaultOf", (account,), still[0] if still else 0
+        sale = world.collateral.sales.get(account)
+        times = (sale.started_at, sale.ends_at(duration)) if sale else (0, 0)
+        yield "collateral.saleOf", (account,), times
 
 
 def _guaranty_views(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
@@ -176,8 +201,8 @@ def _tranche_views(s: Clearing, tranche: Tranche) -> Iterator[tuple[str, tuple[A
         yield f"{name}.previewDeposit", (amount,), amount * (supply + SHARE_OFFSET) // (total + 1)
         yield f"{name}.convertToAssets", (amount,), amount * (total + 1) // (supply + SHARE_OFFSET)
         yield f"{name}.previewMint", (amount,), ceil_div(amount * (total + 1), supply + SHARE_OFFSET)
-    most = min(MAX_ASSETS - fund.assets, (MAX_SUPPLY - supply) * (total + 1) // (supply + SHARE_OFFSET))
-    is_open = s.world.house.gate_open
+    most = min(MAX_ASSETS - fund.liquid, (MAX_SUPPLY - supply) * (total + 1) // (supply + SHARE_OFFSET))
+    is_open = s.world.gate_open
     yield f"{name}.maxDeposit", (STAKERS[0],), most if is_open else 0
     yield f"{name}.maxMint", (STAKERS[0],), most_shares(s, name) if is_open else 0
     for staker in STAKERS:
@@ -192,7 +217,7 @@ def most_shares(s: Clearing, name: str) -> int:
     """How many shares a tranche could give out, were the gate open."""
     fund, tranche = s.world.fund, s.world.tranche(name)
     total = tranche.assets + fund.vestable()[0 if tranche is fund.junior else 1]
-    room = (MAX_ASSETS - fund.assets) * (tranche.supply + SHARE_OFFSET) // (total + 1)
+    room = (MAX_ASSETS - fund.liquid) * (tranche.supply + SHARE_OFFSET) // (total + 1)
     return min(MAX_SUPPLY - tranche.supply, room)
 
 

@@ -62,8 +62,7 @@ class Oracle:
             return
         world = self.subject.world
         checks = properties.check(world, self.moment.defaults)
-        checks += properties.seniority(self.moment, world)
-        checks += properties.share_prices(self.moment, world)
+        checks += properties.over_a_call(self.moment, world)
         self._require(checks)
         if step.call in ("trade", "cancel"):
             self._check_order(step)
@@ -272,6 +271,15 @@ class Oracle:
         seen["members earned"] += marks.to_members > last.to_members
         seen["recovered"] += marks.recovered > last.recovered
         seen["members released"] += step.call == "release"
+        seen["advance opened"] += marks.owed > last.owed
+        seen["advance repaid"] += marks.owed < last.owed and marks.reserve > 0
+        seen["advance written off"] += marks.tranches_assets < last.tranches_assets and marks.owed < last.owed
+        seen["reserve sold"] += step.call == "buy_from_reserve"
+        seen["reserve bought"] += step.call == "sell_to_reserve"
+        seen["collateral sold"] += step.call == "buy_collateral"
+        seen["collateral gave back"] += step.call == "buy_collateral" and marks.recovered > last.recovered
+        seen["collateral taken over"] += step.call == "liquidate" and marks.takings > last.takings
+        seen["debt stands on collateral"] += marks.covered > last.covered
 
 
 def _observe_default(record: DefaultRecord, seen: dict[str, int]) -> None:
@@ -310,6 +318,11 @@ class _Marks:
     guaranty_epoch: int
     to_members: int
     recovered: int
+    owed: int  # to the tranches
+    reserve: int  # its value
+    tranches_assets: int
+    takings: int  # conversions of collateral so far
+    covered: int  # accounts in debt that are not insolvent for what they have pledged
 
     @classmethod
     def of(cls, world: World) -> _Marks:
@@ -335,4 +348,12 @@ class _Marks:
             guaranty_epoch=world.guaranty.epoch,
             to_members=house.tally.to_members,
             recovered=sum(fund.recovered.values()),
+            owed=fund.owed,
+            reserve=fund.reserve.value(),
+            tranches_assets=fund.junior.assets + fund.senior.assets,
+            takings=len(world.collateral.conversions),
+            covered=sum(
+                world.collateral.holds_any(name) and world.ledger.net(name) >= 0
+                for name in {name for name, _ in world.ledger.debts}
+            ),
         )

@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from weir.model import AssetParameters as ModelAsset
 from weir.model import FundingParameters as ModelFunding
 from weir.model import FundParameters as ModelFund
 from weir.model import GuarantyParameters as ModelGuaranty
 from weir.model import LiquidationParameters as ModelLiquidation
 from weir.model import MarketParameters as ModelMarket
+from weir.model import StablecoinParameters as ModelStablecoins
 from weir.parameters import (
+    SETTLEMENT,
+    AssetParameters,
+    ConversionParameters,
     FundingParameters,
     FundParameters,
     GovernanceParameters,
@@ -23,6 +28,7 @@ from weir.parameters import (
 
 __all__ = [
     "ACCOUNTS",
+    "ASSETS",
     "FAMILY",
     "LIQUIDATORS",
     "OPERATOR",
@@ -30,6 +36,8 @@ __all__ = [
     "STAKERS",
     "TRADERS",
     "Setting",
+    "model_asset",
+    "model_conversion",
     "model_fund",
     "model_funding",
     "model_guaranty",
@@ -46,6 +54,9 @@ OPERATOR = "operator"  # calls what anyone may call
 ACCOUNTS = (*TRADERS, *LIQUIDATORS, *FAMILY)
 
 HEARTBEAT = 6 * 3_600  # seconds
+COIN, SHARE, SAVINGS = range(3)
+ASSETS = ("COIN", "SHARE", "SAVINGS")
+"""Another stablecoin, a share of it, and a share of the settlement token."""
 
 FREE = FundingParameters(
     premium_min=0,
@@ -64,11 +75,15 @@ FREE = FundingParameters(
 
 @dataclass(frozen=True)
 class Setting:
-    """What is fixed when a system is deployed. Prices in dollars; the last market is the thin one."""
+    """What is fixed when a system is deployed. Prices in dollars; the last market is the thin one.
+
+    `decimals` are those of the settlement token, `asset_decimals` of the other stablecoin and the shares.
+    """
 
     name: str
     decimals: int
     prices: tuple[Decimal, ...]
+    asset_decimals: tuple[int, int, int] = (6, 6, 6)
 
     @property
     def thin(self) -> int:
@@ -103,24 +118,42 @@ class Setting:
                 min_contribution=Decimal(1), notice_period=86_400, exit_window=86_400
             ),
             funding=FREE,
+            assets=tuple(
+                AssetParameters(
+                    symbol=symbol,
+                    decimals=decimals,
+                    share_of=of,
+                    haircut=100_000,
+                    discount=50_000,
+                    weight=200_000,
+                    max_growth=200_000,
+                    collateral_cap=Decimal(10**9),
+                    reserve_cap=Decimal(10**9),
+                    heartbeat=HEARTBEAT,
+                )
+                for symbol, decimals, of in zip(
+                    ASSETS, self.asset_decimals, (None, ASSETS[COIN], SETTLEMENT), strict=True
+                )
+            ),
+            conversion=ConversionParameters(),
             governance=GovernanceParameters(delay=0),
             token_decimals=self.decimals,
         )
 
 
-def _setting(name: str, decimals: int, *prices: str) -> Setting:
-    return Setting(name, decimals, tuple(map(Decimal, prices)))
+def _setting(name: str, decimals: int, *prices: str, assets: tuple[int, int, int] = (18, 6, 12)) -> Setting:
+    return Setting(name, decimals, tuple(map(Decimal, prices)), assets)
 
 
 SETTINGS = {
     setting.name: setting
     for setting in (
         _setting("six", 6, "20000", "1500", "1"),
-        _setting("eight", 8, "100", "7", "0.05"),
-        _setting("eighteen", 18, "20000", "3", "1"),
+        _setting("eight", 8, "100", "7", "0.05", assets=(6, 8, 18)),
+        _setting("eighteen", 18, "20000", "3", "1", assets=(6, 18, 18)),
         _setting("many", 6, "20000", "1500", "300", "100", "70", "20", "5", "2", "0.3", "1"),
-        _setting("edges-six", 6, "1000000000000", "0.00000100", "1"),
-        _setting("edges-eighteen", 18, "0.00000001", "1000000000000", "0.001"),
+        _setting("edges-six", 6, "1000000000000", "0.00000100", "1", assets=(0, 0, 6)),
+        _setting("edges-eighteen", 18, "0.00000001", "1000000000000", "0.001", assets=(0, 18, 0)),
     )
 }
 
@@ -170,6 +203,32 @@ def model_guaranty(guaranty: GuarantyParameters, decimals: int) -> ModelGuaranty
         loss_share=guaranty.loss_share,
         loss_window=guaranty.loss_window,
         min_contribution=to_units(guaranty.min_contribution, decimals),
+    )
+
+
+def model_asset(setting: Setting, asset: int) -> ModelAsset:
+    """The deployed parameters for the reference model; caps in units."""
+    given = setting.parameters().assets[asset]
+    return ModelAsset(
+        decimals=given.decimals,
+        is_share=given.share_of is not None,
+        underlying_decimals=setting.asset_decimals[COIN] if asset == SHARE else setting.decimals,
+        of_settlement=given.share_of == SETTLEMENT,
+        max_growth=given.max_growth,
+        haircut=given.haircut,
+        discount=given.discount,
+        collateral_cap=to_units(given.collateral_cap, given.decimals),
+        weight=given.weight,
+        reserve_cap=to_units(given.reserve_cap, given.decimals),
+    )
+
+
+def model_conversion(conversion: ConversionParameters) -> ModelStablecoins:
+    """The same parameters for the reference model."""
+    return ModelStablecoins(
+        sale_duration=conversion.sale_duration,
+        rebalance_band=conversion.rebalance_band,
+        par_floor=to_units(conversion.par_floor, 18),
     )
 
 

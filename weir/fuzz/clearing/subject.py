@@ -16,10 +16,14 @@ from weir.fuzz.clearing.audit import MAX_ASSETS, MAX_SUPPLY, audit
 from weir.fuzz.clearing.oracle import Oracle
 from weir.fuzz.clearing.setting import (
     ACCOUNTS,
+    COIN,
     HEARTBEAT,
     OPERATOR,
+    SHARE,
     STAKERS,
     Setting,
+    model_asset,
+    model_conversion,
     model_fund,
     model_funding,
     model_guaranty,
@@ -33,6 +37,7 @@ from weir.fuzz.evm import Evm, RefusedError
 from weir.fuzz.steps import Step
 from weir.fuzz.subject import ImpossibleStepError, Plan, Subject, ViolationError
 from weir.model import (
+    AssetParameters,
     FundingParameters,
     FundParameters,
     GuarantyParameters,
@@ -40,9 +45,11 @@ from weir.model import (
     MarketParameters,
     Order,
     Revert,
+    StablecoinParameters,
     World,
     dump,
 )
+from weir.model.numbers import ASSET_FEEDS
 
 __all__ = ["START", "Clearing", "InProcess"]
 
@@ -50,9 +57,13 @@ START = 1_700_000_000  # time of the first block
 _DEPLOYED = START + 3_600  # sequences begin then, whatever the set-up took
 _BLOCK = 1_000
 
-SURROUNDINGS = frozenset({"answer", "donate", "sequence", "set_sequencer", "turn"})
+SURROUNDINGS = frozenset(
+    {"answer", "donate", "donate_asset", "quote_coin", "sequence", "set_rate", "set_sequencer", "turn"}
+)
 GOVERNANCE = frozenset(
     {
+        "set_asset",
+        "set_conversion",
         "set_cover",
         "set_fund",
         "set_funding",
@@ -74,6 +85,7 @@ _TRADE = frozenset(
         "MembershipRequired",
         "NewRiskIsPaused",
         "NewRiskStopped",
+        "OpenDefault",
         "OpenInterestAboveCap",
         "OpenInterestAboveFundCap",
         "OrderReduceOnly",
@@ -90,7 +102,8 @@ _TRADE = frozenset(
 )
 BOTH_TRUE = (
     _TRADE,
-    frozenset({"InsufficientCash", "InitialMarginNotMet", "AccountInDebt", "AccountFlagged"}),
+    frozenset({"InsufficientCash", "InitialMarginNotMet", "AccountInDebt", "AccountFlagged", "OpenDefault"}),
+    frozenset({"OffPeg", "NoPrice"}),
     frozenset({"AccountNotFlagged", "SelfTrade", "AccountFlagged", "PriceUnavailable"}),
     frozenset({"NothingToLiquidate", "NotLiquidatable"}),
     frozenset({"GateClosed", "EpochNotOver"}),
@@ -104,7 +117,7 @@ Difference: TypeAlias = tuple[str, int, int]
 
 _WIDTHS: dict[str, Callable[[World], bool]] = {
     "Overflow": lambda world: _most(world) >= 2**111,
-    "CapacityExceeded": lambda world: max(world.fund.assets, world.guaranty.total) > MAX_ASSETS,
+    "CapacityExceeded": lambda world: max(world.fund.liquid, world.guaranty.total) > MAX_ASSETS,
     "SupplyCapExceeded": lambda world: (
         max(t.supply for t in (world.fund.junior, world.fund.senior)) > MAX_SUPPLY
     ),
@@ -169,6 +182,8 @@ class Clearing(Subject):
             FundParameters,
             FundingParameters,
             GuarantyParameters,
+            AssetParameters,
+            StablecoinParameters,
         )
     }
 
@@ -184,13 +199,18 @@ class Clearing(Subject):
             self.evm = evm
         self.backend: Backend = backend
         self.system = System(w3, setting, root)
-        self.view = ModelView(self.system.addresses, self.system.minted, len(setting.prices))
+        self.view = ModelView(
+            self.system.addresses, self.system.minted, self.system.minted_assets, len(setting.prices)
+        )
         self.reasons = _reasons(root)
         self._origin = self._world()
         self._bounds = [
             (int(market.min_price * 10**18), int(market.max_price * 10**18))
             for market in setting.parameters().markets
         ]
+        coin = setting.parameters().assets[COIN]
+        self._coin_since = self.system.read(self.backend.view, "coinfeed.latestRoundData")[3]
+        self._coin_bounds = int(coin.min_price * 10**18), int(coin.max_price * 10**18)
         self._mark: Any = None
         self.world = self._origin.clone()
         self.begin()
@@ -205,6 +225,7 @@ class Clearing(Subject):
             funding=model_funding(parameters.funding, decimals),
             guaranty=model_guaranty(parameters.guaranty, decimals),
             liquidation=model_liquidation(parameters.liquidation, decimals),
+            stablecoins=model_conversion(parameters.conversion),
             epoch_duration=parameters.fund.epoch_duration,
         )
         for number, market in enumerate(parameters.markets):
@@ -217,6 +238,12 @@ class Clearing(Subject):
                 coinsurance=market.coinsurance,
                 maturity=market.maturity,
             )
+        stablecoins = chain.contract("Stablecoins", weir.deployment.address("Stablecoins"))
+        for number in range(len(parameters.assets)):
+            listed = chain.call(stablecoins.functions.asset(number))
+            world.stablecoins.answers[number] = listed["rate"]
+            world.set_asset(number, model_asset(self.setting, number))
+            world.stablecoins.assets[number].since = listed["since"]
         for tranche in (weir.junior, weir.senior):
             name = "junior" if tranche is weir.junior else "senior"
             world.tranche(name).last_roll_at = chain.call(tranche.functions.lastRollAt())
@@ -234,6 +261,7 @@ class Clearing(Subject):
         self.world = self._origin.clone()
         self.time, self.block = _DEPLOYED, _BLOCK
         self.feeds = [Feed(int(price * 10**8), _DEPLOYED) for price in self.setting.prices]
+        self.coin = Feed(10**8, self._coin_since)
         self.orders: list[Order] = []
         self.sequencer_answer, self.sequencer_grace = (0, 0), -1
         self.mode, self.inner, self.calls_back = "honest", ("", ()), 0
@@ -265,6 +293,9 @@ class Clearing(Subject):
             return None
         for number in range(len(self.feeds)):
             self.world.feeds.prices[number] = self.next_price(number)
+        coin = self.coin.price(self.time, *self._coin_bounds) if self._sequencer_is_up() else None
+        for asset in (COIN, SHARE):
+            self.world.feeds.prices[ASSET_FEEDS + asset] = coin
         self.oracle.before()
         refused = self._send(transactions[0])
         if refused is None:
@@ -380,6 +411,14 @@ class Clearing(Subject):
             market, answer, updated_at, mode = step.arguments
             feed = self.feeds[market]
             feed.answer, feed.updated_at, feed.mode = answer, updated_at, mode
+        elif step.call == "quote_coin":
+            self.coin.answer, self.coin.updated_at, self.coin.mode = step.arguments
+        elif step.call == "set_rate":
+            asset, rate, answers = step.arguments
+            self.world.set_rate(asset, rate if answers else None)
+        elif step.call == "donate_asset":
+            asset, holder, amount = step.arguments
+            self.world.donate(step.sender, holder, amount, asset)
         elif step.call == "sequence":
             self.sequencer_answer = step.arguments
         elif step.call == "set_sequencer":
@@ -492,6 +531,13 @@ _MODEL: dict[str, Callable[[Step], tuple[str, Sequence[Any]]]] = {
     "liquidate": _by_sender("liquidate"),
     "contribute": _by_sender("contribute"),
     "recover": _by_sender("recover"),
+    "deposit_collateral": _by_sender("deposit_collateral"),
+    "withdraw_collateral": _by_sender("withdraw_collateral"),
+    "buy_collateral": _by_sender("buy_collateral"),
+    "contribute_asset": _by_sender("contribute_asset"),
+    "buy_from_reserve": _by_sender("buy_from_reserve"),
+    "sell_to_reserve": _by_sender("sell_to_reserve"),
+    "set_conversion": lambda step: ("set_stablecoin_parameters", step.arguments),
     "join": _by_sender("join"),
     "request_exit": _by_sender("request_exit"),
     "stake": _in_tranche("stake"),

@@ -24,16 +24,18 @@ from weir.artifacts import artifact
 from weir.chain import Chain
 from weir.client import Weir
 from weir.deployment import deploy
-from weir.fuzz.clearing.setting import ACCOUNTS, OPERATOR, STAKERS, Setting
+from weir.fuzz.clearing.setting import ACCOUNTS, ASSETS, COIN, OPERATOR, SHARE, STAKERS, Setting
 from weir.fuzz.evm import creation_code
 from weir.fuzz.steps import Step
 from weir.model import (
+    AssetParameters,
     FundingParameters,
     FundParameters,
     GuarantyParameters,
     LiquidationParameters,
     MarketParameters,
     Order,
+    StablecoinParameters,
 )
 from weir.node import CHAIN_ID
 
@@ -101,7 +103,11 @@ class System:
         self.chain = Chain(w3, root=root)
         self.root = root
         token = self._create("FuzzToken", setting.decimals)
-        parameters = setting.parameters().model_copy(update={"token": token})
+        self.assets = self._create_assets(token)
+        given = setting.parameters()
+        named = zip(given.assets, self.assets, strict=True)
+        assets = tuple(asset.model_copy(update={"token": at}) for asset, at in named)
+        parameters = given.model_copy(update={"token": token, "assets": assets})
         self.weir = Weir(w3, deploy(w3, DEPLOYER, parameters, root=root))
         self.token = token
         self.treasury = TREASURY.address
@@ -111,11 +117,16 @@ class System:
             "guaranty": self.weir.guaranty.address,
             "junior": self.weir.junior.address,
             "senior": self.weir.senior.address,
+            "collateral": self.weir.deployment.address("Collateral"),
+            "reserve": self.weir.deployment.address("Reserve"),
         }
         self.addresses = {name: key_of(name).address for name in (*ACCOUNTS, *STAKERS, "founder", OPERATOR)}
         feed = self.weir.feed("M0").address
-        self._places = {**self.addresses, **self.holders, "feed": feed, "nobody": "0x" + "00" * 20}
+        tokens = dict(zip(ASSETS, self.assets, strict=True))
+        others = {"feed": feed, "S": token, "nobody": "0x" + "00" * 20}
+        self._places = {**self.addresses, **self.holders, **tokens, **others}
         self.minted = MINTED * 10**setting.decimals
+        self.minted_assets = tuple(MINTED * 10**decimals for decimals in setting.asset_decimals)
         arrays = self._list(ACCOUNTS), self._list(STAKERS)
         self.probe = self._create("FuzzProbe", self.weir.clearing_house.address, *arrays)
         self.sequencer = self._create("TestFeed", 8, 0)
@@ -135,6 +146,16 @@ class System:
             raise RuntimeError(f"{kind}: no address in the receipt")
         return created
 
+    def _create_assets(self, settlement: str) -> tuple[str, ...]:
+        """A share is worth five quarters of what it is a share of."""
+        coin, share, savings = self.setting.asset_decimals
+        at = self._create("FuzzToken", coin)
+        return (
+            at,
+            self._create("FuzzShares", at, share, max(1, 5 * 10**coin // 4)),
+            self._create("FuzzShares", settlement, savings, 5 * 10**self.setting.decimals // 4),
+        )
+
     def _bind(self) -> dict[str, _Function]:
         """Functions by `contract.function`."""
         weir = self.weir
@@ -150,7 +171,13 @@ class System:
             "probe": ("FuzzProbe", self.probe),
             "oracle": ("PriceOracle", weir.deployment.contracts["PriceOracle"].address),
             "sequencer": ("TestFeed", self.sequencer),
+            "stablecoins": ("Stablecoins", weir.deployment.address("Stablecoins")),
+            "collateral": ("Collateral", self.holders["collateral"]),
+            "reserve": ("Reserve", self.holders["reserve"]),
+            "coinfeed": ("TestFeed", weir.deployment.address(f"Feed:{ASSETS[COIN]}")),
         }
+        for asset, token in enumerate(self.assets):
+            contracts[f"asset{asset}"] = ("FuzzShares" if asset >= SHARE else "FuzzToken", token)
         for number in range(len(self.setting.prices)):
             contracts[f"feed{number}"] = ("TestFeed", weir.feed(f"M{number}").address)
         return {
@@ -166,6 +193,10 @@ class System:
         yield self._functions["token.mint"](account, account.address, self.minted)
         for holder in self.holders.values():
             yield self._functions["token.approve"](account, holder, 2**256 - 1)
+        for asset, minted in enumerate(self.minted_assets):
+            yield self._functions[f"asset{asset}.mint"](account, account.address, minted)
+            for holder in (self.holders["collateral"], self.holders["reserve"]):
+                yield self._functions[f"asset{asset}.approve"](account, holder, 2**256 - 1)
 
     # ---- reading
 
@@ -257,6 +288,35 @@ class System:
 
     def _recover(self, by: LocalAccount, number: int, amount: int) -> Any:
         return self._call("fund.recover", by, number, amount)
+
+    # ---- other stablecoins
+
+    def _deposit_collateral(self, by: LocalAccount, asset: int, amount: int) -> Any:
+        return self._call("collateral.deposit", by, asset, amount)
+
+    def _withdraw_collateral(self, by: LocalAccount, asset: int, amount: int, accounts: Sequence[str]) -> Any:
+        return self._call("collateral.withdraw", by, asset, amount, by.address, self._list(accounts))
+
+    def _start_sale(self, by: LocalAccount, account: str) -> Any:
+        return self._call("collateral.startSale", by, self.addresses[account])
+
+    def _buy_collateral(self, by: LocalAccount, account: str, asset: int, amount: int, max_cost: int) -> Any:
+        arguments = self.addresses[account], asset, amount, by.address, max_cost
+        return self._call("collateral.buy", by, *arguments)
+
+    def _contribute_asset(self, by: LocalAccount, asset: int, amount: int) -> Any:
+        return self._call("reserve.contribute", by, asset, amount)
+
+    def _start_conversion(self, by: LocalAccount, asset: int) -> Any:
+        return self._call("reserve.start", by, asset)
+
+    def _buy_from_reserve(self, by: LocalAccount, asset: int, amount: int, max_cost: int) -> Any:
+        return self._call("reserve.buy", by, asset, amount, by.address, max_cost)
+
+    def _sell_to_reserve(self, by: LocalAccount, asset: int, amount: int, min_paid: int) -> Any:
+        return self._call("reserve.sell", by, asset, amount, by.address, min_paid)
+
+    # ---- members of the guaranty fund
 
     def _join(self, by: LocalAccount, account: str, amount: int) -> Any:
         return self._call("guaranty.join", by, self.addresses[account], amount)
@@ -413,6 +473,17 @@ class System:
         )
         return self._call("guaranty.setParameters", by, struct)
 
+    def _set_asset(self, by: LocalAccount, asset: int, p: AssetParameters) -> Any:
+        struct = (p.haircut, p.discount, p.weight, p.max_growth, p.collateral_cap, p.reserve_cap)
+        return self._call("stablecoins.setAsset", by, asset, self.assets[asset], p.is_share, struct)
+
+    def _set_conversion(self, by: LocalAccount, p: StablecoinParameters) -> Any:
+        struct = (p.sale_duration, p.rebalance_band, p.par_floor)
+        return self._call("stablecoins.setConversionParameters", by, struct)
+
+    def _write_off_advances(self, by: LocalAccount) -> Any:
+        return self._call("fund.writeOffAdvances", by)
+
     def _set_epoch_duration(self, by: LocalAccount, tranche: str, duration: int) -> Any:
         return self._call(f"{tranche}.setEpochDuration", by, duration)
 
@@ -428,6 +499,15 @@ class System:
 
     def _answer(self, by: LocalAccount, market: int, answer: int, updated_at: int, mode: str) -> Any:
         return self._call(f"feed{market}.setRound", by, answer, updated_at, FEED_MODES.index(mode))
+
+    def _quote_coin(self, by: LocalAccount, answer: int, updated_at: int, mode: str) -> Any:
+        return self._call("coinfeed.setRound", by, answer, updated_at, FEED_MODES.index(mode))
+
+    def _set_rate(self, by: LocalAccount, asset: int, rate: int, answers: bool) -> Any:
+        return self._call(f"asset{asset}.setRate", by, rate, answers)
+
+    def _donate_asset(self, by: LocalAccount, asset: int, holder: str, amount: int) -> Any:
+        return self._call(f"asset{asset}.transfer", by, self.holders[holder], amount)
 
     def _donate(self, by: LocalAccount, holder: str, amount: int) -> Any:
         return self._call("token.transfer", by, self.holders[holder], amount)

@@ -1,8 +1,8 @@
 """The state as the probe's words, from the reference model, in the order of contracts/mocks/FuzzProbe.sol.
 
 The words come in sections: totals, each market, what is stored of each account, each account's health, both
-tranches. `ModelView.wanted` says which to compare after a call: all that the model says have changed, and
-some others in turn, so that what changed without the model's knowing is found soon after.
+tranches, other assets. `ModelView.wanted` says which to compare after a call: all that the model says have
+changed, and some others in turn, so that what changed without the model's knowing is found soon after.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TypeAlias
 
-from weir.fuzz.clearing.setting import ACCOUNTS, STAKERS
+from weir.fuzz.clearing.setting import ACCOUNTS, ASSETS, STAKERS
 from weir.model import World
 from weir.model.fund import DefaultRecord
 from weir.model.guaranty import GuarantyFund
-from weir.model.house import FUND
+from weir.model.house import COLLATERAL, FUND, RESERVE
 from weir.model.markets import Side
 from weir.model.numbers import MILLION
 from weir.model.tranche import Batch, Tranche
@@ -92,6 +92,8 @@ _ACCOUNT = [
     "contributed",
     "noticed",
     "noticed.from",
+    "sale.startedAt",
+    *(f"{symbol}.{field}" for symbol in ASSETS for field in ("held", "wallet")),
 ]
 _ACCOUNT_MARKET = [
     "debt",
@@ -103,7 +105,39 @@ _ACCOUNT_MARKET = [
     "isShort",
     "index",
 ]
-_HEALTH = ["equity", "initialMargin", "maintenanceMargin", "notional", "net", "requirement"]
+_HEALTH = [
+    "equity",
+    "initialMargin",
+    "maintenanceMargin",
+    "notional",
+    "net",
+    "requirement",
+    "collateral",
+    "due",
+    "due.default",
+]
+_ASSETS = [
+    "fund.layers.reserve",
+    "fund.layers.advancedJunior",
+    "fund.layers.advancedSenior",
+    "reserve.worth",
+    "collateral.held",
+    "reserve.held",
+    *(
+        f"{symbol}.{field}"
+        for symbol in ASSETS
+        for field in (
+            "par",
+            "price",
+            "pledged",
+            "pledged.held",
+            "reserve",
+            "reserve.held",
+            "auction.startedAt",
+            "auction.buying",
+        )
+    ),
+]
 _TRANCHE = ["held", "assets", "totalSupply", "shareEpoch", "currentBatch", "lastRollAt"]
 _DEFAULT = [
     "account",
@@ -136,15 +170,18 @@ def loss_budget(guaranty: GuarantyFund, number: int) -> int:
 class ModelView:
     """Reads a world as the contracts' views would show it now."""
 
-    def __init__(self, addresses: Mapping[str, str], minted: int, markets: int) -> None:
+    def __init__(
+        self, addresses: Mapping[str, str], minted: int, minted_assets: Sequence[int], markets: int
+    ) -> None:
         self._numbers = {name: int(address, 16) for name, address in addresses.items()}
-        self._minted = minted
+        self._minted, self._minted_assets = minted, minted_assets
         self._markets = range(markets)
         self._empty = (0,) * (len(_ACCOUNT_MARKET) * markets)
         self._first_account = 1 + markets
         self._first_health = self._first_account + len(ACCOUNTS)
         self._first_tranche = self._first_health + len(ACCOUNTS)
-        self.count = self._first_tranche + 2
+        self._of_assets = self._first_tranche + 2
+        self.count = self._of_assets + 1
         self.start()
 
     def start(self) -> None:
@@ -164,6 +201,7 @@ class ModelView:
             found[at] = self._account(world, account)
         for at, tranche in enumerate((world.fund.junior, world.fund.senior), start=self._first_tranche):
             found[at] = self._tranche(world, tranche)
+        found[self._of_assets] = self._assets(world)
         if everything:
             chosen = set(range(self.count))
         else:
@@ -195,8 +233,8 @@ class ModelView:
             house.paused_until,
             fund.skin,
             fund.unvested - junior - senior,
-            fund.junior.assets + junior,
-            fund.senior.assets + senior,
+            fund.junior.balance + junior,
+            fund.senior.balance + senior,
             fund.unvested,
             fund.since,
             fund.since + fund.remaining,
@@ -271,7 +309,12 @@ class ModelView:
         flag, records = house.flags.get(account), house.positions[account]
         if not records and flag is None and account not in self._entered:
             money = self._minted + world.token.balances[account], ledger.cash[account]
-            rest = (*self._tier(world, account), *self.member(world, account), *self._empty)
+            rest = (
+                *self._tier(world, account),
+                *self.member(world, account),
+                *self._pledge(world, account),
+                *self._empty,
+            )
             return *money, 0, 0, house.generations[account], 0, 0, *rest
         debts, by_market = 0, []
         for number in self._markets:
@@ -294,12 +337,14 @@ class ModelView:
             debts,
             *self._tier(world, account),
             *self.member(world, account),
+            *self._pledge(world, account),
             *by_market,
         )
 
     def _health(self, world: World, at: int) -> Section:
         account = ACCOUNTS[at - self._first_health]
         health = world.house.health(account)
+        due, default = world.house.due(account)
         return (
             health.equity % _WORD,
             health.initial,
@@ -307,7 +352,38 @@ class ModelView:
             health.notional,
             world.ledger.net(account) % _WORD,
             world.requirement(account),
+            world.collateral.value(account),
+            due,
+            default or 0,
         )
+
+    def _pledge(self, world: World, account: str) -> Section:
+        """When its auction was started, and of each asset what it has pledged and has in its wallet."""
+        sale, held = world.collateral.sales.get(account), world.collateral.held[account]
+        words = [sale.started_at or 0 if sale else 0]
+        for asset, minted in enumerate(self._minted_assets):
+            words += held[asset], minted + world.tokens[asset].balances[account]
+        return tuple(words)
+
+    @staticmethod
+    def _assets(world: World) -> Section:
+        fund, coins, reserve = world.fund, world.stablecoins, world.fund.reserve
+        words = [
+            reserve.value(),
+            fund.junior.advanced,
+            fund.senior.advanced,
+            reserve.whole(fund.skin),
+            world.token.balances[COLLATERAL],
+            world.token.balances[RESERVE],
+        ]
+        for asset in range(len(coins.assets)):
+            tokens, auction = world.tokens[asset].balances, reserve.auctions.get(asset)
+            words += coins.par(asset), coins.price(asset)
+            words += world.collateral.totals[asset], tokens[COLLATERAL]
+            words += reserve.amounts[asset], tokens[RESERVE]
+            words.append(auction.started_at or 0 if auction else 0)
+            words.append(int(auction.buying) if auction else 0)
+        return tuple(words)
 
     def _tranche(self, world: World, tranche: Tranche) -> Section:
         current, balances = tranche.current_batch, world.token.balances
@@ -374,6 +450,8 @@ class ModelView:
                 yield from (f"{account}[{number}].{field}" for field in _ACCOUNT_MARKET)
         elif at < self._first_tranche:
             yield from (f"{ACCOUNTS[at - self._first_health]}.{field}" for field in _HEALTH)
+        elif at == self._of_assets:
+            yield from _ASSETS
         else:
             name = ("junior", "senior")[at - self._first_tranche]
             current = world.tranche(name).current_batch

@@ -6,6 +6,7 @@ from weir.fuzz.clearing.actions import (
     honest,
     keepers,
     members,
+    stablecoins,
     surroundings,
     trespassers,
 )
@@ -33,6 +34,20 @@ ALL = (
     Action("release", 3, members.release),
     Action("members run", 1, members.run),
     Action("recover", 3, members.recover),
+    # other stablecoins
+    Action("pledge", 4, stablecoins.pledge),
+    Action("take back", 3, stablecoins.take_back),
+    Action("sell collateral", 3, stablecoins.sale),
+    Action("buy collateral", 2, stablecoins.buy),
+    Action("stand on collateral", 2, stablecoins.spent),
+    Action("peg", 3, stablecoins.depeg),
+    Action("quote", 2, stablecoins.quote),
+    Action("share's vault", 1, stablecoins.vault_turns),
+    Action("give to the reserve", 2, stablecoins.give),
+    Action("convert", 4, stablecoins.convert),
+    Action("advance", 2, stablecoins.advance),
+    Action("donate an asset", 1, stablecoins.donate_asset),
+    Action("govern assets", 1, stablecoins.govern),
     # keepers
     Action("flag", 10, keepers.flag),
     Action("liquidate", 8, keepers.liquidate),

@@ -16,7 +16,7 @@ from weir.fuzz.clearing.actions.moves import (
     soon,
     worst_first,
 )
-from weir.fuzz.clearing.actions.surroundings import payment
+from weir.fuzz.clearing.actions.surroundings import PAYMENTS, payment
 from weir.fuzz.clearing.setting import ACCOUNTS, FAMILY, LIQUIDATORS, OPERATOR, STAKERS, TRADERS
 from weir.fuzz.draw import Draw
 from weir.fuzz.steps import Step
@@ -122,7 +122,7 @@ def run(s: Clearing, draw: Draw) -> Plan:
 def donation(s: Clearing, draw: Draw) -> Plan:
     """S sent to a contract unasked, in the hope that some balance is read as income."""
     amount = draw.magnitude(1, dollars(s, 1_000))
-    holder = draw.choice(("vault", "fund", "guaranty", *TRANCHES))
+    holder = draw.choice(("vault", "fund", "guaranty", "collateral", "reserve", *TRANCHES))
     yield Step("attacker", "donate", (holder, amount), 1, 1)
     call = draw.choice(("collect", "roll", "settle", "contribute"))
     arguments: tuple[object, ...] = {
@@ -261,5 +261,7 @@ def reenter(s: Clearing, draw: Draw) -> Plan:
             flagged = draw.choice(sorted(s.world.house.flags))
             yield soon(OPERATOR, "deleverage", flagged, winners(s, draw))
         else:
-            yield payment(s, draw)
+            # A refresh amid collect comes between what it takes from the vault and what it books: likewise.
+            calls = PAYMENTS if call == "roll" else tuple(c for c in PAYMENTS if c not in ("collect", "join"))
+            yield payment(s, draw, calls)
     yield Step("token", "turn", ("honest",), 0, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from weir.fuzz.clearing.actions.moves import TRANCHES, dollars
-from weir.fuzz.clearing.setting import FAMILY, LIQUIDATORS, STAKERS, TRADERS
+from weir.fuzz.clearing.setting import ASSETS, FAMILY, LIQUIDATORS, STAKERS, TRADERS
 from weir.fuzz.draw import Draw
 from weir.fuzz.steps import Step
 from weir.fuzz.subject import Plan
@@ -61,9 +61,23 @@ def open_plan(s: Clearing, draw: Draw) -> Plan:
             if draw.chance(85):
                 amount = dollars(s, draw.magnitude(10, 50_000))
                 yield Step(draw.choice(STAKERS), "stake", (tranche, amount))
+    if draw.chance(60):
+        yield from _assets(s, draw)
     for name in (*TRADERS, *FAMILY):
         if draw.chance(40):
             yield Step(name, "join", (name, dollars(s, draw.magnitude(1, 20_000))), 0, 0)
+
+
+def _assets(s: Clearing, draw: Draw) -> Plan:
+    """Some pledge, some of them with hardly any cash; the reserve holds something."""
+    for asset in range(len(ASSETS)):
+        whole = 10 ** s.setting.asset_decimals[asset]
+        if draw.chance(60):
+            yield Step("founder", "contribute_asset", (asset, draw.magnitude(10, 20_000) * whole), 0, 0)
+        for name in TRADERS:
+            if draw.chance(30):
+                amount = draw.magnitude(10, 100_000) * whole
+                yield Step(name, "deposit_collateral", (asset, amount), 0, 0)
 
 
 def _govern(call: str, *arguments: object) -> Step:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from weir.fuzz.clearing.actions.moves import TRANCHES, soon
-from weir.fuzz.clearing.setting import ACCOUNTS, STAKERS, TRADERS
+from weir.fuzz.clearing.setting import ACCOUNTS, ASSETS, STAKERS, TRADERS
 from weir.fuzz.draw import Draw
 from weir.fuzz.steps import Step
 from weir.fuzz.subject import Plan
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from weir.fuzz.clearing.subject import Clearing
 
 HOUSE, FUND, TRANCHE, VAULT = "OnlyClearingHouse", "OnlyFund", "OnlyTranche", "OnlyVault"
+COLLATERAL, RESERVE = "OnlyCollateral", "OnlyReserve"
 GOVERNED = "AccessManagedUnauthorized"
 MILLION, HOUR, DAY = 10**6, 3_600, 86_400
 NOBODY = "nobody"
@@ -31,6 +32,12 @@ FUND_RULES = (0, 0, DAY, DAY, 0)
 """A good `IInsuranceFund.Parameters`."""
 GUARANTY_RULES = (1, DAY, DAY, DAY, 0)
 """A good `IGuarantyFund.Parameters`."""
+
+
+ASSET_RULES = (100_000, 50_000, 0, 0, 10**12, 10**12)
+"""A good `IStablecoins.AssetParameters`, whatever the weights of others."""
+CONVERSION_RULES = (1_800, 20_000, 10**18)
+"""A good `IStablecoins.ConversionParameters`."""
 
 
 Forbidden = tuple[str, str, tuple[Any, ...], tuple[str, ...]]
@@ -53,6 +60,15 @@ def others(s: Clearing, draw: Draw) -> list[Forbidden]:
         ("vault.resolveDebt", (account, market, amount, 0, 0), HOUSE),
         ("vault.addResidual", (market, amount), HOUSE),
         ("vault.collect", (), FUND),
+        ("vault.authorizeCollateral", (account, amount, ()), COLLATERAL),
+        ("vault.setPledging", (account, True), COLLATERAL),
+        ("collateral.take", (account, other, 10**18), VAULT),
+        ("collateral.noteDefault", (account,), VAULT),
+        ("fund.fromReserve", (amount, True), RESERVE),
+        ("fund.payForReserve", (account, amount), RESERVE),
+        ("fund.writeOffAdvances", (), GOVERNED),
+        ("stablecoins.setAsset", (0, "COIN", False, ASSET_RULES), GOVERNED),
+        ("stablecoins.setConversionParameters", (CONVERSION_RULES,), GOVERNED),
         ("vault.setMaturity", (market, 0), GOVERNED),
         ("fund.payBounty", (market, amount), HOUSE),
         ("fund.resolve", (account, market, amount, 0), HOUSE),
@@ -105,6 +121,23 @@ def nothings(s: Clearing, draw: Draw) -> list[Forbidden]:
         ("fund.trancheState", ("vault",), ("OnlyTranche",)),
         ("fund.shareEpochOf", ("vault",), ("OnlyTranche",)),
         ("house.refresh", (len(s.setting.prices),), ("UnknownMarket",)),
+        ("collateral.deposit", (0, 0), ("ZeroAmount",)),
+        ("collateral.deposit", (len(ASSETS), 1), ("UnknownAsset",)),
+        ("collateral.withdraw", (0, 0, name, ()), ("ZeroAmount",)),
+        ("collateral.withdraw", (0, 1, NOBODY, ()), ("ZeroAddress",)),
+        ("collateral.withdraw", (len(ASSETS), 1, name, ()), ("UnknownAsset",)),
+        ("collateral.buy", (name, 0, 1, name, 0), ("OwnCollateral",)),
+        ("collateral.buy", ("vault", len(ASSETS), 1, name, 0), ("UnknownAsset",)),
+        ("collateral.buy", ("vault", 0, 0, name, 0), ("ZeroAmount",)),
+        ("collateral.buy", ("vault", 0, 1, NOBODY, 0), ("ZeroAddress",)),
+        ("collateral.buy", ("vault", 0, 1, name, 0), ("SaleNotRunning",)),
+        ("reserve.contribute", (0, 0), ("ZeroAmount",)),
+        ("reserve.contribute", (len(ASSETS), 1), ("UnknownAsset",)),
+        ("reserve.start", (len(ASSETS),), ("UnknownAsset",)),
+        ("reserve.buy", (0, 0, name, 0), ("ZeroAmount",)),
+        ("reserve.buy", (0, 1, NOBODY, 0), ("ZeroAddress",)),
+        ("reserve.sell", (0, 0, name, 0), ("ZeroAmount",)),
+        ("reserve.sell", (0, 1, NOBODY, 0), ("ZeroAddress",)),
     )
     by_staker: tuple[tuple[str, tuple[Any, ...], tuple[str, ...]], ...] = (
         ("deposit", (0, staker), ("ZeroShares", "GateClosed")),
@@ -146,6 +179,15 @@ GUARANTY_BOUNDS = (
     (3, 30 * DAY + 1),
     (4, MILLION + 1),
 )
+ASSET_BOUNDS = (
+    (0, 999),
+    (0, 900_001),
+    (1, 999),
+    (1, 100_001),  # above the haircut
+    (2, MILLION + 1),
+    (3, MILLION + 1),
+)
+CONVERSION_BOUNDS = ((0, 59), (0, DAY + 1), (1, MILLION + 1), (2, 5 * 10**17 - 1), (2, 10**18 + 1))
 FUNDING_BOUNDS = (
     (0, MILLION + 1),
     (1, 49_999),  # below the target ratio
@@ -209,6 +251,19 @@ def oversteps(s: Clearing, draw: Draw) -> list[Forbidden]:
         *(("fund.setParameters", (struct,), "ParameterOutOfBounds") for struct in funds),
         *(("guaranty.setParameters", (struct,), "ParameterOutOfBounds") for struct in guaranties),
         *(("policy.setParameters", (struct,), "ParameterOutOfBounds") for struct in policies),
+        *(
+            ("stablecoins.setAsset", (0, "COIN", False, struct), "ParameterOutOfBounds")
+            for struct in _beyond(ASSET_RULES, ASSET_BOUNDS)
+        ),
+        *(
+            ("stablecoins.setConversionParameters", (struct,), "ParameterOutOfBounds")
+            for struct in _beyond(CONVERSION_RULES, CONVERSION_BOUNDS)
+        ),
+        ("stablecoins.setAsset", (0, "SHARE", False, ASSET_RULES), "TokenFixed"),
+        ("stablecoins.setAsset", (0, "COIN", True, ASSET_RULES), "TokenFixed"),
+        ("stablecoins.setAsset", (3, "COIN", False, ASSET_RULES), "TokenListed"),
+        ("stablecoins.setAsset", (3, "S", False, ASSET_RULES), "TokenListed"),
+        ("stablecoins.setAsset", (4, "S", False, ASSET_RULES), "UnknownAsset"),
         ("policy.postTarget", (0, EVIDENCE), GOVERNED),  # the poster's
         *(("house.setLiquidationParameters", (struct,), "ParameterOutOfBounds") for struct in liquidations),
         *(("house.setMarketParameters", (market, struct), "ParameterOutOfBounds") for struct in markets),
