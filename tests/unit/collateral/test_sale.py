@@ -11,6 +11,7 @@ from tests.unit.collateral.moves import (
     BTC,
     DURATION,
     ETH,
+    LIVE,
     ONE_SAVE,
     ONE_USDX,
     REVERTING,
@@ -375,7 +376,7 @@ def test_what_has_no_price_is_not_sold(owing, selling, trader, stranger, deploye
     with reverts("NoPrice", asset=USDX):
         buy(owing, trader, stranger)
     owing.set_asset_price("USDX", 1)
-    owing.asset_feeds["USDX"].setMode(0, sender=deployer)
+    owing.asset_feeds["USDX"].setMode(LIVE, sender=deployer)
     receipt = buy(owing, trader, stranger, 100 * ONE_USDX, at=selling + DURATION)
     assert event(receipt, "Sold")["cost"] == owing.usd(95)
 
