@@ -41,7 +41,6 @@ def target_of(system, contract):
         "InsuranceFund": system.fund,
         "GuarantyFund": system.guaranty,
         "FundingPolicy": system.policy,
-        "Stablecoins": system.stablecoins,
         "JuniorTranche": system.junior,
         "SeniorTranche": system.senior,
     }[contract]
