@@ -105,7 +105,8 @@ def scenarios() -> None:
 
     for name in available():
         scenario = load(name)
-        click.echo(f"{name:14} {'+'.join(scenario.markets):8} {scenario.bars:3} bars  {scenario.title}")
+        quoted = "+".join((*scenario.markets, *scenario.assets))
+        click.echo(f"{name:14} {quoted:8} {scenario.bars:3} bars  {scenario.title}")
 
 
 @cli.command()

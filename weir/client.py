@@ -8,20 +8,22 @@ convert amounts.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, cast
 
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
 from web3.contract import Contract
 
 from weir.chain import Chain, Event, Receipt, connect, pages
+from weir.decoding import PRICE_STATUS, Block, taken
 from weir.deployment import Deployment, MarketRecord, what_moved
 from weir.orders import Order, order_hash, sign_order
 from weir.parameters import DeploymentError, from_units, to_units
+from weir.stablecoins import Assets
 
 __all__ = [
     "AccountState",
@@ -44,7 +46,6 @@ __all__ = [
 ]
 
 MARKET_STATUS = ("none", "open", "closed")
-PRICE_STATUS = ("ok", "stale", "out of bounds", "sequencer down", "unset")
 
 ACCOUNTS_PER_CALL = 50
 """Accounts that one call of the lens looks at: few enough for any node's gas limit of a call."""
@@ -53,9 +54,6 @@ ADDRESSES_PER_CALL = 2_000
 
 NOBODY = "0x" + "00" * 20
 UNLIMITED = 2**256 - 1
-
-Block = int | str
-"""A block's number, or "latest" or "pending"."""
 
 
 # ---------------------------------------------------------------------- states
@@ -132,15 +130,17 @@ class PositionState:
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
-    """An account at the prices of now: equity = cash + claims - debt + unsettled.
+    """An account at the prices of now: equity = cash + claims - debt + collateral + unsettled.
 
-    `flagged_at` is 0 while it is not flagged; `priced` is false where an open market it is in has no price.
+    `collateral` is what its other stablecoins count for (`Weir.assets` has which they are). `flagged_at` is 0
+    while it is not flagged; `priced` is false where an open market it is in has no price.
     """
 
     address: str
     cash: int
     claims: int
     debt: int
+    collateral: int
     net: int
     unsettled: int
     equity: int
@@ -248,13 +248,17 @@ class FundState:
 
     `coverage`: ppm of the target; None while that is 0. `fund_share`: ppm of fees; `premium_rate`: ppm of
     notional a year, each side; `scarcity`: ppm of new notional; `open_interest_cap`: notional of one market.
-    `assets` are without the guaranty fund's.
+    `skin`, `junior` and `senior` are S; `reserve` is what skin's other assets count for, and `advanced_*`
+    what the tranches have paid of that already. `assets` are without the guaranty fund's.
     """
 
     skin: int
     unvested: int
     junior: int
     senior: int
+    reserve: int
+    advanced_junior: int
+    advanced_senior: int
     assets: int
     target: int
     coverage: int | None
@@ -471,6 +475,11 @@ class Weir:
         return self._contract("Lens")
 
     @cached_property
+    def assets(self) -> Assets:
+        """Other stablecoins: what accounts have pledged, and the fund's reserve."""
+        return Assets(self.chain, self.deployment)
+
+    @cached_property
     def authority(self) -> Contract:
         return self._contract("Authority")
 
@@ -569,20 +578,18 @@ class Weir:
 
     def actionable(self, *, block: Block = "latest") -> tuple[Actions, ...]:
         """The accounts for which anyone may do something now."""
-        return tuple(
-            _taken(Actions, raw) for raw in self._all_accounts(self.lens.functions.actionable, block)
-        )
+        return tuple(taken(Actions, raw) for raw in self._all_accounts(self.lens.functions.actionable, block))
 
     def fund_state(self, *, block: Block = "latest") -> FundState:
         """The insurance fund and its tranches."""
         raw = self.chain.call(self.lens.functions.fundState(), block=block)
-        return _taken(
+        return taken(
             FundState,
             raw | raw["layers"] | raw["funding"],
             coverage=raw["funding"]["coverage"] if raw["funding"]["target"] else None,
-            junior_tranche=_taken(TrancheState, raw["junior"], address=raw["junior"]["tranche"]),
-            senior_tranche=_taken(TrancheState, raw["senior"], address=raw["senior"]["tranche"]),
-            guaranty=_taken(GuarantyState, raw["guaranty"] | raw["guaranty"]["parameters"]),
+            junior_tranche=taken(TrancheState, raw["junior"], address=raw["junior"]["tranche"]),
+            senior_tranche=taken(TrancheState, raw["senior"], address=raw["senior"]["tranche"]),
+            guaranty=taken(GuarantyState, raw["guaranty"] | raw["guaranty"]["parameters"]),
         )
 
     def members(
@@ -595,7 +602,7 @@ class Weir:
             for offset, limit in pages(len(chosen), ACCOUNTS_PER_CALL)
         ]
         found = tuple(
-            _taken(MemberState, raw) for page in self.chain.call_many(calls, block=block) for raw in page
+            taken(MemberState, raw) for page in self.chain.call_many(calls, block=block) for raw in page
         )
         return (
             tuple(member for member in found if member.balance or member.requirement)
@@ -644,7 +651,7 @@ class Weir:
         intent = (account, counterparty or NOBODY, market, is_maker, size, price)
         raw = self.chain.call(self.policy.functions.previewContribution(intent), block=block)
         unlimited = raw["coverage"] == UNLIMITED
-        return _taken(Contribution, raw, coverage=None if unlimited else raw["coverage"])
+        return taken(Contribution, raw, coverage=None if unlimited else raw["coverage"])
 
     def contributions(
         self, account: str | None = None, first: int | None = None, last: int | None = None
@@ -670,7 +677,7 @@ class Weir:
             for offset, limit in pages(count - first + 1, DEFAULTS_PER_CALL)
         ]
         found = self.chain.call_many(calls, block=block)
-        return tuple(_taken(DefaultRecord, raw | raw["record"]) for page in found for raw in page)
+        return tuple(taken(DefaultRecord, raw | raw["record"]) for page in found for raw in page)
 
     def identities(self, *, block: Block = "latest") -> Identities:
         """The sums behind P1, P2 and P3, over all accounts, at one block."""
@@ -679,7 +686,7 @@ class Weir:
         backing = self.chain.call(read.backing(), block=at)
         spans = list(pages(backing["accounts"], ACCOUNTS_PER_CALL))
         cash: list[int] = self.chain.call_many([read.cashSum(*span) for span in spans], block=at)
-        return _taken(
+        return taken(
             Identities,
             backing,
             block=at,
@@ -695,7 +702,7 @@ class Weir:
         def total(name: str) -> int:
             return sum(part[name] for part in parts)
 
-        return _taken(
+        return taken(
             MarketBooks,
             totals,
             market=market,
@@ -714,24 +721,10 @@ class Weir:
 
 # -------------------------------------------------------------------- decoding
 
-_T = TypeVar("_T")
-
-
-def _taken(kind: type[_T], raw: Mapping[str, Any], **own: Any) -> _T:
-    """A state from the lens's struct: fields of the same name (in camel case there), and our `own`."""
-    names = [field.name for field in fields(cast(Any, kind)) if field.name not in own]
-    return kind(**{name: raw["account" if name == "address" else _camel(name)] for name in names}, **own)
-
-
-@cache
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(part.capitalize() for part in rest)
-
 
 def _market(raw: Mapping[str, Any]) -> MarketState:
     state, quote, ledger, cover = raw["state"], raw["oracle"], raw["ledger"], raw["cover"]
-    return _taken(
+    return taken(
         MarketState,
         {**ledger, **cover, **raw["parameters"], **state, **raw},
         symbol=raw["symbol"].rstrip(b"\0").decode("ascii", "replace"),
@@ -739,8 +732,8 @@ def _market(raw: Mapping[str, Any]) -> MarketState:
         feed_price=quote["price"],
         feed_status=PRICE_STATUS[quote["status"]],
         feed_updated_at=quote["updatedAt"],
-        long=_taken(SideState, state["long"], index=raw["indexLong"]),
-        short=_taken(SideState, state["short"], index=raw["indexShort"]),
+        long=taken(SideState, state["long"], index=raw["indexLong"]),
+        short=taken(SideState, state["short"], index=raw["indexShort"]),
         claims=ledger["totalClaims"],
         budget_left=cover["left"],
     )
@@ -762,8 +755,8 @@ def _charge(event: Event) -> Charge:
 
 
 def _account(raw: Mapping[str, Any]) -> AccountState:
-    return _taken(AccountState, raw, positions=tuple(_position(position) for position in raw["positions"]))
+    return taken(AccountState, raw, positions=tuple(_position(position) for position in raw["positions"]))
 
 
 def _position(raw: Mapping[str, Any]) -> PositionState:
-    return _taken(PositionState, raw, size=-raw["size"] if raw["isShort"] else raw["size"])
+    return taken(PositionState, raw, size=-raw["size"] if raw["isShort"] else raw["size"])

@@ -57,7 +57,7 @@ class Node:
         kind: Kind = "anvil",
         *,
         chain_id: int = CHAIN_ID,
-        accounts: int = 60,
+        accounts: int = 64,
         balance: int = 10_000,
         gas_limit: int = 30_000_000,
         timestamp: int | None = None,

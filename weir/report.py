@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from html import escape
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
 
-from weir import formatting
+from weir import formatting, report_stablecoins
+from weir.charts import Figure, line, plain, x
 from weir.results import (
+    CONVERSIONS,
     FACTORS,
     FUND_LAYERS,
     GUARANTY_LAYERS,
@@ -36,9 +37,6 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 TOP = 10
 """Accounts that the page names as those who contributed most."""
-
-Figure = dict[str, Any]
-"""A Plotly figure, `data` and `layout`. A colour "@name" stands for the page's `--name`, light or dark."""
 
 
 def write(result: RunResult, path: Path) -> None:
@@ -64,6 +62,7 @@ def render(result: RunResult) -> str:
         contributors=result.contributors(TOP),
         fund_layers=FUND_LAYERS,
         guaranty_layers=GUARANTY_LAYERS,
+        conversions=CONVERSIONS,
         figures=_figures(result),
         capped=_coverage_top(result) is not None,
         plotly=Markup(get_plotlyjs()),
@@ -79,10 +78,12 @@ def _figures(result: RunResult) -> dict[str, Figure]:
     figures["open-interest"] = _open_interest(result)
     if any(point.margin_used is not None for point in result.series):
         figures["margin"] = _margin(result)
+    if result.stablecoins:
+        figures |= report_stablecoins.figures(result.stablecoins)
     half = round(_step(result) / 2)
     for figure in figures.values():
         ends = (result.series[0].time - half, result.series[-1].time + half)
-        figure["layout"] |= {"hovermode": "x unified", "xaxis": {"range": [_x(time) for time in ends]}}
+        figure["layout"] |= {"hovermode": "x unified", "xaxis": {"range": [x(time) for time in ends]}}
     if any(one.leverage is not None for one in result.participants):
         figures["traders"] = _traders(result)
     if result.defaults:
@@ -103,7 +104,7 @@ def _price(result: RunResult, market: str) -> Figure:
             _closings(result, market, "Deleveraged", "x", result.deleverage_events),
             _defaults(points, [float(point.prices[market]) for point in points], texts),
         ],
-        "layout": {"yaxis": {"title": {"text": f"{_plain(market)} price, USD"}, "tickformat": "$,.8~g"}},
+        "layout": {"yaxis": {"title": {"text": f"{plain(market)} price, USD"}, "tickformat": "$,.8~g"}},
     }
 
 
@@ -123,7 +124,7 @@ def _closings(result: RunResult, market: str, name: str, symbol: str, events: It
         "type": "scatter",
         "mode": "markers",
         "name": name,
-        "x": [_x(time) for time in steps],
+        "x": [x(time) for time in steps],
         "y": [prices[time] for time in steps],
         "text": [
             f"{name}: {len(notionals)} position{'' if len(notionals) == 1 else 's'}, "
@@ -145,9 +146,9 @@ def _defaults(points: Sequence[SeriesPoint], heights: Sequence[float], texts: Se
         "type": "scatter",
         "mode": "markers",
         "name": "Default",
-        "x": [_x(point.time) for point in points],
+        "x": [x(point.time) for point in points],
         "y": list(heights),
-        "text": [_plain(text) for text in texts],
+        "text": [plain(text) for text in texts],
         "hovertemplate": "%{text}<extra></extra>",
         "marker": {"symbol": "diamond", "size": 10, "color": "@card", "line": {"color": "@bad", "width": 2}},
     }
@@ -263,7 +264,7 @@ def _open_interest(result: RunResult) -> Figure:
         return {
             "type": "bar",
             "name": name,
-            "x": [_x(time) for time in sorted(totals)],
+            "x": [x(time) for time in sorted(totals)],
             "y": [float(totals[time]) for time in sorted(totals)],
             "width": 0.7 * 1000 * _step(result),
             "hovertemplate": "%{y:$,.0f}",
@@ -372,7 +373,7 @@ def _traders(result: RunResult) -> Figure:
             "x": [one.leverage for one in chosen],
             "y": gains,
             "text": [
-                f"{_plain(formatting.address(one.address))}: {formatting.usd_short(one.deposited)} at "
+                f"{plain(formatting.address(one.address))}: {formatting.usd_short(one.deposited)} at "
                 f"{one.leverage}×, {formatting.percent(gain)}"
                 for one, gain in zip(chosen, gains, strict=True)
             ],
@@ -416,17 +417,8 @@ def _line(
     **more: object,
 ) -> Figure:
     """One value over time, in steps: it stands until the next point of the series."""
-    values = [value(point) for point in result.series]
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": _plain(name),
-        "x": [_x(point.time) for point in result.series],
-        "y": [None if y is None else float(y) for y in values],
-        "hovertemplate": f"%{{y:{pattern}}}",
-        "line": {"color": colour, "width": 2, "shape": "hv"},
-        **more,
-    }
+    values = (value(point) for point in result.series)
+    return line(name, (point.time for point in result.series), values, colour, pattern, **more)
 
 
 def _point_at(result: RunResult, time: int) -> SeriesPoint:
@@ -442,12 +434,3 @@ def _step(result: RunResult) -> float:
     """Mean distance of two points of the series, seconds."""
     first, last = result.series[0].time, result.series[-1].time
     return (last - first) / max(1, len(result.series) - 1) or 1.0
-
-
-def _x(time: int) -> str:
-    return formatting.utc(time, "%Y-%m-%d %H:%M:%S")
-
-
-def _plain(text: str) -> str:
-    """Text for a chart, whose labels would otherwise be read as a subset of HTML."""
-    return escape(text, quote=False)

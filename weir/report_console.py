@@ -13,20 +13,39 @@ from rich.table import Table
 from rich.text import Text
 
 from weir.formatting import address, number, percent, usd
-from weir.results import FACTORS, FUND_LAYERS, GUARANTY_LAYERS, LAYERS, RunResult
+from weir.results import (
+    CONVERSIONS,
+    FACTORS,
+    FUND_LAYERS,
+    GUARANTY_LAYERS,
+    LAYERS,
+    RunResult,
+    Stablecoins,
+)
 
 __all__ = ["render"]
 
 TOP = 5
 """Accounts that are named as those who contributed most; the page names more."""
 _REMAINDER = "remainder"
+_NOTHING = Decimal(0)
 _SHORT = {layer: layer.replace("_", " ") for layer in LAYERS} | {_REMAINDER: "open interest"}
 
 
 def render(result: RunResult) -> RenderableType:
     """Everything, ready for `rich.console.Console.print`."""
-    parts = (_headline, _defaults, _fund, _income, _contributors, _members, _refusals, _identities)
-    return Group(*(part(result) for part in parts))
+    parts = (
+        _headline,
+        _defaults,
+        _fund,
+        _stablecoins,
+        _income,
+        _contributors,
+        _members,
+        _refusals,
+        _identities,
+    )
+    return Group(*(shown for part in parts if (shown := part(result)) is not None))
 
 
 def _headline(result: RunResult) -> RenderableType:
@@ -85,6 +104,9 @@ def _fund(result: RunResult) -> RenderableType:
     for layer in FUND_LAYERS:
         first, last, out = getattr(before, layer), getattr(after, layer), getattr(paid, layer)
         table.add_row(LAYERS[layer], *map(_amount, (first, last - first + out, out, last)))
+    if result.stablecoins:
+        first, last = before.reserve, after.reserve
+        table.add_row("Reserve, at its haircut", *map(_amount, (first, last - first, _NOTHING, last)))
     table.add_section()
     first, last = before.assets, after.assets
     table.add_row("Assets", *map(_amount, (first, last - first + paid.fund, paid.fund, last)), style="bold")
@@ -92,6 +114,47 @@ def _fund(result: RunResult) -> RenderableType:
     table.add_row("Guaranty fund", *map(_amount, (first, last - first + out, out, last)))
     table.add_row("Target", _amount(before.target), "", "", _amount(after.target))
     table.add_row("Coverage", percent(before.coverage), "", "", percent(after.coverage))
+    return table
+
+
+def _stablecoins(result: RunResult) -> RenderableType | None:
+    found = result.stablecoins
+    if found is None:
+        return None
+    asset, low = found.lowest
+    text = (
+        f"{asset} fell to ${low:.4f}. Sales of collateral paid {usd(found.debts_paid, 0)} of debts and gave "
+        f"{usd(found.recovered, 0)} back to those who bore defaults."
+    )
+    if found.advances:
+        opened, repaid, lost = (usd(found.advanced(kind), 0) for kind in ("opened", "repaid", "written off"))
+        text += f" The tranches advanced {opened}, got {repaid} back and wrote {lost} off."
+    return Group(_converted(found), _reserve(found), Text(text + "\n"))
+
+
+def _converted(found: Stablecoins) -> RenderableType:
+    if not found.conversions:
+        return Text("No other stablecoin was converted.\n")
+    table = _table("Other stablecoins that were converted, USD")
+    for name in ("", "Times", "Worth", "Paid", "Lost"):
+        table.add_column(name, justify="right" if name else "left")
+    for kind, times, worth, paid, lost in found.totals:
+        table.add_row(CONVERSIONS[kind], number(times), _amount(worth), _amount(paid), percent(lost, 2))
+    return table
+
+
+def _reserve(found: Stablecoins) -> Table:
+    """Skin as it is worth; what of it counts is less by the haircut."""
+    table = _table("Skin in the game, at market, USD")
+    for name in ("", "Before", "At the lowest price", "After"):
+        table.add_column(name, justify="right" if name else "left")
+    asset, _ = found.lowest
+    low = min(found.series, key=lambda point: point.market[asset])
+    points = (found.series[0], low, found.series[-1])
+    table.add_row("S", *(_amount(point.skin) for point in points))
+    for each in found.assets:
+        table.add_row(Text(each.symbol), *(_amount(point.reserve[each.symbol]) for point in points))
+    table.add_row("Advanced by tranches", *(_amount(point.advanced) for point in points))
     return table
 
 

@@ -15,14 +15,17 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
 __all__ = [
+    "CONVERSIONS",
     "FACTORS",
     "FUND_LAYERS",
     "GUARANTY_LAYERS",
     "LAYERS",
+    "Advance",
     "Chain",
     "CloseOut",
     "Closed",
     "Contributions",
+    "Conversion",
     "Default",
     "Fees",
     "Fund",
@@ -30,6 +33,7 @@ __all__ = [
     "Gas",
     "Identity",
     "Ledger",
+    "ListedAsset",
     "MarketIncome",
     "Membership",
     "Paid",
@@ -38,6 +42,8 @@ __all__ = [
     "RunResult",
     "SeriesPoint",
     "Slack",
+    "StablecoinPoint",
+    "Stablecoins",
 ]
 
 LAYERS: dict[str, str] = {
@@ -64,6 +70,15 @@ FACTORS: dict[str, str] = {
     "tier": "Tier",
 }
 """Fields of `Contributions`, with their names in print: why new risk pays to the fund."""
+
+CONVERSIONS: dict[str, str] = {
+    "debt": "Collateral, for its owners' debts",
+    "default": "Collateral, for their open defaults",
+    "takeover": "Collateral, to liquidators",
+    "sale": "Sold by the reserve",
+    "purchase": "Bought by the reserve",
+}
+"""Kinds of `Conversion`, with their names in print."""
 
 Exact = Annotated[
     Decimal,
@@ -139,8 +154,9 @@ class Participant(_Model):
     """One account: what it put in and what it ended with, in USD, and what it paid of that.
 
     `skill` is the simulation's own measure of a trader, `liquidations` the number of times it was taken over,
-    `fees` those of its trades. `membership` is apart from what it deposited and from its equity; None where
-    it has never contributed and owes nothing.
+    `fees` those of its trades. `pledged` is the part of `deposited` that was another stablecoin, at what it
+    was worth; such are worth as much in `equity`, without a haircut. `membership` is apart from what it
+    deposited and from its equity; None where it has never contributed and owes nothing.
     """
 
     address: str
@@ -148,6 +164,7 @@ class Participant(_Model):
     leverage: float | None = None
     skill: float | None = None
     deposited: Exact
+    pledged: Exact = _ZERO
     equity: Exact
     liquidations: Count = 0
     fees: Exact = _ZERO
@@ -305,12 +322,16 @@ class FundState(_Model):
     """The insurance fund at one instant, USD: its layers, income on its way to them, and the target.
 
     `coverage` is assets over target; None where nothing is at risk and the target is zero. `guaranty` is what
-    the members of the guaranty fund have, beside the assets.
+    the members of the guaranty fund have, beside the assets. The layers are in the settlement token;
+    `reserve` is what skin's other stablecoins count for, and `advanced` what the tranches have paid of that
+    already.
     """
 
     skin: Exact
     junior: Exact
     senior: Exact
+    reserve: Exact = _ZERO
+    advanced: Exact = _ZERO
     guaranty: Exact = _ZERO
     streaming: Exact = _ZERO
     target: Exact
@@ -318,8 +339,8 @@ class FundState(_Model):
 
     @property
     def assets(self) -> Decimal:
-        """The three layers together, USD; without what is still streaming."""
-        return self.skin + self.junior + self.senior
+        """The three layers and the reserve together, USD; without what is still streaming."""
+        return self.skin + self.junior + self.senior + self.reserve
 
 
 class Fund(_Model):
@@ -373,6 +394,124 @@ class Identity(_Model):
     unit: str = "USD"
 
 
+class ListedAsset(_Model):
+    """Another stablecoin, or a share of one: `haircut`, `discount` and `weight` are ratios (0.05 is 5 %)."""
+
+    symbol: str
+    is_share: bool = False
+    haircut: float
+    discount: float
+    weight: float
+
+
+class Conversion(_Model):
+    """Stablecoins that changed hands for S: `amount` tokens, `worth` at the price of then, `paid` (USD).
+
+    "debt": an account's collateral, sold for its debts, "default": for those who bore its default, of which
+    `recovered` went to them; "takeover": to the liquidator who took over its positions; "sale" and
+    "purchase": of the reserve. `account` is whose collateral it was, `other` who bought, or sold to the
+    reserve.
+    """
+
+    kind: Literal["debt", "default", "takeover", "sale", "purchase"]
+    time: Time
+    account: str = ""
+    other: str
+    asset: str
+    amount: Exact
+    worth: Exact
+    paid: Exact
+    recovered: Exact = _ZERO
+
+    @property
+    def loss(self) -> float:
+        """What whoever had to convert lost by it, of the worth."""
+        lost = self.paid - self.worth if self.kind == "purchase" else self.worth - self.paid
+        return float(lost / self.worth) if self.worth else 0.0
+
+
+class Advance(_Model):
+    """The tranches paid for skin ("opened"), got it back, or lost it ("written off"), USD."""
+
+    kind: Literal["opened", "repaid", "written off"]
+    time: Time
+    junior: Exact
+    senior: Exact
+
+    @property
+    def amount(self) -> Decimal:
+        """Both tranches together, USD."""
+        return self.junior + self.senior
+
+
+class StablecoinPoint(_Model):
+    """Other stablecoins at one step of the price path; by asset.
+
+    `prices` (USD, of a token) are those that count, at most a dollar, `market` those that the feeds gave;
+    `collateral` and `reserve` are worth, `collateral_counts` and `reserve_counts` the same after the haircut.
+    `skin` is the fund's liquid stake, `advanced` what it owes to the tranches.
+    """
+
+    time: Time
+    market: dict[str, Exact]
+    prices: dict[str, Exact]
+    collateral: dict[str, Exact]
+    collateral_counts: dict[str, Exact]
+    reserve: dict[str, Exact]
+    reserve_counts: dict[str, Exact]
+    skin: Exact
+    advanced: Exact
+
+
+class Stablecoins(_Model):
+    """What happened to other stablecoins: collateral of accounts, and the reserve of the fund."""
+
+    assets: tuple[ListedAsset, ...]
+    conversions: tuple[Conversion, ...] = ()
+    advances: tuple[Advance, ...] = ()
+    series: tuple[StablecoinPoint, ...]
+
+    def of(self, *kinds: str) -> tuple[Conversion, ...]:
+        """The conversions of these kinds, in order."""
+        return tuple(each for each in self.conversions if each.kind in kinds)
+
+    @property
+    def totals(self) -> tuple[tuple[str, int, Decimal, Decimal, float], ...]:
+        """Of each kind of conversion that happened: how many, worth, paid (USD), and the loss as a ratio."""
+        found = []
+        for kind in CONVERSIONS:
+            if each := self.of(kind):
+                worth = sum((one.worth for one in each), _ZERO)
+                paid = sum((one.paid for one in each), _ZERO)
+                lost = paid - worth if kind == "purchase" else worth - paid
+                found.append((kind, len(each), worth, paid, float(lost / worth) if worth else 0.0))
+        return tuple(found)
+
+    @property
+    def lowest(self) -> tuple[str, Decimal]:
+        """The asset that fell most below a dollar, and its lowest price, USD."""
+        asset = min((each.symbol for each in self.assets), key=self.low)
+        return asset, self.low(asset)
+
+    def low(self, asset: str) -> Decimal:
+        """An asset's lowest price, USD."""
+        return min(point.market[asset] for point in self.series)
+
+    def advanced(self, kind: str) -> Decimal:
+        """Advances of one kind together, USD."""
+        return sum((each.amount for each in self.advances if each.kind == kind), _ZERO)
+
+    @property
+    def recovered(self) -> Decimal:
+        """What sales of collateral gave back to those who bore defaults, USD."""
+        return sum((each.recovered for each in self.conversions), _ZERO)
+
+    @property
+    def debts_paid(self) -> Decimal:
+        """What sales of collateral brought for accounts in debt, USD."""
+        return sum((each.paid for each in self.of("debt")), _ZERO)
+
+
 class Slack(_Model):
     """How far roundings opened the identities over the whole run, USD."""
 
@@ -408,7 +547,8 @@ class RunResult(_Model):
     `accounts`, `liquidations` and `deleverages` count the entries of `participants`, `liquidation_events` and
     `deleverage_events`; a result in which they do not is refused with a ValueError. `income` is by market,
     without what withdrawals paid; `refusals` counts what traders wished and the contracts refused, or
-    granted in part only, by the name of the error. `posts` are in order.
+    granted in part only, by the name of the error. `posts` are in order. `stablecoins` is None where none but
+    the settlement token counts.
     """
 
     scenario: str
@@ -437,6 +577,7 @@ class RunResult(_Model):
     income: dict[str, MarketIncome] = {}
     refusals: dict[str, Count] = {}
     posts: tuple[Post, ...] = ()
+    stablecoins: Stablecoins | None = None
     parameters: dict[str, dict[str, Scalar]] = {}
 
     @model_validator(mode="after")
@@ -522,11 +663,19 @@ class RunResult(_Model):
         if paid.junior:
             return "The loss reached the junior tranche and stopped there."
         if paid.skin:
-            return "The loss stopped in the skin in the game: no tranche was touched."
+            return "The loss stopped in the skin in the game: " + self._tranches_untouched
         if paid.own:
             with_coinsurance = " and coinsurance" if paid.coinsurance else ""
             return f"Own contributions{with_coinsurance} bore every default: the fund was not called upon."
         return "Coinsurance bore every default: the fund was not called upon."
+
+    @property
+    def _tranches_untouched(self) -> str:
+        opened = self.stablecoins.advanced("opened") if self.stablecoins else _ZERO
+        if not opened:
+            return "no tranche was touched."
+        back = "and had it back" if not self.fund.after.advanced else "and have not yet had all of it back"
+        return f"the tranches advanced ${opened:,.0f} of it {back}."
 
     def save(self, path: Path) -> None:
         """Writes the JSON, making the folder where there is none."""

@@ -19,6 +19,7 @@ from rich.text import Text
 from weir.client import AccountState, Identities, MemberState, Weir
 from weir.formatting import address, number, percent, usd, utc
 from weir.parameters import from_units
+from weir.stablecoins import AssetBooks, AssetState, AuctionState
 
 __all__ = ["collect", "render", "to_json"]
 
@@ -66,8 +67,12 @@ def collect(weir: Weir) -> Status:
         "guaranty": _guaranty(weir, block, members),
         "members": [_member(weir, member) for member in members],
         "accounts": {"count": len(accounts), "at_risk": _at_risk(weir, accounts)},
+        "stablecoins": _stablecoins(weir, block),
         "defaults": _defaults(weir, block),
-        "identities": _identities(weir, weir.identities(block=block)),
+        "identities": [
+            *_identities(weir, weir.identities(block=block)),
+            *(_backing(books) for books in (weir.assets.books(block=block) if weir.assets else ())),
+        ],
     }
 
 
@@ -95,7 +100,10 @@ def _markets(weir: Weir, block: int) -> list[Status]:
 def _fund(weir: Weir, block: int, now: int) -> Status:
     """Its layers, and what its funding policy makes of them; the posted target with its age in seconds."""
     fund = weir.fund_state(block=block)
-    amounts = ("skin", "unvested", "junior", "senior", "assets", "target", "open_interest_cap")
+    amounts = (
+        *("skin", "unvested", "junior", "senior", "reserve", "advanced_junior", "advanced_senior"),
+        *("assets", "target", "open_interest_cap"),
+    )
     ratios = ("fund_share", "premium_rate", "scarcity")
     posted = {"amount": weir.usd(fund.posted_target), "age": now - fund.posted_at, "fresh": fund.fresh}
     return {name: weir.usd(getattr(fund, name)) for name in amounts} | {
@@ -152,6 +160,7 @@ def _at_risk(weir: Weir, accounts: Iterable[AccountState]) -> list[Status]:
             "maintenance_margin": weir.usd(account.maintenance_margin),
             "margin_used": account.margin_used,
             "debt": weir.usd(account.debt),
+            "collateral": weir.usd(account.collateral),
             "flagged_at": account.flagged_at or None,
             "insolvent": account.insolvent,
             "positions": {
@@ -161,6 +170,64 @@ def _at_risk(weir: Weir, accounts: Iterable[AccountState]) -> list[Status]:
         }
         for account in sorted(risky, key=used, reverse=True)
     ]
+
+
+def _stablecoins(weir: Weir, block: int) -> Status:
+    """Other stablecoins: collateral, the fund's reserve and its auctions, and whose collateral is to be sold.
+
+    Prices are USD of a token, amounts tokens; worth, targets and what counts are USD.
+    """
+    if not weir.assets:
+        return {"assets": [], "pledging": 0, "owing": []}
+    pledges = weir.assets.pledges(block=block)
+    return {
+        "assets": [_asset(weir, asset) for asset in weir.assets.states(block=block)],
+        "pledging": len(pledges),
+        "owing": [
+            {
+                "address": pledge.address,
+                "counts": weir.usd(pledge.value),
+                "due": weir.usd(pledge.due),
+                "default": pledge.default_id or None,
+                "sale_ends_at": pledge.sale_ends_at or None,
+                "startable": pledge.startable,
+            }
+            for pledge in pledges
+            if pledge.due
+        ],
+    }
+
+
+def _asset(weir: Weir, asset: AssetState) -> Status:
+    ratios = ("haircut", "discount", "weight")
+    auction = asset.auction
+    return {
+        "symbol": asset.symbol,
+        "price": from_units(asset.price, 18),
+        "feed": asset.status,
+        **{name: getattr(asset, name) / MILLION for name in ratios},
+        "collateral": {
+            "amount": from_units(asset.pledged, asset.decimals),
+            "cap": from_units(asset.collateral_cap, asset.decimals),
+            "counts": weir.usd(asset.pledged_value),
+        },
+        "reserve": {
+            "amount": from_units(asset.reserve, asset.decimals),
+            "cap": from_units(asset.reserve_cap, asset.decimals),
+            "worth": weir.usd(asset.reserve_worth),
+            "counts": weir.usd(asset.reserve_value),
+            "target": weir.usd(asset.reserve_target),
+            "auction": _auction(auction),
+            "startable": auction.startable,
+        },
+    }
+
+
+def _auction(auction: AuctionState) -> Status | None:
+    """The one that runs, if any; `off`: by how much the price is off, a ratio."""
+    if not auction.factor:
+        return None
+    return {"buying": auction.buying, "ends_at": auction.ends_at, "off": auction.off / MILLION}
 
 
 def _defaults(weir: Weir, block: int) -> list[Status]:
@@ -209,6 +276,17 @@ def _identities(weir: Weir, found: Identities) -> list[Status]:
     return lines
 
 
+def _backing(books: AssetBooks) -> Status:
+    """P1 of another stablecoin."""
+    return {
+        "id": f"P1:{books.symbol}",
+        "statement": "held for collateral = what accounts hold, by the reserve = its amount (+ donations)",
+        "difference": from_units(books.donations, books.decimals),
+        "unit": books.symbol,
+        "holds": books.holds,
+    }
+
+
 def to_json(status: Status) -> str:
     """The status as JSON; decimals as strings without exponents."""
     return json.dumps(status, indent=2, default=lambda value: format(value, "f"))
@@ -224,6 +302,7 @@ def render(status: Status) -> RenderableType:
         Text(header, style="bold"),
         _market_table(status["markets"]),
         _fund_table(status["fund"]),
+        *_stablecoin_tables(status["fund"], status["stablecoins"]),
         _funding_table(status["fund"]),
         _guaranty_table(status["guaranty"]),
         _member_table(status["members"], status["time"]),
@@ -257,13 +336,80 @@ def _market_table(markets: Iterable[Status]) -> Table:
 def _fund_table(fund: Mapping[str, Any]) -> Table:
     columns = ("Skin", "Streaming", "Junior", "Senior", "Assets", "Target", "Coverage", "Gate")
     table = _table("Insurance fund", *columns)
+    reasons = [f"{number(fund['insolvencies'])} insolvent"] if fund["insolvencies"] else []
+    reasons += ["advances open"] if fund["advanced_junior"] + fund["advanced_senior"] else []
     table.add_row(
         *(usd(fund[name]) for name in ("skin", "unvested", "junior", "senior", "assets", "target")),
         percent(fund["coverage"]),
-        _state(
-            "open" if fund["gate_open"] else f"closed: {fund['insolvencies']} insolvent", fund["gate_open"]
-        ),
+        _state("open" if fund["gate_open"] else f"closed: {', '.join(reasons)}", fund["gate_open"]),
     )
+    return table
+
+
+def _stablecoin_tables(fund: Mapping[str, Any], stablecoins: Mapping[str, Any]) -> list[RenderableType]:
+    """Nothing where there is no other stablecoin than the settlement token."""
+    if not stablecoins["assets"]:
+        return []
+    shown: list[RenderableType] = [_asset_table(stablecoins), _reserve_table(fund, stablecoins["assets"])]
+    if stablecoins["owing"]:
+        shown.append(_sale_table(stablecoins["owing"]))
+    return shown
+
+
+def _asset_table(stablecoins: Mapping[str, Any]) -> Table:
+    columns = ("Price", "Feed", "Haircut", "Most a sale loses", "Collateral", "Counts for", "Of its cap")
+    title = f"Other stablecoins ({number(stablecoins['pledging'])} accounts have pledged)"
+    table = _table(title, "Asset", *columns)
+    for asset in stablecoins["assets"]:
+        collateral = asset["collateral"]
+        cap = collateral["cap"]
+        table.add_row(
+            asset["symbol"],
+            usd(asset["price"], 4),
+            _state(asset["feed"], asset["feed"] == "ok"),
+            percent(asset["haircut"]),
+            percent(asset["discount"]),
+            number(collateral["amount"], 2),
+            usd(collateral["counts"]),
+            percent(collateral["amount"] / cap if cap else None),
+        )
+    return table
+
+
+def _reserve_table(fund: Mapping[str, Any], assets: Sequence[Status]) -> Table:
+    """What skin holds beside S, and what it owes to the tranches until that is sold."""
+    advanced = fund["advanced_junior"] + fund["advanced_senior"]
+    owed = f", {usd(advanced)} advanced by the tranches" if advanced else ""
+    columns = ("Amount", "Worth", "Counts for", "Target", "Auction")
+    table = _table(f"Reserve ({usd(fund['reserve'])} of skin{owed})", "Asset", *columns)
+    for asset in assets:
+        reserve, auction = asset["reserve"], asset["reserve"]["auction"]
+        state = "due" if reserve["startable"] else "none"
+        if auction:
+            state = f"{'buys' if auction['buying'] else 'sells'} at {percent(auction['off'], 2)} off"
+        table.add_row(
+            asset["symbol"],
+            number(reserve["amount"], 2),
+            *(usd(reserve[name]) for name in ("worth", "counts", "target")),
+            _state(state, state == "none"),
+        )
+    return table
+
+
+def _sale_table(owing: Sequence[Status]) -> Table:
+    """Those that owe most first."""
+    title = f"Collateral to be sold (of {number(len(owing))} accounts)"
+    table = _table(title, "Account", "Counts for", "Due", "For", "Auction")
+    for each in sorted(owing, key=lambda one: -one["due"])[:ROWS]:
+        ends = each["sale_ends_at"]
+        state = "due" if each["startable"] else f"until {utc(ends)}"
+        table.add_row(
+            address(each["address"]),
+            usd(each["counts"]),
+            usd(each["due"]),
+            f"default {each['default']}" if each["default"] else "debts",
+            _state(state, not each["startable"]),
+        )
     return table
 
 

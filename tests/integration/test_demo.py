@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ import pytest
 from eth_utils.crypto import keccak
 
 from weir.chain import Event
-from weir.client import Charge
+from weir.client import Charge, Weir
 from weir.node import Node
 from weir.results import FACTORS, RunResult
 from weir.scenarios import available, load
 from weir.simulation.engine import LEAD, Progress, Settings, Simulation, simulate
+from weir.simulation.population import draw
 
 COARSE = Settings(substeps=1, rounds=1)
 """One jump from each known price to the next: enough to go through everything, in seconds."""
@@ -82,6 +84,36 @@ def test_everything_is_exhausted_and_accounts_are_deleveraged(tmp_path: Path) ->
     assert Decimal(result["fund"]["after"]["guaranty"]) > 0
 
 
+def test_a_coin_loses_its_peg(tmp_path: Path) -> None:
+    """Debts are paid by sales of collateral, and what skin can't pay at once is advanced and comes back."""
+    result = demo("2023-03-usdc", tmp_path)
+    coins = result["stablecoins"]
+    kinds = {each["kind"] for each in coins["conversions"]}
+    assert {"debt", "default", "takeover", "sale"} <= kinds
+    recovered = sum(Decimal(each["recovered"]) for each in coins["conversions"])
+    assert 0 < recovered < total(result, "skin")
+    # The first of them after the first morning, when the coin was at its lowest.
+    low = min(coins["series"], key=lambda point: Decimal(point["market"]["USDC"]))
+    assert Decimal(low["market"]["USDC"]) == Decimal("0.87")
+    assert Decimal(low["collateral_counts"]["USDC"]) < Decimal("0.96") * Decimal(low["collateral"]["USDC"])
+    # Skin paid all, first with what it had and then with what the tranches advanced.
+    assert total(result, "skin") > Decimal(result["fund"]["before"]["skin"])
+    assert total(result, "junior") == total(result, "senior") == 0
+    sums: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for each in coins["advances"]:
+        sums[each["kind"]] += Decimal(each["junior"]) + Decimal(each["senior"])
+    assert sums["opened"] == sums["repaid"] > 0
+    assert sums["written off"] == 0 == Decimal(result["fund"]["after"]["advanced"])
+    opened = [each["time"] for each in coins["advances"] if each["kind"] == "opened"]
+    repaid = [each["time"] for each in coins["advances"] if each["kind"] == "repaid"]
+    assert min(opened) < min(repaid) <= max(repaid) < min(opened) + 6 * 3_600
+    assert any(Decimal(point["advanced"]) > 0 for point in coins["series"])
+    # Arbitrageurs bought at a discount, and none lost by it.
+    for person in result["participants"]:
+        if person["role"] == "arbitrageur":
+            assert Decimal(person["equity"]) >= Decimal(person["deposited"])
+
+
 @pytest.fixture(scope="module")
 def coarse() -> RunResult:
     return simulate(load("2024-08-05"), seed=3, settings=COARSE)
@@ -98,6 +130,8 @@ def test_the_result_has_everybody_and_everything(coarse: RunResult) -> None:
     assert coarse.trades > 40
     assert coarse.liquidations > 0
     assert len(coarse.series) == 2 * load("2024-08-05").bars + 2
+    assert coarse.stablecoins is None
+    assert all(person.pledged == 0 for person in coarse.participants)
     assert coarse.series[-2].prices == dict(list(load("2024-08-05").path())[-1].prices)
 
 
@@ -255,6 +289,80 @@ def test_every_post_is_what_its_hashes_say(
             assert event["count"] == len(outputs["tiers"])
 
 
+@pytest.fixture(scope="module")
+def depegged() -> Iterator[tuple[RunResult, Weir]]:
+    """The depeg in single jumps, and its chain."""
+    scenario = load("2023-03-usdc")
+    with Node("anvil", timestamp=int(scenario.start.timestamp()) - LEAD) as node:
+        run = Simulation(node, scenario, 1, COARSE, progress=lambda _: None)
+        run.play()
+        yield run.result(0), run.stage.weir
+
+
+def test_conversions_are_those_of_the_events(depegged: tuple[RunResult, Weir]) -> None:
+    result, weir = depegged
+    assert result.stablecoins is not None
+    contracts = (weir.assets.collateral, weir.assets.reserve, weir.fund)
+    last = int(weir.chain.rpc("eth_blockNumber"), 16)
+    events = weir.chain.logs([each.address for each in contracts], weir.deployment.block, last)
+
+    def amount(name: str, argument: str, **where: bool) -> Decimal:
+        chosen = (event for event in events if event.name == name)
+        return (
+            Decimal(sum(e[argument] for e in chosen if all(bool(e[k]) == v for k, v in where.items())))
+            / 10**6
+        )
+
+    found = {kind: paid for kind, _, _, paid, _ in result.stablecoins.totals}
+    assert found["debt"] == amount("Sold", "cost", id=False) > 0
+    assert found.get("default", 0) == amount("Sold", "cost", id=True)
+    assert found.get("takeover", 0) == amount("Taken", "cost")
+    assert found["sale"] == amount("AssetSold", "cost") > 0
+    opened, repaid = (result.stablecoins.advanced(kind) for kind in ("opened", "repaid"))
+    assert opened == amount("Advanced", "junior") + amount("Advanced", "senior") > 0
+    assert repaid == amount("AdvanceRepaid", "junior") + amount("AdvanceRepaid", "senior")
+    assert all(each.loss <= 0.02 + 1e-9 for each in result.stablecoins.conversions)
+
+
+def test_stablecoins_of_the_result_are_those_of_the_chain(depegged: tuple[RunResult, Weir]) -> None:
+    result, weir = depegged
+    assert result.stablecoins is not None
+    last = result.stablecoins.series[-1]
+    usdc, save = weir.assets.states()
+    assert last.reserve == {"USDC": weir.usd(usdc.reserve_worth), "SAVE": weir.usd(save.reserve_worth)}
+    assert last.collateral_counts["USDC"] == weir.usd(usdc.pledged_value)
+    assert result.fund.after.reserve == weir.usd(usdc.reserve_value + save.reserve_value)
+    assert len(result.stablecoins.series) == len(result.series)
+    assert [point.time for point in result.stablecoins.series] == [point.time for point in result.series]
+    ids = {identity.id for identity in result.identities}
+    assert {"P1:USDC", "P1:SAVE", "P1:fund", "conversions"} <= ids
+    assert all(identity.holds for identity in result.identities)
+
+
+def test_money_of_traders_and_liquidators_is_counted_once(depegged: tuple[RunResult, Weir]) -> None:
+    """What was put in is what the scenario's people had, however often collateral has changed hands."""
+    result, _ = depegged
+    scenario = load("2023-03-usdc")
+    people = draw(1, ("BTC",), leverage=2, traders=44, fund=scenario.fund, crowd="short", stablecoins=True)
+    planned = dict((*people.deposits(),))
+    pledges = dict(people.pledges())
+    liquidators = [one for one in result.participants if one.role == "liquidator"]
+    assert [one.deposited for one in liquidators] == [planned[each.name] for each in people.liquidators]
+    traders = [one for one in result.participants if one.role == "trader"]
+    for one, trader in zip(traders, people.traders, strict=True):
+        pledged = Decimal(f"{pledges.get(trader.name, 0):.2f}")
+        assert one.pledged == pledged
+        # Nobody has put in less than planned, nor more than his reserve besides.
+        put_in = one.deposited - pledged - Decimal(f"{planned[trader.name]:.2f}")
+        assert 0 <= put_in <= Decimal(f"{trader.reserve:.2f}")
+
+
+def test_a_depeg_with_the_same_seed_is_the_same(depegged: tuple[RunResult, Weir]) -> None:
+    result, _ = depegged
+    again = simulate(load("2023-03-usdc"), settings=COARSE)
+    assert again.model_copy(update={"seconds": result.seconds}) == result
+
+
 def test_a_fund_too_small_caps_new_risk_and_makes_it_dear() -> None:
     scenario = load("2020-03-12")
     bars = {market: bars[:2] for market, bars in scenario.markets.items()}
@@ -296,7 +404,8 @@ def test_ganache_runs_it_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", sorted({*available()} - {"2020-03-12", "2021-05-19", "2022-11-ftx", "2024-08-05"})
+    "name",
+    sorted({*available()} - {"2020-03-12", "2021-05-19", "2022-11-ftx", "2023-03-usdc", "2024-08-05"}),
 )
 def test_every_scenario_runs(name: str) -> None:
     result = simulate(load(name), settings=COARSE)

@@ -18,17 +18,21 @@ from weir.keeper.policy import (
     Kind,
     Options,
     affordable,
+    conversions,
     expected_bounty,
     flags,
     housekeeping,
+    purchases,
     resolutions,
+    sales,
     settlements,
     taken,
     winners,
 )
 from weir.keeper.runner import Keeper, StepReport
 from weir.keeper.state import FIRST_DELAY, LAST_DELAY, InFlight, KeeperState
-from weir.keeper.view import Rules, View
+from weir.keeper.view import Rules, View, Wallet
+from weir.stablecoins import AssetState, AuctionState, PledgeState
 
 USD = 10**6
 ETHER = 10**18
@@ -73,6 +77,7 @@ def account(address: str, equity: int, *sizes: float, unsettled: int = 0, **chan
         "cash": (equity - unsettled) * USD,
         "claims": 0,
         "debt": 0,
+        "collateral": 0,
         "net": (equity - unsettled) * USD,
         "unsettled": unsettled * USD,
         "equity": equity * USD,
@@ -112,6 +117,49 @@ def view(*accounts: AccountState, findings: tuple[Actions, ...] = (), **changes:
         "uncollected": 0,
     }
     return View(**fields | changes)
+
+
+QUIET = AuctionState(started_at=0, ends_at=0, buying=False, startable=False, factor=0)
+
+
+def asset(**changes: Any) -> AssetState:
+    """USDC at 90 cents, with a haircut of 5 %; a sale may lose 2 %, and the reserve has 1,000 of it."""
+    fields: dict[str, Any] = dict.fromkeys(AssetState.__slots__, 0)
+    fields |= {
+        "symbol": "USDC",
+        "token": "0x70",
+        "decimals": 6,
+        "is_share": False,
+        "status": "ok",
+        "price": 9 * ETHER // 10,
+        "haircut": 50_000,
+        "discount": 20_000,
+        "reserve": 1_000 * USD,
+        "reserve_worth": 900 * USD,
+        "auction": QUIET,
+    }
+    return AssetState(**fields | changes)
+
+
+def pledge(address: str, held: int, **changes: Any) -> PledgeState:
+    """So many tokens of the asset above, and nothing to be paid from them."""
+    fields: dict[str, Any] = dict.fromkeys(PledgeState.__slots__, 0)
+    fields |= {
+        "address": address,
+        "held": (held * USD,),
+        "value": held * USD * 9 * 95 // 1_000,
+        "startable": False,
+    }
+    return PledgeState(**fields | changes)
+
+
+def pledged(*pledges: PledgeState, of: tuple[AssetState, ...] = (), **changes: Any) -> dict[str, Any]:
+    """What a view has of stablecoins; auctions take ten minutes to their discount."""
+    return {
+        "assets": of or (asset(),),
+        "pledges": {each.address: each for each in pledges},
+        "sale_duration": 600,
+    } | changes
 
 
 # ------------------------------------------------------------------- fractions
@@ -334,6 +382,152 @@ class TestHousekeeping:
         fund = replace(seen.fund, junior_tranche=replace(seen.fund.junior_tranche, **changes), gate_open=gate)
         tasks = housekeeping(replace(seen, fund=fund), Options(min_collect=1))
         assert [task.subject for task in tasks] == (["junior"] if due else [])
+
+
+# ------------------------------------------------------------- stablecoins
+
+
+class TestCollateralInLiquidations:
+    """A target whose equity is 4,000 of cash and 9,500 tokens (8,122.5 at the haircut), long 40 at 10,000."""
+
+    target = account(TRADER, 12_122, 40, cash=4_000 * USD, collateral=8_122 * USD)
+    seen = finding(target, bounty_rate=2_000)
+
+    def fraction(self, own: AccountState) -> int:
+        world = view(own, self.target, **pledged(pledge(TRADER, 9_500)))
+        return affordable(world, own, self.target, self.seen, MILLION)
+
+    def test_its_price_must_be_there_in_cash(self) -> None:
+        rich = account(LIQUIDATOR, 100_000)
+        whole = self.fraction(rich)
+        assert whole > 0
+        # 9,500 at 90 cents less 2 %.
+        price = 8_379 * USD * whole // WAD
+        assert self.fraction(account(LIQUIDATOR, 100_000, cash=price + 1)) == whole
+        assert 0 < self.fraction(account(LIQUIDATOR, 100_000, cash=price // 2)) <= whole // 2
+        assert self.fraction(account(LIQUIDATOR, 100_000, cash=0)) == 0
+
+    def test_it_pays_the_bounty_too(self) -> None:
+        poor = account(TRADER, 8_122, 40, cash=0, collateral=8_122 * USD)
+        world = view(poor, **pledged(pledge(TRADER, 9_500)))
+        assert expected_bounty(view(poor), poor, self.seen, WAD) == 0
+        assert expected_bounty(world, poor, self.seen, WAD) == 400_000 * USD * 2_000 // MILLION
+        # Debts come first.
+        owing = account(TRADER, 122, 40, cash=0, debt=8_000 * USD, collateral=8_122 * USD)
+        alone = {"markets": (market(0, available=0), market(1))}
+        world = view(owing, **pledged(pledge(TRADER, 9_500)), **alone)
+        assert expected_bounty(world, owing, self.seen, WAD) == 379 * USD
+
+
+class TestSales:
+    def test_who_owes_most_comes_first(self) -> None:
+        pledges = (
+            pledge(TRADER, 100, due=50 * USD, startable=True),
+            pledge(OTHER, 100, due=80 * USD, startable=True, default_id=3),
+            pledge(WINNER, 100),
+        )
+        accounts = [account(each.address, 1_000, collateral=each.value) for each in pledges]
+        tasks = sales(view(*accounts, **pledged(*pledges)), OPTIONS)
+        assert [(task.kind, task.subject) for task in tasks] == [
+            (Kind.START_SALE, OTHER),
+            (Kind.START_SALE, TRADER),
+        ]
+
+    def test_a_loss_that_settling_will_make_a_debt_counts(self) -> None:
+        losing = account(TRADER, 60, 1, unsettled=-40, cash=15 * USD, collateral=85 * USD)
+        assert [t.subject for t in sales(view(losing, **pledged(pledge(TRADER, 100))), OPTIONS)] == [TRADER]
+        covered = account(TRADER, 100, 1, unsettled=-15, cash=30 * USD, collateral=85 * USD)
+        assert sales(view(covered, **pledged(pledge(TRADER, 100))), OPTIONS) == []
+
+    @pytest.mark.parametrize(("ends_at", "due"), [(1_000, True), (1_001, False), (0, True)])
+    def test_one_at_a_time(self, ends_at: int, due: bool) -> None:
+        held = pledge(TRADER, 100, due=50 * USD, sale_ends_at=ends_at)
+        world = view(account(TRADER, 0, collateral=held.value), **pledged(held))
+        assert bool(sales(world, OPTIONS)) == due
+
+    def test_dust_is_left_alone(self) -> None:
+        held = pledge(TRADER, 1, due=50 * USD)
+        world = view(account(TRADER, 0, collateral=held.value), **pledged(held))
+        assert sales(world, Options(min_sale=held.value))
+        assert not sales(world, Options(min_sale=held.value + 1))
+
+
+class TestConversions:
+    def test_what_is_due_is_started(self) -> None:
+        due = asset(id=1, symbol="SAVE", auction=replace(QUIET, startable=True))
+        (task,) = conversions(view(**pledged(of=(asset(), due))))
+        assert (task.kind, task.subject, task.asset) == (Kind.START_CONVERSION, "SAVE", 1)
+
+
+class TestPurchases:
+    """An auction that began 300 seconds ago, of 600: 1 % off; the keeper has 500 in its wallet for each."""
+
+    selling = replace(QUIET, started_at=700, ends_at=1_900, factor=990_000)
+
+    def bought(self, options: Options, *pledges: PledgeState, **changes: Any) -> list[tuple[Any, ...]]:
+        wallets = {"wallets": {LIQUIDATOR: Wallet(500 * USD, 500 * USD)}}
+        world = view(**pledged(*pledges, **wallets | changes))
+        return [(t.kind, t.subject, t.units, t.cost) for t in purchases(world, LIQUIDATOR, options)]
+
+    @staticmethod
+    def for_sale(address: str = TRADER, **changes: Any) -> PledgeState:
+        fields = {"due": 2_000 * USD, "sale_started_at": 700, "sale_ends_at": 1_900}
+        return replace(pledge(address, 400), **fields | changes)
+
+    def test_what_is_for_sale_at_the_price_of_now(self) -> None:
+        assert self.bought(Options(min_discount=10_000), self.for_sale()) == [
+            (Kind.BUY_COLLATERAL, TRADER, 400 * USD, 356_400_000)
+        ]
+
+    @pytest.mark.parametrize("options", [Options(), Options(min_discount=10_001)])
+    def test_never_unless_told_and_never_too_dear(self, options: Options) -> None:
+        assert self.bought(options, self.for_sale()) == []
+
+    def test_no_more_than_the_wallet_has(self) -> None:
+        poor = {"wallets": {LIQUIDATOR: Wallet(89_100_000, 0)}}
+        assert self.bought(Options(min_discount=0), self.for_sale(), **poor) == [
+            (Kind.BUY_COLLATERAL, TRADER, 100 * USD, 89_100_000)
+        ]
+        assert self.bought(Options(min_discount=0), self.for_sale(), wallets={}) == []
+
+    def test_no_more_than_is_due(self) -> None:
+        (found,) = self.bought(Options(min_discount=0), self.for_sale(due=89_100_000))
+        assert 100 * USD <= found[2] <= 100 * USD + 1
+
+    @pytest.mark.parametrize(
+        "changes", [{"due": 0}, {"sale_ends_at": 1_000}, {"address": LIQUIDATOR}, {"held": (0,)}]
+    )
+    def test_not_what_is_not_for_sale(self, changes: dict[str, Any]) -> None:
+        address = changes.pop("address", TRADER)
+        assert self.bought(Options(min_discount=0), self.for_sale(address, **changes)) == []
+
+    def test_not_what_has_no_price(self) -> None:
+        assert self.bought(Options(min_discount=0), self.for_sale(), of=(asset(price=0),)) == []
+
+    def test_gains_must_pay(self) -> None:
+        # 3.6 of worth are gained.
+        assert self.bought(Options(min_discount=0, min_profit=3_600_000), self.for_sale())
+        assert not self.bought(Options(min_discount=0, min_profit=3_600_001), self.for_sale())
+        assert not self.bought(Options(min_discount=0, gas_price=20.0), self.for_sale())
+
+    def test_the_reserve_sells_what_is_above_its_target_or_pays_an_advance(self) -> None:
+        sold = (asset(auction=self.selling, reserve_target=810 * USD),)
+        (found,) = self.bought(Options(min_discount=0), of=sold)
+        assert found[:2] == (Kind.BUY_FROM_RESERVE, "USDC")
+        # 90 are above the target: 101.01… tokens at 0.891, and one unit at most beyond.
+        assert 101_010_101 <= found[2] <= 101_010_102
+        fund = replace(view().fund, advanced_junior=300 * USD, advanced_senior=59_400_000)
+        (found,) = self.bought(Options(min_discount=0), of=sold, fund=fund)
+        assert 403_367_003 <= found[2] <= 403_367_004
+
+    def test_nothing_is_bought_from_a_reserve_that_buys(self) -> None:
+        buying = replace(self.selling, buying=True, factor=1_010_000)
+        assert self.bought(Options(min_discount=0), of=(asset(auction=buying),)) == []
+
+    def test_the_largest_discount_first(self) -> None:
+        pledges = (self.for_sale(), self.for_sale(OTHER, sale_started_at=100, sale_ends_at=1_300))
+        found = self.bought(Options(min_discount=0), *pledges, of=(asset(auction=self.selling),))
+        assert [each[1] for each in found] == [OTHER, TRADER, "USDC"]
 
 
 # ----------------------------------------------------------------------- state

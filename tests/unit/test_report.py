@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Iterable
 from decimal import Decimal
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -18,14 +19,17 @@ from rich.console import Console
 
 from weir import formatting, report, report_console
 from weir.results import (
+    CONVERSIONS,
     FACTORS,
     FUND_LAYERS,
     GUARANTY_LAYERS,
     LAYERS,
+    Advance,
     Chain,
     Closed,
     CloseOut,
     Contributions,
+    Conversion,
     Default,
     Fees,
     Fund,
@@ -33,6 +37,7 @@ from weir.results import (
     Gas,
     Identity,
     Ledger,
+    ListedAsset,
     MarketIncome,
     Membership,
     Paid,
@@ -41,6 +46,8 @@ from weir.results import (
     RunResult,
     SeriesPoint,
     Slack,
+    StablecoinPoint,
+    Stablecoins,
 )
 from weir.scenarios import load
 
@@ -214,6 +221,60 @@ def make_result(
         },
     }
     return RunResult(**fields | changes)
+
+
+def make_stablecoins(times: Iterable[int] | None = None) -> Stablecoins:
+    """A coin that loses a tenth in the middle of the run, and a share of S; one conversion of each kind."""
+    times = list(times or (1_000, 2_000, 3_000))
+    points = []
+    for i, time in enumerate(times):
+        price = Decimal("0.9") if i == len(times) // 2 else Decimal("1.0002")
+        counted = min(price, Decimal(1))
+        points.append(
+            StablecoinPoint(
+                time=time,
+                market={"USDC": price, "SAVE": Decimal("1.01")},
+                prices={"USDC": counted, "SAVE": Decimal("1.01")},
+                collateral={"USDC": 4_000 * counted, "SAVE": Decimal(0)},
+                collateral_counts={"USDC": 3_800 * counted, "SAVE": Decimal(0)},
+                reserve={"USDC": 600 * counted, "SAVE": Decimal(303)},
+                reserve_counts={"USDC": 570 * counted, "SAVE": Decimal("287.85")},
+                skin=Decimal(77 + i),
+                advanced=Decimal(250) if i == len(times) // 2 else Decimal(0),
+            )
+        )
+    return Stablecoins(
+        assets=(
+            ListedAsset(symbol="USDC", haircut=0.05, discount=0.02, weight=0.6),
+            ListedAsset(symbol="SAVE", is_share=True, haircut=0.05, discount=0.02, weight=0.3),
+        ),
+        conversions=tuple(
+            Conversion(
+                kind=kind,
+                time=times[0] + i,
+                account="" if kind in ("sale", "purchase") else f"0x{i:02x}" + "ab" * 19,
+                other="0xcd" + "ef" * 19,
+                asset="USDC",
+                amount=Decimal("123.456"),
+                worth=Decimal(100 + i),
+                paid=Decimal(102 + i) if kind == "purchase" else Decimal(99 + i),
+                recovered=Decimal("5.5") if kind == "default" else Decimal(0),
+            )
+            for i, kind in enumerate(get_args(Conversion.model_fields["kind"].annotation))
+        ),
+        advances=(
+            Advance(kind="opened", time=times[0], junior=Decimal(200), senior=Decimal(50)),
+            Advance(kind="repaid", time=times[-1], junior=Decimal(160), senior=Decimal(50)),
+            Advance(kind="written off", time=times[-1], junior=Decimal(40), senior=Decimal(0)),
+        ),
+        series=tuple(points),
+    )
+
+
+def with_stablecoins(**changes: Any) -> RunResult:
+    """A made-up run in which other stablecoins counted."""
+    result = make_result(**changes)
+    return result.model_copy(update={"stablecoins": make_stablecoins(point.time for point in result.series)})
 
 
 def _state(layers: Amounts, exposure: Decimal, streaming: Decimal = Decimal(0)) -> FundState:
@@ -418,6 +479,102 @@ class TestResult:
         assert "No account defaulted" in with_defaults().outcome
         remaining = default_of(Paid(), shortfall=Decimal(1), remainder=Decimal(1))
         assert "open interest bore the rest" in with_defaults(remaining).outcome
+
+    def test_conversions_add_up_by_kind(self) -> None:
+        found = make_stablecoins()
+        assert [kind for kind, *_ in found.totals] == list(CONVERSIONS)
+        assert [times for _, times, *_ in found.totals] == [1] * len(CONVERSIONS)
+        losses = {kind: lost for kind, *_, lost in found.totals}
+        assert losses["debt"] == pytest.approx(1 / 100)
+        assert losses["purchase"] == pytest.approx(2 / 104)
+        assert [one.loss for one in found.conversions] == list(losses.values())
+        assert (found.debts_paid, found.recovered) == (Decimal(99), Decimal("5.5"))
+        assert [found.advanced(kind) for kind in ("opened", "repaid", "written off")] == [250, 210, 40]
+        assert found.lowest == ("USDC", Decimal("0.9"))
+
+    def test_an_advance_is_told_with_the_outcome(self) -> None:
+        result = with_defaults(default_of(Paid(skin=Decimal(5))))
+        advanced = result.model_copy(update={"stablecoins": make_stablecoins()})
+        assert result.outcome.endswith("no tranche was touched.")
+        assert advanced.outcome.endswith("the tranches advanced $250 of it and had it back.")
+        after = result.fund.after.model_copy(update={"advanced": Decimal(1)})
+        owed = advanced.model_copy(update={"fund": result.fund.model_copy(update={"after": after})})
+        assert owed.outcome.endswith("have not yet had all of it back.")
+
+    def test_the_reserve_is_part_of_the_assets(self) -> None:
+        state = make_result().fund.before
+        more = state.model_copy(update={"reserve": Decimal(70), "advanced": Decimal(3)})
+        assert more.assets == state.assets + 70
+
+
+class TestStablecoins:
+    def test_every_chart_has_its_figure(self) -> None:
+        page = Page(report.render(with_stablecoins()))
+        charts = [attrs["data-figure"] for _, attrs in page.tags if "data-figure" in attrs]
+        assert sorted(filter(None, charts)) == sorted(page.figures)
+        assert {"pegs", "collateral", "reserve"} <= page.figures.keys()
+
+    def test_charts_show_prices_and_what_counts(self) -> None:
+        result = with_stablecoins()
+        assert result.stablecoins is not None
+        series = result.stablecoins.series
+        figures = Page(report.render(result)).figures
+        usdc, counts, save, _ = figures["pegs"]["data"]
+        assert usdc["y"] == [float(point.market["USDC"]) for point in series]
+        assert counts["y"][0] == pytest.approx(0.95)
+        assert save["name"] == "SAVE"
+        *stack, counted, advanced = figures["reserve"]["data"]
+        assert [line["name"] for line in stack] == ["S", "USDC", "SAVE"]
+        assert stack[0]["y"] == [float(point.skin) for point in series]
+        assert counted["y"][0] == pytest.approx(77 + 570 + 287.85)
+        assert max(advanced["y"]) == 250
+        *stack, counted = figures["collateral"]["data"]
+        assert stack[0]["y"][0] == 4_000
+        assert counted["y"][0] == 3_800
+
+    def test_the_page_has_every_conversion(self) -> None:
+        result = with_stablecoins()
+        assert result.stablecoins is not None
+        page = Page(report.render(result))
+        titles = {attrs.get("title") for tag, attrs in page.tags if tag == "td"}
+        for one in result.stablecoins.conversions:
+            assert {f"{one.worth} USD", f"{one.paid} USD"} <= titles
+            assert CONVERSIONS[one.kind] in page.text
+        for one in result.stablecoins.advances:
+            assert f"{one.junior} USD" in titles
+        assert "$0.9000" in page.text
+        assert "Reserve, at its haircut" in page.text
+
+    def test_the_console_tells_the_story(self) -> None:
+        text = rendered(with_stablecoins())
+        for name in CONVERSIONS.values():
+            assert name in text
+        assert "USDC fell to $0.9000" in text
+        assert "paid $99 of debts" in text
+        assert "The tranches advanced $250, got $210 back and wrote $40 off." in " ".join(text.split())
+        assert "Reserve, at its haircut" in text
+
+    def test_no_line_is_too_long_for_a_narrow_console(self) -> None:
+        assert max(map(len, rendered(with_stablecoins(), width=80).splitlines())) <= 80
+
+    def test_quiet_coins_say_so(self) -> None:
+        quiet = make_stablecoins().model_copy(update={"conversions": (), "advances": ()})
+        result = make_result().model_copy(update={"stablecoins": quiet})
+        assert "No other stablecoin was converted." in rendered(result)
+        assert "Advances (" not in Page(report.render(result)).text
+
+    def test_without_them_nothing_is_said_of_them(self) -> None:
+        result = make_result()
+        page = Page(report.render(result))
+        for text in (page.text, rendered(result)):
+            assert "tablecoin" not in text
+            assert "Reserve" not in text
+        assert not {"pegs", "collateral", "reserve"} & page.figures.keys()
+
+    def test_names_are_escaped_in_charts(self) -> None:
+        text = make_stablecoins().model_dump_json().replace("USDC", "<b>U")
+        result = make_result().model_copy(update={"stablecoins": Stablecoins.model_validate_json(text)})
+        assert Page(report.render(result)).figures["pegs"]["data"][0]["name"] == "&lt;b&gt;U"
 
 
 class TestPage:

@@ -19,6 +19,7 @@ SHIPPED = {
     "2021-05-19": (("BTC",), 16, datetime(2021, 5, 19, 3, tzinfo=UTC), 3600),
     "2022-05-luna": (("BTC", "ETH"), 14, datetime(2022, 5, 9, 0, tzinfo=UTC), 6 * 3600),
     "2022-11-ftx": (("BTC", "ETH"), 16, datetime(2022, 11, 8, 0, tzinfo=UTC), 3 * 3600),
+    "2023-03-usdc": (("BTC",), 14, datetime(2023, 3, 10, 12, tzinfo=UTC), 6 * 3600),
     "2024-08-05": (("BTC", "ETH"), 18, datetime(2024, 8, 4, 20, tzinfo=UTC), 3600),
     "2025-10-10": (("BTC", "ETH"), 14, datetime(2025, 10, 10, 13, tzinfo=UTC), 3600),
 }
@@ -35,7 +36,9 @@ def test_shipped_scenario_loads(name: str) -> None:
     assert scenario.id == name
     assert tuple(scenario.markets) == markets
     assert (scenario.bars, scenario.start, scenario.bar_seconds) == (bars, start, bar_seconds)
-    assert scenario.source == "Binance spot, USD"
+    approximate = "approximate levels, rounded, from press reports of Kraken, Binance and Bitstamp prices"
+    assert scenario.source.startswith(approximate if scenario.assets else "Binance spot, USD")
+    assert bool(scenario.assets) == (name == "2023-03-usdc")
     assert scenario.end == start + bars * timedelta(seconds=bar_seconds)
 
 
@@ -52,6 +55,7 @@ def test_shipped_scenario_loads(name: str) -> None:
         ("2022-05-luna", "ETH", 13, 1800, 1953),
         ("2022-11-ftx", "BTC", 15, 15588, 15923),
         ("2022-11-ftx", "ETH", 6, 1233, 1311),
+        ("2023-03-usdc", "BTC", 12, 22200, 24200),
         ("2024-08-05", "BTC", 10, 49000, 51588),
         ("2024-08-05", "ETH", 5, 2111, 2319),
         ("2025-10-10", "BTC", 3, 118206, 118206),
@@ -72,6 +76,7 @@ def test_figures(name: str, market: str, index: int, low: int, close: int) -> No
         ("2022-05-luna", "ETH", 30_730, 31_778),
         ("2022-11-ftx", "BTC", 290_049, 294_307),
         ("2022-11-ftx", "ETH", 20_804, 21_255),
+        ("2023-03-usdc", "BTC", 291_350, 298_250),
         ("2024-08-05", "BTC", 959_535, 974_100),
         ("2024-08-05", "ETH", 42_348, 43_435),
         ("2025-10-10", "BTC", 1_601_632, 1_621_925),
@@ -100,6 +105,27 @@ def test_path_goes_to_the_low_then_to_the_close() -> None:
     assert [point.bar for point in points[:5]] == [0, 0, 0, 1, 1]
     assert all(a.time < b.time for a, b in pairwise(points))
     assert points[-1].time == load("2024-08-05").end
+
+
+def test_stablecoins_have_a_path_of_their_own_in_the_same_bars() -> None:
+    scenario = load("2023-03-usdc")
+    points = list(scenario.path())
+    assert all(point.assets.keys() == {"USDC"} for point in points)
+    assert points[0].assets == {"USDC": Decimal("1.0")}
+    low = min(points, key=lambda point: point.assets["USDC"])
+    assert (low.kind, low.assets["USDC"]) == ("low", Decimal("0.87"))
+    # The morning of 11 March, UTC; and back on the evening of the 13th.
+    assert low.time == datetime(2023, 3, 11, 9, tzinfo=UTC)
+    assert points[-1].assets["USDC"] > Decimal("0.99")
+    assert scenario.reserve == {"USDC": Decimal(60_000), "SAVE": Decimal(25_000)}
+    assert (scenario.crowd, scenario.steps) == ("short", 2)
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED.keys() - {"2023-03-usdc"}))
+def test_the_others_know_no_stablecoins(name: str) -> None:
+    scenario = load(name)
+    assert not any(point.assets for point in scenario.path())
+    assert (scenario.reserve, scenario.crowd, scenario.steps) == ({}, "long", None)
 
 
 def write(path: Path, **changes: Any) -> Path:
@@ -176,6 +202,18 @@ def test_optional_fields_are_absent_by_default(tmp_path: Path) -> None:
         ({"open": {"BTC": 1}}, "open: must name the markets ['BTC', 'ETH'] (got ['BTC'])"),
         ({"fund": {"skin": -1}}, "fund.skin: must be greater than or equal to 0 (got -1)"),
         ({"leverage": 0}, "leverage: must be greater than 0 (got 0)"),
+        ({"crowd": "flat"}, "crowd: must be 'long' or 'short' (got flat)"),
+        ({"steps": 0}, "steps: must be greater than or equal to 1 (got 0)"),
+        (
+            {"assets": {"USDC": [[1, 1]]}},
+            "assets: must have as many bars as the markets, 2 (got {'USDC': 1})",
+        ),
+        ({"assets": {"USDC": [[1, 1], [1.1, 1]]}}, "assets.USDC[1]: low must be at most close"),
+        ({"assets": {"S": [[1, 1], [1, 1]]}}, "assets.S"),
+        ({"assets": {"BTC": [[1, 1], [1, 1]]}}, "assets: must have names that no market has (got BTC)"),
+        ({"fund": {"reserve": {"ETH": 5}}}, "assets: must have names that no market has (got ETH)"),
+        ({"fund": {"reserve": {f"A{i}": 5 for i in range(9)}}}, "assets: must be at most 8"),
+        ({"fund": {"reserve": {"SAVE": -1}}}, "fund.reserve.SAVE: must be greater than or equal to 0"),
     ],
 )
 def test_a_wrong_field_is_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,12 +12,12 @@ from typing import Any, cast
 import pytest
 
 from weir.chain import Call, ContractError, Receipt
-from weir.parameters import FundingParameters
+from weir.parameters import FundingParameters, FundParameters
 from weir.scenarios import FundPreset, available, load
 from weir.simulation import poster
 from weir.simulation.agents import Quote
 from weir.simulation.population import OPEN_INTEREST, draw, layers, memberships
-from weir.simulation.stage import Stage, funding
+from weir.simulation.stage import Stage, funding, parameters
 from weir.simulation.venue import Venue
 
 
@@ -44,6 +45,8 @@ class TestFunding:
         scenario = load(name)
         policy = funding(scenario)
         money = Decimal(sum(layers(scenario.fund).values()))
+        # Of a reserve as much as its haircut leaves.
+        money += sum(scenario.reserve.values(), Decimal(0)) * Decimal("0.95")
         target = Decimal(OPEN_INTEREST) * policy.target_ratio / 10**6
         assert Decimal("0.95") < money / target < Decimal("1.05")
         # One market may use a fund at half of its target; charges are on.
@@ -55,6 +58,46 @@ class TestFunding:
         scenario = load("2020-03-12")
         preset = FundPreset(skin=money, junior=money, senior=money)
         assert funding(scenario.model_copy(update={"fund": preset})).target_ratio in (1_000, 200_000)
+
+
+class TestStablecoins:
+    scenario = load("2023-03-usdc")
+
+    def test_they_are_deployed_as_the_fund_begins(self) -> None:
+        wanted = parameters(self.scenario, 100_000)
+        assert [(a.symbol, a.share_of, a.decimals) for a in wanted.assets] == [
+            ("USDC", None, 6),
+            ("SAVE", "S", 6),
+        ]
+        assert {(asset.haircut, asset.discount) for asset in wanted.assets} == {(50_000, 20_000)}
+        assert [asset.weight for asset in wanted.assets] == [666_666, 277_777]
+        assert wanted.fund.skin_target == 5_000 + Decimal("0.95") * 85_000
+
+    @pytest.mark.parametrize("name", [name for name in available() if name != "2023-03-usdc"])
+    def test_elsewhere_there_is_none(self, name: str) -> None:
+        wanted = parameters(load(name), 100_000)
+        assert wanted.assets == ()
+        assert wanted.fund == FundParameters()
+        people = draw(1, tuple(load(name).markets))
+        assert not people.pledges()
+        assert not people.arbitrageurs
+        assert not people.fund.reserve
+
+    def test_who_pledges_is_drawn_apart(self) -> None:
+        plain = draw(5, ("BTC",), leverage=2)
+        people = draw(5, ("BTC",), leverage=2, stablecoins=True)
+        assert tuple(replace(trader, pledged=0.0) for trader in people.traders) == plain.traders
+        assert 0.6 < len(people.pledges()) / len(people.traders) < 0.8
+        # Nobody has more or less money by it.
+        money = sum(amount for _, amount in (*people.deposits(), *people.pledges()))
+        assert money == pytest.approx(sum(amount for _, amount in plain.deposits()))
+        assert draw(5, ("BTC",), leverage=2, stablecoins=True) == people
+        assert draw(6, ("BTC",), leverage=2, stablecoins=True).pledges() != people.pledges()
+
+    def test_a_crowd_that_is_short(self) -> None:
+        long, short = (draw(1, ("BTC",), crowd=side) for side in ("long", "short"))
+        assert sum(trader.bullish for trader in long.traders) > len(long.traders) / 2
+        assert all(a.bullish != b.bullish for a, b in zip(long.traders, short.traders, strict=True))
 
 
 class TestMemberships:

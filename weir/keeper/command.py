@@ -79,6 +79,13 @@ _OPTIONS = (
         metavar="PPM",
         help="Most of the keeper's equity that initial margin may take.",
     ),
+    click.option(
+        "--min-discount",
+        type=click.IntRange(0, 1_000_000),
+        metavar="PPM",
+        help="Buy other stablecoins at auction from this discount on, with what the wallet has approved to "
+        "Collateral and Reserve.  [default: never]",
+    ),
     click.option("--json", "as_json", is_flag=True, help="End with a summary in JSON."),
 )
 
@@ -94,7 +101,7 @@ def keeper_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @rpc_option
 @keeper_options
 def command(rpc: str, **options: Any) -> int:
-    """Settle, flag, liquidate and deleverage accounts, collect fees, roll tranches.
+    """Settle, flag, liquidate and deleverage accounts, collect fees, roll tranches, sell other stablecoins.
 
     Ends with exit code 1 when its last step tried something that did not succeed.
     """
@@ -116,6 +123,7 @@ def keep(
     native_price: float,
     min_bounty: int,
     margin_use: int,
+    min_discount: int | None,
     as_json: bool,
 ) -> int:
     """What `weir keeper` does, on any client; the exit code."""
@@ -133,6 +141,8 @@ def keep(
         min_bounty_rate=min_bounty,
         margin_use=margin_use,
         min_collect=weir.units(Decimal(1)),
+        min_sale=weir.units(Decimal(1)),
+        min_discount=min_discount,
     )
     memory = KeeperState.open(state, weir.chain.id, weir.clearing_house.address)
     keeper = Keeper(weir, choose_account(weir.chain.id, keystore), options, state=memory)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from weir.client import AccountState, Actions
-from weir.keeper.view import Rules, View
+from weir.keeper.view import NOTHING, Rules, View
+from weir.stablecoins import AssetState, cost, price_off, worth
 
 __all__ = [
     "MILLION",
@@ -16,9 +17,12 @@ __all__ = [
     "Options",
     "Task",
     "affordable",
+    "conversions",
     "expected_bounty",
     "housekeeping",
+    "purchases",
     "resolutions",
+    "sales",
     "settlements",
     "taken",
     "winners",
@@ -28,6 +32,8 @@ MILLION = 10**6
 WAD = 10**18
 LIQUIDATION_GAS = 400_000
 """What a liquidation is taken to use when its gas is weighed against its bounty."""
+PURCHASE_GAS = 250_000
+"""The same of a purchase at auction."""
 SETTLE_BATCH = 20
 _HALVINGS = 40
 
@@ -39,6 +45,10 @@ class Kind(StrEnum):
     FLAG = "flag"
     LIQUIDATE = "liquidate"
     DELEVERAGE = "deleverage"
+    START_SALE = "start sale"
+    BUY_COLLATERAL = "buy collateral"
+    START_CONVERSION = "start conversion"
+    BUY_FROM_RESERVE = "buy from reserve"
     COLLECT = "collect"
     ROLL = "roll"
 
@@ -51,7 +61,9 @@ class Options:
     `gas_price` (units of S per gas), and a bounty of at least `min_bounty_rate` (ppm of what is taken
     over). Afterwards, initial margin may take up to `margin_use` (ppm) of the keeper's equity. With each
     default `name_winners` accounts are settled first. Fees are collected from `min_collect` (units of S)
-    on.
+    on. Collateral is put up for sale where it counts for `min_sale` (units of S). Other stablecoins are
+    bought at auction, with S that the keeper's wallet has approved, from a discount of `min_discount` (ppm)
+    on, where that brings `min_profit` too; None: never.
     """
 
     execute: bool = False
@@ -61,13 +73,16 @@ class Options:
     margin_use: int = 900_000
     name_winners: int = 8
     min_collect: int = 1
+    min_sale: int = 1
+    min_discount: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something to send about `subject`, an account or a part of the fund.
+    """Something to send about `subject`, an account, a part of the fund, or an asset of the reserve.
 
-    Liquidations have the `fraction` to ask for (1e18 = all) and the `bounty` expected.
+    Liquidations have the `fraction` to ask for (1e18 = all) and the `bounty` expected; purchases the `asset`,
+    how many units of it, and their cost in units of S. The reserve's conversions have the asset, too.
     """
 
     kind: Kind
@@ -76,11 +91,14 @@ class Task:
     fraction: int = 0
     bounty: int = 0
     reason: str = ""
+    asset: int | None = None
+    units: int = 0
+    cost: int = 0
 
     @property
     def key(self) -> str:
         """What failures are remembered by."""
-        return f"{self.kind}:{self.subject}"
+        return f"{self.kind}:{self.subject}" + (f":{self.asset}" if self.kind == Kind.BUY_COLLATERAL else "")
 
 
 # ------------------------------------------------------------ settle and flag
@@ -176,14 +194,17 @@ def taken(rules: Rules, target: Actions, wanted: int) -> int:
 def affordable(view: View, own: AccountState, target: AccountState, finding: Actions, margin_use: int) -> int:
     """The largest fraction of the target that leaves the keeper enough initial margin; 0 where none does.
 
-    At most `margin_use` (ppm) of the keeper's equity may be required afterwards. The bounty is not counted
-    on.
+    At most `margin_use` (ppm) of the keeper's equity may be required afterwards, and its cash must pay for
+    the target's collateral, which then counts for it. The bounty is not counted on.
     """
     if own.flagged_at or own.debt:
         return 0
-    budget = own.equity * margin_use // MILLION
 
     def fits(fraction: int) -> bool:
+        price, value = _collateral(view, target.address, fraction)
+        if price > own.cash:
+            return False
+        budget = (own.equity - price + value) * margin_use // MILLION
         sizes = {p.market: p.size for p in own.positions}
         for p in target.positions:
             part = abs(p.size) * fraction // WAD
@@ -210,17 +231,100 @@ def _initial(view: View, sizes: Mapping[int, int]) -> int:
 
 
 def expected_bounty(view: View, target: AccountState, finding: Actions, fraction: int) -> int:
-    """What a liquidation will pay: the account's cash and, once nothing is left of the account, the fund.
+    """What a liquidation will pay: the account's cash, with what the keeper pays for its collateral, and,
+    once nothing is left of the account, the fund.
 
     Cash that a profit may yet bring is not counted on.
     """
     full = target.notional * fraction // WAD * finding.bounty_rate // MILLION
-    # A loss that is not settled yet takes claims first, then cash.
+    # A loss that is not settled yet takes claims first, then cash; collateral brings cash.
     loss = max(0, -target.unsettled - target.claims)
-    paid = min(full, max(0, target.cash - loss))
-    if paid < full and target.equity - paid <= 0:
+    price, value = _collateral(view, target.address, fraction)
+    paid = min(full, max(0, target.cash + price - target.debt - loss))
+    if paid < full and target.equity + price - value - paid <= 0:
         paid += min(full - paid, sum(view.markets[m].available for m in _markets(target)))
     return paid
+
+
+def _collateral(view: View, account: str, fraction: int) -> tuple[int, int]:
+    """What a liquidator pays for a fraction of an account's collateral, and what that counts for."""
+    pledge = view.pledges.get(account)
+    price = value = 0
+    for asset, held in zip(view.assets, pledge.held if pledge else (), strict=False):
+        units = held * fraction // WAD if asset.price else 0
+        price += cost(asset, units, MILLION - asset.discount, view.decimals)
+        value += worth(asset, units, view.decimals) * (MILLION - asset.haircut) // MILLION
+    return price, value
+
+
+# ------------------------------------------------------------ other stablecoins
+
+
+def sales(view: View, options: Options) -> list[Task]:
+    """Collateral to put up for sale: of accounts that are in debt, or will be when settled, or have an open
+    default; those that owe most first.
+    """
+    found = []
+    for pledge in view.pledges.values():
+        account = view.accounts[pledge.address]
+        owed = max(pledge.due, account.collateral - account.equity)
+        if owed > 0 and pledge.value >= options.min_sale and view.time >= pledge.sale_ends_at:
+            found.append((-owed, pledge.address))
+    return [
+        Task(Kind.START_SALE, address, reason=f"owes {-owed} and has collateral")
+        for owed, address in sorted(found)
+    ]
+
+
+def conversions(view: View) -> list[Task]:
+    """Assets of the reserve that are due to be sold or bought, but for an auction."""
+    return [
+        Task(
+            Kind.START_CONVERSION,
+            asset.symbol,
+            asset=asset.id,
+            reason=f"worth {asset.reserve_worth}, target {asset.reserve_target}",
+        )
+        for asset in view.assets
+        if asset.auction.startable
+    ]
+
+
+def purchases(view: View, own: str, options: Options) -> list[Task]:
+    """What the keeper's wallet can buy now at the discount it wants, the largest discount first."""
+    if options.min_discount is None:
+        return []
+    wallet = view.wallets.get(own, NOTHING)
+    found: list[tuple[int, Task]] = []
+
+    def offer(kind: Kind, subject: str, asset: AssetState, held: int, due: int, off: int, money: int) -> None:
+        factor = MILLION - off
+        units = min(held, _units(view, asset, money, factor), _units(view, asset, due, factor) + 1)
+        gain = worth(asset, units, view.decimals) - cost(asset, units, factor, view.decimals)
+        least = options.min_profit + options.gas_price * PURCHASE_GAS
+        if off >= (options.min_discount or 0) and units and gain >= max(least, 1):
+            price, reason = cost(asset, units, factor, view.decimals), f"{asset.symbol} at {off} ppm off"
+            found.append((off, Task(kind, subject, reason=reason, asset=asset.id, units=units, cost=price)))
+
+    for pledge in view.pledges.values():
+        if pledge.due and view.time < pledge.sale_ends_at and pledge.address != own:
+            for asset, held in zip(view.assets, pledge.held, strict=False):
+                off = price_off(asset.discount, pledge.sale_started_at, view.time, view.sale_duration)
+                args = asset, held, pledge.due, off, wallet.for_collateral
+                offer(Kind.BUY_COLLATERAL, pledge.address, *args)
+    owed = view.fund.advanced_junior + view.fund.advanced_senior
+    for asset in view.assets:
+        if asset.auction.factor and not asset.auction.buying:
+            due = owed or max(0, asset.reserve_worth - asset.reserve_target)
+            args = asset, asset.reserve, due, asset.auction.off, wallet.for_reserve
+            offer(Kind.BUY_FROM_RESERVE, asset.symbol, *args)
+    return [task for _, task in sorted(found, key=lambda each: (-each[0], each[1].key))]
+
+
+def _units(view: View, asset: AssetState, money: int, factor: int) -> int:
+    """The most units that so much S buys at so many ppm of the price."""
+    scale = 10 ** (18 + asset.decimals - view.decimals)
+    return money * scale * MILLION // (asset.price * factor) if asset.price else 0
 
 
 # ---------------------------------------------------------------- housekeeping

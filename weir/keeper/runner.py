@@ -13,7 +13,18 @@ from eth_account.signers.local import LocalAccount
 
 from weir.chain import Call, ContractError, Receipt, RpcError, TransactionTimeoutError
 from weir.client import Weir
-from weir.keeper.policy import Kind, Options, Task, flags, housekeeping, resolutions, settlements
+from weir.keeper.policy import (
+    Kind,
+    Options,
+    Task,
+    conversions,
+    flags,
+    housekeeping,
+    purchases,
+    resolutions,
+    sales,
+    settlements,
+)
 from weir.keeper.state import InFlight, KeeperState
 from weir.keeper.view import Reader, View
 
@@ -63,7 +74,8 @@ class StepReport:
 
 
 class Keeper:
-    """Settles, flags, liquidates, deleverages, collects fees and rolls tranches, with one account.
+    """Settles, flags, liquidates, deleverages, collects fees, rolls tranches, starts the auctions of other
+    stablecoins and, if told to, buys there; all with one account.
 
     Dry unless `options.execute`. `gas` is a fixed gas limit; without one each transaction's is estimated.
     Needs nothing but the chain: what `state` remembers only spares attempts.
@@ -91,14 +103,17 @@ class Keeper:
     def step(self) -> StepReport:
         """One round: what is urgent first; raises what `TRANSIENT` names when the node fails."""
         self._finish_in_flight()
-        view = self._reader.read(self.account.address)
+        view = self._read()
         report = StepReport(view.block, view.time)
         before = [*settlements(view, self.options), *flags(view)]
         for task in before:
             self._perform(task, report)
         if report.count("sent"):
-            view = self._reader.read(self.account.address)
-        self._resolve(view, report)
+            view = self._read()
+        own = self.account.address
+        self._one_by_one(view, report, lambda seen: resolutions(seen, own, self.options))
+        if self.weir.assets:
+            self._convert(report)
         for task in housekeeping(view, self.options):
             self._perform(task, report)
         self.state.steps += 1
@@ -139,17 +154,27 @@ class Keeper:
             stop.wait(min(interval * 2**failures, max(LONGEST_PAUSE, interval)))
         return report
 
-    def _resolve(self, view: View, report: StepReport) -> None:
-        """One account after another, each with a fresh look at the margin that is left."""
+    def _read(self) -> View:
+        return self._reader.read(self.account.address, wallet=self.options.min_discount is not None)
+
+    def _one_by_one(self, view: View, report: StepReport, tasks: Callable[[View], list[Task]]) -> None:
+        """One subject after another, the most urgent first, each with a fresh look at what is left."""
         tried: set[str] = set()
         while True:
-            tasks = resolutions(view, self.account.address, self.options)
-            task = next((task for task in tasks if task.subject not in tried), None)
+            task = next((task for task in tasks(view) if task.subject not in tried), None)
             if task is None:
                 return
             tried.add(task.subject)
             if self._perform(task, report) is not None:
-                view = self._reader.read(self.account.address)
+                view = self._read()
+
+    def _convert(self, report: StepReport) -> None:
+        """Auctions of other stablecoins: starts those that are due, and buys where it pays."""
+        view = self._read()
+        for task in (*sales(view, self.options), *conversions(view)):
+            self._perform(task, report)
+        view = self._read()
+        self._one_by_one(view, report, lambda seen: purchases(seen, self.account.address, self.options))
 
     # ---- tasks
 
@@ -236,6 +261,16 @@ class Keeper:
                 return house.liquidate(task.subject, task.fraction, list(task.settle_first))
             case Kind.DELEVERAGE:
                 return house.deleverage(task.subject, list(task.settle_first))
+            case Kind.START_SALE:
+                return self.weir.assets.collateral.functions.startSale(task.subject)
+            case Kind.BUY_COLLATERAL:
+                terms = task.asset, task.units, self.account.address, task.cost
+                return self.weir.assets.collateral.functions.buy(task.subject, *terms)
+            case Kind.START_CONVERSION:
+                return self.weir.assets.reserve.functions.start(task.asset)
+            case Kind.BUY_FROM_RESERVE:
+                terms = task.asset, task.units, self.account.address, task.cost
+                return self.weir.assets.reserve.functions.buy(*terms)
             case Kind.COLLECT:
                 return self.weir.fund.functions.collect()
             case Kind.ROLL:

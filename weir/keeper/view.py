@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from weir.client import AccountState, Actions, FundState, MarketState, Weir
+from web3.contract import Contract
 
-__all__ = ["Reader", "Rules", "View"]
+from weir.client import AccountState, Actions, FundState, MarketState, Weir
+from weir.stablecoins import AssetState, PledgeState
+
+__all__ = ["NOTHING", "Reader", "Rules", "View", "Wallet"]
 
 
 class Rules(NamedTuple):
@@ -20,13 +24,24 @@ class Rules(NamedTuple):
     scale: int
 
 
+class Wallet(NamedTuple):
+    """S that a keeper has in its wallet and has approved, for collateral and for the reserve's assets."""
+
+    for_collateral: int
+    for_reserve: int
+
+
+NOTHING = Wallet(0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """One reading. `time` is the next block's at the earliest; `uncollected`: what the fund would take out of
     the vault now, units of S.
 
-    `accounts` has the keeper's own, all for which something may be done, and, where a loss is about to be
-    shared, everybody.
+    `accounts` has the keeper's own, all for which something may be done, those that have pledged stablecoins
+    (`pledges`), and, where a loss is about to be shared, everybody. `wallets` has that of a keeper who buys.
+    `decimals` are those of S.
     """
 
     block: int
@@ -37,6 +52,11 @@ class View:
     accounts: dict[str, AccountState]
     fund: FundState
     uncollected: int
+    decimals: int = 6
+    assets: tuple[AssetState, ...] = ()
+    pledges: Mapping[str, PledgeState] = field(default_factory=dict)
+    sale_duration: int = 1
+    wallets: dict[str, Wallet] = field(default_factory=dict)
 
 
 class Reader:
@@ -47,24 +67,32 @@ class Reader:
         self._rules: Rules | None = None
         self._last: View | None = None
 
-    def read(self, own: str) -> View:
-        """The chain now, for the keeper whose account is `own`."""
+    def read(self, own: str, *, wallet: bool = False) -> View:
+        """The chain now, for the keeper whose account is `own`; with its `wallet`, where it buys."""
         header = self.weir.chain.block()
         block, time = int(header["number"], 16), int(header["timestamp"], 16) + 1
+        if self.weir.assets:
+            # An auction's price is of the moment: what the node takes the next block's time to be.
+            time = max(time, int(self.weir.chain.block("pending")["timestamp"], 16))
         if self._last is None or (self._last.block, self._last.time) != (block, time):
             self._last = self._read(block, time)
         view = self._last
         if own not in view.accounts:
             (account,) = self.weir.accounts([own], block="pending")
             view.accounts[own] = account
+        if wallet and own not in view.wallets:
+            assets = self.weir.assets
+            view.wallets[own] = Wallet(*(self._approved(own, c) for c in (assets.collateral, assets.reserve)))
         return view
 
     def _read(self, block: int, time: int) -> View:
         weir = self.weir
         findings = weir.actionable(block="pending")
+        pledges = weir.assets.pledges(block="pending") if weir.assets else ()
         # Winners are named where a loss is about to be shared: rare, and worth reading everybody.
         losses = any(each.settle or each.equity < 0 for each in findings)
-        wanted = None if losses else [each.address for each in findings]
+        known = dict.fromkeys([*(each.address for each in findings), *(each.address for each in pledges)])
+        wanted = None if losses else [*known]
         return View(
             block=block,
             time=time,
@@ -74,7 +102,16 @@ class Reader:
             accounts={each.address: each for each in weir.accounts(wanted, block="pending")},
             fund=weir.fund_state(block="pending"),
             uncollected=self._uncollected(),
+            decimals=weir.deployment.decimals,
+            assets=weir.assets.states(block="pending") if weir.assets else (),
+            pledges={each.address: each for each in pledges},
+            sale_duration=weir.assets.sale_duration() if weir.assets else 1,
         )
+
+    def _approved(self, own: str, spender: Contract) -> int:
+        token = self.weir.token.functions
+        calls = [token.balanceOf(own), token.allowance(own, spender.address)]
+        return int(min(self.weir.chain.call_many(calls, block="pending")))
 
     def _uncollected(self) -> int:
         """Fees, levies, and the premium as far as the fund's claims on it would turn into cash."""

@@ -9,17 +9,24 @@ one of them or the path of a file of your own:
       "markets": {"BTC": [[7342, 7356], [5570, 6074]]},
       "open": {"BTC": 7900},
       "fund": {"skin": 100000, "junior": 250000, "senior": 500000, "target": 850000},
-      "leverage": 1.5
+      "leverage": 1.5,
+      "crowd": "long",
+      "steps": 4
     }
 
-Each bar is `[low, close]` in USD. `open`, `fund` (and each of its fields) and `leverage` may be left out.
+Each bar is `[low, close]` in USD. `open`, `fund` (and each of its fields), `leverage`, `crowd` and `steps`
+may be left out.
+
+A scenario in which other stablecoins count has `"assets": {"USDC": [[0.95, 0.99], …]}` as well: their prices,
+in the same bars. Its fund may hold some of them: `"reserve": {"USDC": 50000, "SAVE": 25000}` within `fund`,
+in USD; what has no price of its own there is an ERC-4626 share of the settlement token.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -37,6 +44,9 @@ from pydantic import (
 
 __all__ = ["WAD", "Bar", "FundPreset", "PricePoint", "Scenario", "ScenarioError", "available", "load"]
 
+MAX_ASSETS = 8
+"""Other stablecoins that the protocol can list."""
+
 WAD = 10**18
 """One USD, as the integer with 18 decimals that contracts use."""
 
@@ -45,6 +55,8 @@ _SHIPPED = Path(__file__).parent
 _Price = Annotated[Decimal, Field(gt=0, le=10**12, decimal_places=18)]
 _Amount = Annotated[Decimal, Field(ge=0, le=10**15)]
 _Market = Annotated[str, Field(pattern=r"^[A-Z0-9]{1,16}$")]
+_Asset = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{2,16}$")]
+"""Two letters at least: S is the settlement token."""
 
 
 class ScenarioError(ValueError):
@@ -80,18 +92,20 @@ class Bar(_Model):
 class FundPreset(_Model):
     """The insurance fund at the start, in USD: its layers, and the risk target that coverage is measured by.
 
-    What is left out is for the user of the scenario to choose.
+    `skin` is in the settlement token, `reserve` what skin holds beside it, by asset. What is left out is for
+    the user of the scenario to choose.
     """
 
     skin: _Amount | None = None
     junior: _Amount | None = None
     senior: _Amount | None = None
     target: _Amount | None = None
+    reserve: dict[_Asset, _Amount] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class PricePoint:
-    """One step of the price path: every market's price in USD at one instant (UTC).
+    """One step of the price path: every market's price in USD at one instant (UTC), and every stablecoin's.
 
     `bar` is the index of the bar that the step lies in, 0 for the open as well.
     """
@@ -100,6 +114,7 @@ class PricePoint:
     bar: int
     kind: Literal["open", "low", "close"]
     prices: Mapping[str, Decimal]
+    assets: Mapping[str, Decimal] = field(default_factory=dict)
 
     @property
     def timestamp(self) -> int:
@@ -115,9 +130,11 @@ class PricePoint:
 
 
 class Scenario(_Model):
-    """Bars of one or more markets over the same span of time.
+    """Bars of one or more markets, and of other stablecoins where there are any, over the same span of time.
 
-    `leverage`, where given, multiplies the leverage of the traders that a simulation draws.
+    `leverage`, where given, multiplies the leverage of the traders that a simulation draws; `crowd` is the
+    side that most of them take. It goes from one known price to the next in `steps`: the fewer, the larger
+    the gaps.
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")]
@@ -127,9 +144,12 @@ class Scenario(_Model):
     start: AwareDatetime
     bar_seconds: Annotated[int, Field(ge=2, le=7 * 86_400, multiple_of=2, strict=True)]
     markets: Annotated[dict[_Market, tuple[Bar, ...]], Field(min_length=1)]
+    assets: dict[_Asset, tuple[Bar, ...]] = {}
     open: dict[_Market, _Price] | None = None
     fund: FundPreset | None = None
     leverage: Annotated[Decimal, Field(gt=0, le=100)] | None = None
+    crowd: Literal["long", "short"] = "long"
+    steps: Annotated[int, Field(ge=1, le=60, strict=True)] | None = None
 
     @field_validator("start")
     @classmethod
@@ -152,6 +172,25 @@ class Scenario(_Model):
             raise ValueError(f"open: must name the markets {sorted(self.markets)} (got {sorted(self.open)})")
         return self
 
+    @model_validator(mode="after")
+    def _assets_fit(self) -> Self:
+        lengths = {asset: len(bars) for asset, bars in self.assets.items()}
+        if wrong := {asset: n for asset, n in lengths.items() if n != self.bars}:
+            raise ValueError(f"assets: must have as many bars as the markets, {self.bars} (got {wrong})")
+        names = [*self.assets, *(name for name in self.reserve if name not in self.assets)]
+        if both := sorted(set(names) & self.markets.keys()):
+            raise ValueError(f"assets: must have names that no market has (got {', '.join(both)})")
+        if len(names) > MAX_ASSETS:
+            raise ValueError(
+                f"assets: must be at most {MAX_ASSETS}, the reserve's included (got {len(names)})"
+            )
+        return self
+
+    @property
+    def reserve(self) -> dict[str, Decimal]:
+        """What the fund's skin holds beside the settlement token at the start, USD by asset."""
+        return self.fund.reserve if self.fund else {}
+
     @property
     def bars(self) -> int:
         """Number of bars, the same in every market."""
@@ -166,16 +205,27 @@ class Scenario(_Model):
         """The price path, `1 + 2 × bars` points in order of time.
 
         It starts at the open (where none is given, at the close of the first bar); then each bar goes to its
-        low, in the middle of the bar, and to its close, at the end of it. Lows of all markets coincide.
+        low, in the middle of the bar, and to its close, at the end of it. Lows of all markets and stablecoins
+        coincide.
         """
         opening = self.open or {market: bars[0].close for market, bars in self.markets.items()}
-        yield PricePoint(self.start, 0, "open", opening)
+        pegs = {asset: bars[0].close for asset, bars in self.assets.items()}
+        yield PricePoint(self.start, 0, "open", opening, pegs)
         half = timedelta(seconds=self.bar_seconds // 2)
         for i in range(self.bars):
-            now = {market: bars[i] for market, bars in self.markets.items()}
+            markets = {market: bars[i] for market, bars in self.markets.items()}
+            assets = {asset: bars[i] for asset, bars in self.assets.items()}
             middle = self.start + (2 * i + 1) * half
-            yield PricePoint(middle, i, "low", {market: bar.low for market, bar in now.items()})
-            yield PricePoint(middle + half, i, "close", {market: bar.close for market, bar in now.items()})
+            yield PricePoint(middle, i, "low", _lows(markets), _lows(assets))
+            yield PricePoint(middle + half, i, "close", _closes(markets), _closes(assets))
+
+
+def _lows(bars: Mapping[str, Bar]) -> dict[str, Decimal]:
+    return {name: bar.low for name, bar in bars.items()}
+
+
+def _closes(bars: Mapping[str, Bar]) -> dict[str, Decimal]:
+    return {name: bar.close for name, bar in bars.items()}
 
 
 def available() -> tuple[str, ...]:

@@ -53,9 +53,7 @@ __all__ = ["command"]
 @click.option(
     "--substeps",
     type=click.IntRange(1, 60),
-    default=4,
-    show_default=True,
-    help="Steps between two known prices: the fewer, the larger the gaps.",
+    help="Steps between two known prices: the fewer, the larger the gaps.  [default: the scenario's, or 4]",
 )
 def command(
     scenario: str,
@@ -65,7 +63,7 @@ def command(
     page: Path,
     fund: float,
     leverage: float | None,
-    substeps: int,
+    substeps: int | None,
 ) -> None:
     """Replay a crash on a local chain: traders, makers, keepers, the fund, and who paid for what.
 
@@ -83,7 +81,7 @@ def _demo(
     page: Path,
     fund: float,
     leverage: float | None,
-    substeps: int,
+    substeps: int | None,
 ) -> int:
     from rich.console import Console
 

@@ -12,11 +12,13 @@ import logging
 import time as clock
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
 
+from weir.chain import ContractError
 from weir.client import AccountState
+from weir.keeper.policy import Kind as TaskKind
 from weir.keeper.policy import Options
 from weir.keeper.runner import Keeper
 from weir.keeper.view import Reader
@@ -25,7 +27,15 @@ from weir.results import RunResult
 from weir.scenarios import PricePoint, Scenario
 from weir.simulation import agents
 from weir.simulation.agents import Deposit, Memory, Seen, Trade, Withdraw
-from weir.simulation.population import Liquidator, Maker, Population, Trader, draw, memberships
+from weir.simulation.population import (
+    Arbitrageur,
+    Liquidator,
+    Maker,
+    Population,
+    Trader,
+    draw,
+    memberships,
+)
 from weir.simulation.poster import Poster
 from weir.simulation.record import Recorder
 from weir.simulation.stage import GAS, Stage, parameters
@@ -41,7 +51,13 @@ COLLECT_FROM = 50_000
 """USD of fees, levies and premium from which on a keeper takes the trouble to collect them."""
 MEMORY = 3_600
 """Seconds that recent moves are measured over."""
-_CENT = Decimal("0.01")
+WORTH_SELLING = 1
+"""USD of collateral from which on a keeper puts it up for sale."""
+UNLIMITED = 2**256 - 1
+STEPS = 4
+"""From one known price to the next, where nobody says otherwise."""
+_CENT, _PEG_STEP = Decimal("0.01"), Decimal("0.0001")
+"""Steps of the prices between two known ones, of markets and of stablecoins."""
 LAST_ROUNDS = 40
 """Rounds of keepers after the last price, at most."""
 
@@ -51,10 +67,11 @@ class Settings:
     """What a run can be told besides scenario, node and seed.
 
     `substeps` divide the way from one known price to the next; `rounds` of keepers follow each. `fund_factor`
-    scales the fund's layers, `leverage` (over the scenario's own) what traders take; `coinsurance` in ppm.
+    scales the fund's layers, `leverage` what traders take; `coinsurance` in ppm. Substeps and leverage are
+    the scenario's own where None.
     """
 
-    substeps: int = 4
+    substeps: int | None = None
     rounds: int = 2
     traders: int = 44
     leverage: float | None = None
@@ -93,6 +110,12 @@ def simulate(
         return run.result(clock.monotonic() - started)
 
 
+def _between(
+    last: Mapping[str, Decimal], now: Mapping[str, Decimal], part: Decimal, step: Decimal
+) -> dict[str, Decimal]:
+    return {name: (price + (now[name] - price) * part).quantize(step) for name, price in last.items()}
+
+
 class Simulation:
     """One run on one node."""
 
@@ -106,7 +129,8 @@ class Simulation:
     ) -> None:
         self.scenario = scenario
         self.seed = seed
-        self.settings = settings
+        self.substeps = settings.substeps or scenario.steps or STEPS
+        self.settings = replace(settings, substeps=self.substeps)
         self.progress = progress
         self.rng = Random(f"simulation:{seed}")
         leverage = settings.leverage if settings.leverage is not None else float(scenario.leverage or 1)
@@ -117,8 +141,10 @@ class Simulation:
             leverage=leverage,
             fund=scenario.fund,
             fund_factor=settings.fund_factor,
+            crowd=scenario.crowd,
+            stablecoins=bool(scenario.assets),
         )
-        self.total = 1 + scenario.bars * 2 * settings.substeps
+        self.total = 1 + scenario.bars * 2 * self.substeps
         progress(Progress(0, self.total, "deploying"))
         self.stage = Stage.build(node, self.population, parameters(scenario, settings.coinsurance))
         self.venue = Venue(self.stage)
@@ -127,6 +153,7 @@ class Simulation:
             for trader in self.population.traders
         }
         self.keepers = self._keepers()
+        self.buyers = self._buyers()
         self.poster = Poster(self.stage, scenario.bar_seconds)
         self.recorder = Recorder(self.stage, self.population)
         self._loaded: set[str] = set()
@@ -142,13 +169,13 @@ class Simulation:
         self._open(opening)
         self.poster.close(opening.prices)
         self.poster.post(opening.timestamp, self.stage.look())
-        self.recorder.begin(opening.timestamp, opening.prices)
+        self.recorder.begin(opening.timestamp, opening.prices, opening.assets)
         last = opening
         done = 1
         for point in points:
-            for time, prices in self._walk(last, point):
-                self.stage.pass_to(time)
-                self._tick(time, prices, (point.timestamp - last.timestamp) // self.settings.substeps)
+            for step in self._walk(last, point):
+                self.stage.pass_to(step.timestamp)
+                self._tick(step, (point.timestamp - last.timestamp) // self.substeps)
                 done += 1
                 self._tell(done, f"bar {point.bar + 1} of {self.scenario.bars}", point)
             self.recorder.check()
@@ -170,19 +197,19 @@ class Simulation:
         liquidations = sum(keeper.state.totals.sent["liquidate"] for _, keeper in self.keepers)
         self.progress(Progress(done, self.total, what, prices, liquidations, self.recorder.defaults))
 
-    def _walk(self, last: PricePoint, point: PricePoint) -> Iterator[tuple[int, dict[str, Decimal]]]:
+    def _walk(self, last: PricePoint, point: PricePoint) -> Iterator[PricePoint]:
         """The way from one known price to the next: to a low ever faster, away from it ever slower."""
-        steps = self.settings.substeps
-        seconds = point.timestamp - last.timestamp
+        steps = self.substeps
         for i in range(1, steps):
             part = Decimal(i) / steps
             part = part**2 if point.kind == "low" else 1 - (1 - part) ** 2
-            prices = {
-                symbol: (price + (point.prices[symbol] - price) * part).quantize(_CENT)
-                for symbol, price in last.prices.items()
-            }
-            yield last.timestamp + seconds * i // steps, prices
-        yield point.timestamp, dict(point.prices)
+            yield replace(
+                point,
+                time=last.time + (point.time - last.time) * i // steps,
+                prices=_between(last.prices, point.prices, part, _CENT),
+                assets=_between(last.assets, point.assets, part, _PEG_STEP),
+            )
+        yield point
 
     # ---- before the crash
 
@@ -190,6 +217,14 @@ class Simulation:
         stage, fund = self.stage, self.population.fund
         for name, money in self.population.deposits():
             stage.deposit(name, money)
+        for name, money in self.population.pledges():
+            stage.pledge(name, next(iter(self.scenario.assets)), money)
+        for symbol, money in fund.reserve.items():
+            stage.reserve(symbol, money)
+        for arbitrageur in self.population.arbitrageurs:
+            stage.fund(arbitrageur.name, arbitrageur.money)
+            for spender in (stage.weir.assets.collateral, stage.weir.assets.reserve):
+                stage.approve(arbitrageur.name, spender.address, UNLIMITED)
         for trader in self.population.traders:
             if trader.reserve:
                 stage.approve(trader.name, stage.weir.vault.address, stage.fund(trader.name, trader.reserve))
@@ -226,11 +261,11 @@ class Simulation:
 
     # ---- one step of the price
 
-    def _tick(self, time: int, exact: Mapping[str, Decimal], seconds: int) -> None:
-        stage = self.stage
-        prices = {symbol: float(price) for symbol, price in exact.items()}
+    def _tick(self, point: PricePoint, seconds: int) -> None:
+        stage, time = self.stage, point.timestamp
+        prices = {symbol: float(price) for symbol, price in point.prices.items()}
         moves = self._moves(time, prices)
-        stage.report(exact)
+        stage.report(point.prices, point.assets)
         states = stage.look()
         self.poster.post(time, states)
         self._quote(states, prices, moves, time + seconds)
@@ -241,7 +276,7 @@ class Simulation:
             stage.pass_to(time + seconds * (i + 1) // (self.settings.rounds + 1))
             self._keep()
         self._act(slow, stage.look(), time, prices, moves)
-        self.recorder.sample(time, exact)
+        self.recorder.sample(time, point.prices, point.assets)
 
     def _moves(self, time: int, prices: dict[str, float]) -> dict[str, float]:
         """How far each price is from where it was an hour ago, as a part of it."""
@@ -320,12 +355,37 @@ class Simulation:
                         margin_use=liquidator.margin_use,
                         name_winners=liquidator.name_winners,
                         min_collect=stage.units(COLLECT_FROM),
+                        min_sale=stage.units(WORTH_SELLING),
                     ),
                     gas=GAS,
                     reader=reader,
                 ),
             )
             for liquidator in self.population.liquidators
+        ]
+
+    def _buyers(self) -> list[tuple[Arbitrageur, Keeper]]:
+        """Keepers without a deposit: all that they can do for money is to buy."""
+        stage = self.stage
+        reader = Reader(stage.weir)
+        return [
+            (
+                arbitrageur,
+                Keeper(
+                    stage.weir,
+                    stage.accounts[arbitrageur.name],
+                    Options(
+                        execute=True,
+                        min_profit=stage.units(5),
+                        min_collect=stage.units(COLLECT_FROM),
+                        min_sale=stage.units(WORTH_SELLING),
+                        min_discount=arbitrageur.min_discount,
+                    ),
+                    gas=GAS,
+                    reader=reader,
+                ),
+            )
+            for arbitrageur in self.population.arbitrageurs
         ]
 
     def _keep(self) -> int:
@@ -339,7 +399,34 @@ class Simulation:
             if liquidator.name in self._loaded:
                 self._unload(liquidator)
         self.keepers = [*self.keepers[1:], self.keepers[0]]
+        for arbitrageur, keeper in self.buyers:
+            report = keeper.step()
+            sent += report.count("sent").total()
+            if (
+                report.count("sent")[TaskKind.BUY_COLLATERAL]
+                or report.count("sent")[TaskKind.BUY_FROM_RESERVE]
+            ):
+                self._sell_on(arbitrageur.name)
+            self._supply(arbitrageur)
         return sent
+
+    def _supply(self, arbitrageur: Arbitrageur) -> None:
+        """Sells to the reserve what it is buying, if it pays well enough, out of the market."""
+        stage, weir, name = self.stage, self.stage.weir, arbitrageur.name
+        for asset in weir.assets.states(block="pending"):
+            wanted = asset.auction.buying and asset.auction.off >= arbitrageur.min_discount
+            if not wanted or weir.assets.record(asset.symbol).feed is None:
+                continue
+            money = weir.chain.call(weir.token.functions.balanceOf(stage.accounts[name].address))
+            price = Decimal(asset.price).scaleb(-18)
+            missing = asset.reserve_target - asset.reserve_worth
+            if (money := min(money, missing)) < stage.units(WORTH_SELLING):
+                continue
+            units = stage.acquire(name, asset.symbol, money, price)
+            stage.approve(name, weir.assets.reserve.address, units, asset.symbol)
+            call = weir.assets.reserve.functions.sell(asset.id, units, stage.accounts[name].address, 0)
+            stage.attempt(name, call, count=False)
+            self._sell_on(name)
 
     def _unload(self, liquidator: Liquidator) -> None:
         (state,) = self.stage.weir.accounts([self.stage.accounts[liquidator.name].address], block="pending")
@@ -349,8 +436,34 @@ class Simulation:
             # Not counted: what is too small to sell would be refused at every round.
             symbol = self.stage.symbols[position.market]
             left += abs(size + self.venue.fill(liquidator.name, symbol, -size, count=False))
+        left += self._take_back(liquidator)
         if not left:
             self._loaded.discard(liquidator.name)
+
+    def _take_back(self, liquidator: Liquidator) -> int:
+        """What it took over of others' collateral becomes cash again, as far as its margin allows."""
+        stage, assets = self.stage, self.stage.weir.assets
+        if not assets:
+            return 0
+        address, collateral = stage.accounts[liquidator.name].address, assets.collateral.functions
+        (pledge,) = assets.pledges([address], block="pending")
+        left = 0
+        for record, held in zip(stage.weir.deployment.assets, pledge.held, strict=True):
+            if not held:
+                continue
+            call = collateral.withdraw(record.id, held, address, [])
+            if isinstance(stage.attempt(liquidator.name, call, count=False), ContractError):
+                left += held
+        if money := self._sell_on(liquidator.name):
+            stage.approve(liquidator.name, stage.weir.vault.address, money)
+            stage.send(liquidator.name, stage.weir.vault.functions.deposit(address, money))
+            stage.brought_back[address] += money
+        return left
+
+    def _sell_on(self, name: str) -> int:
+        """Someone sells its stablecoins in the market; the S that it got."""
+        states = self.stage.weir.assets.states(block="pending")
+        return sum(self.stage.exchange(name, each.symbol, Decimal(each.price).scaleb(-18)) for each in states)
 
     # ---- after the crash
 
@@ -363,12 +476,22 @@ class Simulation:
         for _ in range(LAST_ROUNDS):
             time = max(time, stage.now) + auction // 2
             stage.pass_to(time)
-            stage.report(last.prices)
+            stage.report(last.prices, last.assets)
             self._quote(stage.look(), prices, moves, time + auction)
-            if not self._keep() and not stage.weir.actionable(block="pending"):
+            done = not self._keep() and not stage.weir.actionable(block="pending")
+            if done and not self._converting():
                 break
         everybody = [state.address for state in stage.weir.accounts()]
         for i in range(0, len(everybody), 20):
             stage.send("deployer", stage.weir.clearing_house.functions.settle(everybody[i : i + 20]))
         stage.send("deployer", stage.weir.fund.functions.collect())
-        self.recorder.sample(stage.now, last.prices)
+        self.recorder.sample(stage.now, last.prices, last.assets)
+
+    def _converting(self) -> bool:
+        """Whether an auction still has to bring what somebody owes."""
+        weir = self.stage.weir
+        if not weir.assets:
+            return False
+        fund, least = weir.fund_state(block="pending"), self.stage.units(WORTH_SELLING)
+        owing = any(each.due and each.value >= least for each in weir.assets.pledges(block="pending"))
+        return owing or bool(fund.advanced_junior + fund.advanced_senior)

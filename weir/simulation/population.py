@@ -1,4 +1,5 @@
-"""Who takes part in a simulated market: traders, market makers, liquidators and stakers, drawn from a seed.
+"""Who takes part in a simulated market: traders, market makers, liquidators, arbitrageurs and stakers, drawn
+from a seed.
 
 Money is in USD, as floats: these are intentions, and become exact amounts only when they are signed.
 """
@@ -6,16 +7,18 @@ Money is in USD, as floats: these are intentions, and become exact amounts only 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from random import Random
 from statistics import NormalDist
+from typing import Literal
 
 from weir.parameters import FundingParameters
 from weir.scenarios import FundPreset
 
 __all__ = [
     "OPEN_INTEREST",
+    "Arbitrageur",
     "Fund",
     "Liquidator",
     "Maker",
@@ -34,9 +37,9 @@ class Trader:
     """Someone with an opinion.
 
     `skill` lies between 0 and 1: it is the chance of standing on the right side, of having a stop, and of
-    acting on it. `stop` is the part of its money at whose loss it closes (None: never), `reserve` what it
-    holds back for margin calls, `dip` the fall of the price (as a part) at which it buys more, `greed` the
-    gain at which it takes profit.
+    acting on it. `pledged` is the part of its deposit that is another stablecoin. `stop` is the part of its
+    money at whose loss it closes (None: never), `reserve` what it holds back for margin calls, `dip` the fall
+    of the price (as a part) at which it buys more, `greed` the gain at which it takes profit.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Trader:
     greed: float
     patience: int
     arrival: float
+    pledged: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +83,24 @@ class Liquidator:
 
 
 @dataclass(frozen=True, slots=True)
+class Arbitrageur:
+    """Buys other stablecoins at auction with money in its wallet, from a discount of `min_discount` (ppm) on,
+    and sells them on in the market.
+    """
+
+    name: str
+    money: float
+    min_discount: int
+
+
+@dataclass(frozen=True, slots=True)
 class Fund:
-    """The insurance fund at the start, USD."""
+    """The insurance fund at the start, USD: its layers, and what skin holds beside S, by asset."""
 
     skin: float
     junior: float
     senior: float
+    reserve: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +111,19 @@ class Population:
     makers: tuple[Maker, ...]
     liquidators: tuple[Liquidator, ...]
     fund: Fund
+    arbitrageurs: tuple[Arbitrageur, ...] = ()
 
     def deposits(self) -> tuple[tuple[str, float], ...]:
-        """Everybody who has an account in the vault, and what each puts in, USD."""
+        """Everybody who has an account in the vault, and the cash that each puts in, USD."""
         return (
             *((each.name, each.deposit) for each in self.makers),
             *((each.name, each.deposit) for each in self.liquidators),
-            *((each.name, each.deposit) for each in self.traders),
+            *((each.name, each.deposit * (1 - each.pledged)) for each in self.traders),
         )
+
+    def pledges(self) -> tuple[tuple[str, float], ...]:
+        """Who puts up other stablecoins as margin, and what they are worth at par, USD."""
+        return tuple((each.name, each.deposit * each.pledged) for each in self.traders if each.pledged)
 
 
 SPARE = 1.2
@@ -123,6 +144,15 @@ LIQUIDATORS = (
     Liquidator("liquidator-2", 20_000, 3_000, 800_000, 0),
     Liquidator("liquidator-3", 10_000, 2_500, 900_000, 0),
 )
+ARBITRAGEURS = (
+    Arbitrageur("arbitrageur-1", 20_000, 3_000),
+    Arbitrageur("arbitrageur-2", 50_000, 8_000),
+    Arbitrageur("arbitrageur-3", 100_000, 15_000),
+)
+PLEDGING = 0.7
+"""The part of traders who pledge, where another stablecoin counts."""
+PLEDGED = 0.85
+"""The part of their money that they pledge; fees and losses take the rest."""
 FUND = Fund(skin=100_000, junior=200_000, senior=500_000)
 OPEN_INTEREST = 7_500_000
 """USD, one side: about what makers and traders come to together, whoever they are."""
@@ -136,18 +166,37 @@ def draw(
     leverage: float = 1.0,
     fund: FundPreset | None = None,
     fund_factor: float = 1.0,
+    crowd: Literal["long", "short"] = "long",
+    stablecoins: bool = False,
 ) -> Population:
     """The population of a seed: always the same for the same arguments.
 
     `leverage` multiplies what each trader would take, within 2 to 25; `fund` replaces layers, `fund_factor`
-    scales them.
+    scales them. Most traders are on the side `crowd`. With `stablecoins` most pledge another one, and
+    somebody buys them at auction.
     """
     rng = Random(f"population:{seed}")
+    people = tuple(_traders(rng, traders, markets, leverage))
+    if crowd == "short":
+        people = tuple(replace(trader, bullish=not trader.bullish) for trader in people)
+    reserve = fund.reserve if fund else {}
     return Population(
-        traders=tuple(_traders(rng, traders, markets, leverage)),
+        traders=_pledging(seed, people) if stablecoins else people,
         makers=MAKERS,
         liquidators=LIQUIDATORS,
-        fund=Fund(**{layer: money * fund_factor for layer, money in layers(fund).items()}),
+        fund=Fund(
+            **{layer: money * fund_factor for layer, money in layers(fund).items()},
+            reserve={asset: float(money) * fund_factor for asset, money in reserve.items()},
+        ),
+        arbitrageurs=ARBITRAGEURS if stablecoins else (),
+    )
+
+
+def _pledging(seed: int, traders: tuple[Trader, ...]) -> tuple[Trader, ...]:
+    """The same people, of whom most pledge; drawn apart, so that nobody's other traits change."""
+    chosen = set(Random(f"pledges:{seed}").sample(range(len(traders)), round(PLEDGING * len(traders))))
+    return tuple(
+        replace(trader, pledged=PLEDGED) if i in chosen else trader for i, trader in enumerate(traders)
     )
 
 

@@ -38,6 +38,7 @@ from weir.results import (
 )
 from weir.results import FundState as FundResult
 from weir.scenarios import Scenario
+from weir.simulation.asset_record import AssetHistory, AssetSample
 from weir.simulation.population import Population
 from weir.simulation.stage import Stage
 
@@ -165,16 +166,17 @@ class Recorder:
     _before: FundState | None = None
     _samples: list[_Sample] = field(default_factory=list)
     _slack: list[Decimal] = field(default_factory=list)
+    _assets: list[AssetSample] = field(default_factory=list)
 
     # ---- while it runs
 
-    def begin(self, time: int, prices: Mapping[str, Decimal]) -> None:
+    def begin(self, time: int, prices: Mapping[str, Decimal], assets: Mapping[str, Decimal]) -> None:
         """The crash is about to start, at `time`."""
-        self.sample(time, prices)
+        self.sample(time, prices, assets)
         self._before = self._samples[0].fund
 
-    def sample(self, time: int, prices: Mapping[str, Decimal]) -> None:
-        """The system as it is at the end of a step that began at `time`."""
+    def sample(self, time: int, prices: Mapping[str, Decimal], assets: Mapping[str, Decimal]) -> None:
+        """The system as it is at the end of a step that began at `time`, with these prices."""
         weir = self.stage.weir
         fund = weir.fund_state(block="pending")
         accounts = [each for each in weir.accounts(block="pending") if each.address != weir.fund.address]
@@ -190,6 +192,8 @@ class Recorder:
                 margin_used=round(margin / equity, 6) if equity else None,
             )
         )
+        if weir.assets:
+            self._assets.append(AssetSample(time, dict(assets), weir.assets.states(block="pending"), fund))
         self.defaults = fund.defaults
 
     def check(self) -> None:
@@ -207,10 +211,11 @@ class Recorder:
         last = int(weir.chain.rpc("eth_blockNumber"), 16)
         history = History(weir, weir.deployment.block + 1, last)
         books = weir.identities()
+        assets = AssetHistory(stage, history.first, last) if weir.assets else None
         after = weir.fund_state()
         liquidations, deleverages = _liquidations(self, history), _deleverages(self, history)
         defaults = weir.defaults()
-        participants = self._participants(history, [*liquidations, *deleverages])
+        participants = self._participants(history, [*liquidations, *deleverages], assets)
         assert self._before is not None
         return RunResult(
             scenario=scenario.id,
@@ -238,7 +243,10 @@ class Recorder:
             ledger=self._ledger(books),
             fund=Fund(before=self._fund(self._before), after=self._fund(after)),
             series=self._series(history),
-            identities=self._identities(books, history, defaults),
+            identities=(
+                *self._identities(books, history, defaults),
+                *(assets.identities() if assets else ()),
+            ),
             slack=Slack(
                 max=max(self._slack, default=Decimal(0)),
                 mean=sum(self._slack, Decimal(0)) / max(len(self._slack), 1),
@@ -250,12 +258,15 @@ class Recorder:
             income=self._income(history),
             refusals=dict(sorted(stage.refused.items())),
             posts=posts,
+            stablecoins=assets.result(self._assets) if assets else None,
             parameters=self._parameters(settings),
         )
 
     # ---- people
 
-    def _participants(self, history: History, closings: Iterable[CloseOut]) -> tuple[Participant, ...]:
+    def _participants(
+        self, history: History, closings: Iterable[CloseOut], assets: AssetHistory | None
+    ) -> tuple[Participant, ...]:
         stage, population = self.stage, self.population
         deposited: Counter[str] = Counter()
         withdrawn: Counter[str] = Counter()
@@ -264,7 +275,14 @@ class Recorder:
         for event in history.named("Withdrawn"):
             withdrawn[event["account"]] += event["amount"]
         closed = Counter(closing.account for closing in closings)
-        equity = {account.address: account.equity for account in stage.weir.accounts()}
+        equity = Counter({account.address: account.equity for account in stage.weir.accounts()})
+        pledged: Mapping[str, int] = {}
+        if assets:
+            pledged = assets.pledged()
+            equity.update(assets.haircuts())
+            deposited.update(pledged)
+            deposited.subtract(assets.refunded())
+            deposited.subtract(stage.brought_back)
         fees: Counter[str] = Counter()
         for event in history.named("Exchanged"):
             fees[event["payer"]] += event["payerFee"]
@@ -283,7 +301,8 @@ class Recorder:
                 leverage=leverage,
                 skill=skill,
                 deposited=self._usd(deposited[address]),
-                equity=self._usd(equity.get(address, 0) + withdrawn[address]),
+                pledged=self._usd(pledged.get(address, 0)),
+                equity=self._usd(equity[address] + withdrawn[address]),
                 liquidations=closed[address],
                 fees=self._usd(fees[address]),
                 contributions=contributions.get(address, Contributions()),
@@ -291,7 +310,21 @@ class Recorder:
             )
             for role, name, leverage, skill in people
         ]
-        return (*members, *self._stakers())
+        return (*members, *self._arbitrageurs(), *self._stakers())
+
+    def _arbitrageurs(self) -> list[Participant]:
+        """What they have is in their wallets."""
+        stage = self.stage
+        wallet = stage.weir.token.functions.balanceOf
+        return [
+            Participant(
+                address=(address := stage.accounts[one.name].address),
+                role="arbitrageur",
+                deposited=self._usd(stage.units(one.money)),
+                equity=self._usd(stage.weir.chain.call(wallet(address))),
+            )
+            for one in self.population.arbitrageurs
+        ]
 
     def _memberships(self, history: History) -> dict[str, Membership]:
         """Of everybody who has contributed, or should have."""
@@ -438,6 +471,8 @@ class Recorder:
             skin=self._usd(state.skin),
             junior=self._usd(state.junior),
             senior=self._usd(state.senior),
+            reserve=self._usd(state.reserve),
+            advanced=self._usd(state.advanced_junior + state.advanced_senior),
             guaranty=self._usd(state.guaranty.total),
             streaming=self._usd(state.unvested),
             target=self._usd(state.target),
@@ -582,6 +617,8 @@ class Recorder:
             "fund": deployed.fund.model_dump(mode="json"),
             "funding": deployed.funding.model_dump(mode="json"),
             "guaranty": deployed.guaranty.model_dump(mode="json"),
+            **{f"asset {asset.symbol}": asset.model_dump(mode="json") for asset in deployed.assets},
+            **({"conversion": deployed.conversion.model_dump(mode="json")} if deployed.assets else {}),
             "simulation": asdict(settings),
         }
         return {
@@ -754,6 +791,9 @@ def _skipped(history: History, defaults: Sequence[DefaultRecord]) -> int:
             left += weir.members([default.account], block=block)[0].balance
         if default.junior or default.senior:
             left += fund.skin + fund.unvested
+            # What the tranches could still have advanced instead.
+            unpledged = max(0, fund.reserve - fund.advanced_junior - fund.advanced_senior)
+            left += min(unpledged, fund.junior + fund.senior)
         if default.senior:
             left += fund.junior
         if default.mutual or default.unpaid_profit or default.remainder:

@@ -8,6 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
+from types import MappingProxyType
 
 from eth_account.signers.local import LocalAccount
 
@@ -17,6 +18,9 @@ from weir.client import AccountState, Weir
 from weir.deployment import deploy
 from weir.node import Node
 from weir.parameters import (
+    SETTLEMENT,
+    AssetParameters,
+    ConversionParameters,
     FundingParameters,
     FundParameters,
     LiquidationParameters,
@@ -31,9 +35,17 @@ __all__ = ["DEPLOYER", "REPORTER", "Stage", "parameters"]
 
 log = logging.getLogger(__name__)
 
+MILLION = 1_000_000
 GAS = 3_000_000
 """Gas limit of every transaction: fixed, so that none has to be estimated."""
 FEED_DECIMALS = 8
+
+HAIRCUT, DISCOUNT = 50_000, 20_000
+"""Of every stablecoin, ppm."""
+SALE_DURATION = 3_600
+"""Seconds from par to the discount: keepers come around every half an hour."""
+SPREAD = Decimal("0.001")
+"""What selling a stablecoin in the market costs, of its price."""
 
 DEPLOYER, REPORTER = "deployer", "reporter"
 _NAMED = 5
@@ -65,9 +77,41 @@ def parameters(scenario: Scenario, coinsurance: int) -> Parameters:
             for symbol, price in opening.items()
         ),
         liquidation=LiquidationParameters(),
-        fund=FundParameters(),
+        fund=_fund(scenario),
         funding=funding(scenario),
+        assets=assets(scenario),
+        conversion=ConversionParameters(sale_duration=SALE_DURATION),
     )
+
+
+def assets(scenario: Scenario) -> tuple[AssetParameters, ...]:
+    """The scenario's stablecoins, and shares of S in the fund's reserve, which is to stay as it begins."""
+    pegs = next(iter(scenario.path())).assets
+    skin = Decimal(str(layers(scenario.fund)["skin"])) + sum(scenario.reserve.values())
+    names = [*pegs, *(name for name in scenario.reserve if name not in pegs)]
+    return tuple(
+        AssetParameters(
+            symbol=name,
+            share_of=None if name in pegs else SETTLEMENT,
+            haircut=HAIRCUT,
+            discount=DISCOUNT,
+            weight=int(scenario.reserve.get(name, Decimal(0)) * MILLION / skin) if skin else 0,
+            price=pegs.get(name),
+        )
+        for name in names
+    )
+
+
+def _fund(scenario: Scenario) -> FundParameters:
+    """A skin that holds other assets too is at its target: income goes to those who may have to advance."""
+    if not scenario.reserve:
+        return FundParameters()
+    return FundParameters(skin_target=Decimal(str(layers(scenario.fund)["skin"])) + _counted(scenario))
+
+
+def _counted(scenario: Scenario) -> Decimal:
+    """What the fund's reserve counts for at the start, USD."""
+    return sum(scenario.reserve.values(), Decimal(0)) * (MILLION - HAIRCUT) / MILLION
 
 
 def funding(scenario: Scenario) -> FundingParameters:
@@ -78,6 +122,7 @@ def funding(scenario: Scenario) -> FundingParameters:
     Charges are the defaults.
     """
     money = Decimal(sum(layers(scenario.fund).values()))
+    money += _counted(scenario)
     ratio = max(1_000, min(200_000, int(money * 1_000_000 / OPEN_INTEREST)))
     # One market may use all of a fund that covers half of its target.
     return FundingParameters(target_ratio=ratio, cap_multiple=2 * 10**12 // ratio)
@@ -92,10 +137,13 @@ class Stage:
         self.node = node
         self.weir = weir
         self.refused: Counter[str] = Counter()
+        self.brought_back: Counter[str] = Counter()
+        """S by address, units: deposits that are what others' collateral was sold for, no new money."""
         self.ratios = initial, maintenance
         names = [
             *("junior-staker-1", "junior-staker-2", "senior-staker-1", "senior-staker-2"),
             *(name for name, _ in population.deposits()),
+            *(each.name for each in population.arbitrageurs),
         ]
         self.accounts: dict[str, LocalAccount] = {
             DEPLOYER: development_account(0),
@@ -126,13 +174,17 @@ class Stage:
         if time > self.now + 1:
             self.node.set_next_block_timestamp(time)
 
-    def report(self, prices: Mapping[str, Decimal]) -> None:
-        """The feeds answer with these prices, USD."""
-        for symbol, price in prices.items():
+    def report(
+        self, prices: Mapping[str, Decimal], assets: Mapping[str, Decimal] = MappingProxyType({})
+    ) -> None:
+        """The feeds answer with these prices of markets and of stablecoins, USD."""
+        feeds = [
+            *((self.weir.feed(symbol), price) for symbol, price in prices.items()),
+            *((self.weir.assets.feed(symbol), price) for symbol, price in assets.items()),
+        ]
+        for feed, price in feeds:
             answer = int(price * 10**FEED_DECIMALS)
-            self.weir.chain.send(
-                self.accounts[REPORTER], self.weir.feed(symbol).functions.setAnswer(answer), gas=GAS
-            )
+            self.weir.chain.send(self.accounts[REPORTER], feed.functions.setAnswer(answer), gas=GAS)
 
     # ---- sending
 
@@ -170,9 +222,61 @@ class Stage:
         self.approve(name, self.weir.guaranty.address, amount)
         self.send(name, self.weir.guaranty.functions.join(self.accounts[name].address, amount))
 
-    def approve(self, name: str, spender: str, amount: int) -> None:
-        """Lets `spender` take an amount of S from someone."""
-        self.send(name, self.weir.token.functions.approve(spender, amount))
+    # ---- other stablecoins
+
+    def mint(self, name: str, symbol: str, usd: float) -> int:
+        """Gives someone tokens of an asset that are worth this much at par; the amount in its units."""
+        assets, to = self.weir.assets, self.accounts[name].address
+        token = assets.token(symbol)
+        if assets.record(symbol).feed is not None:
+            amount = assets.units(symbol, Decimal(f"{usd:.2f}"))
+            self.send(DEPLOYER, token.functions.mint(to, amount))
+            return amount
+        # A share of S comes for S.
+        self.approve(DEPLOYER, token.address, self.fund(DEPLOYER, usd))
+        receipt = self.send(DEPLOYER, token.functions.deposit(self.units(usd), to))
+        return sum(event["shares"] for event in receipt.named("Deposit"))
+
+    def pledge(self, name: str, symbol: str, usd: float) -> None:
+        """Gives someone a stablecoin, who pledges it."""
+        collateral = self.weir.assets.collateral
+        amount = self.mint(name, symbol, usd)
+        self.approve(name, collateral.address, amount, symbol)
+        self.send(name, collateral.functions.deposit(self.weir.assets.id(symbol), amount))
+
+    def reserve(self, symbol: str, usd: float) -> None:
+        """Gives the fund's reserve an asset."""
+        reserve = self.weir.assets.reserve
+        amount = self.mint(DEPLOYER, symbol, usd)
+        self.approve(DEPLOYER, reserve.address, amount, symbol)
+        self.send(DEPLOYER, reserve.functions.contribute(self.weir.assets.id(symbol), amount))
+
+    def exchange(self, name: str, symbol: str, price: Decimal) -> int:
+        """Someone sells all it has of a stablecoin in a deep market, at this price less the spread: for how
+        many units of S.
+        """
+        assets, owner = self.weir.assets, self.accounts[name].address
+        token = assets.token(symbol).functions
+        units: int = self.weir.chain.call(token.balanceOf(owner), block="pending")
+        if not units:
+            return 0
+        got = self.weir.units(assets.tokens(symbol, units) * price * (1 - SPREAD))
+        self.send(name, token.transfer(self.accounts[DEPLOYER].address, units))
+        self.send(DEPLOYER, self.weir.token.functions.mint(owner, got))
+        return got
+
+    def acquire(self, name: str, symbol: str, money: int, price: Decimal) -> int:
+        """Someone buys a stablecoin there for so many units of S: how many units of it."""
+        assets, seller = self.weir.assets, self.accounts[DEPLOYER].address
+        units = assets.units(symbol, self.weir.usd(money) / (price * (1 + SPREAD)))
+        self.send(name, self.weir.token.functions.transfer(seller, money))
+        self.send(DEPLOYER, assets.token(symbol).functions.mint(self.accounts[name].address, units))
+        return units
+
+    def approve(self, name: str, spender: str, amount: int, symbol: str | None = None) -> None:
+        """Lets `spender` take an amount of S, or of the asset `symbol`, from someone."""
+        token = self.weir.assets.token(symbol) if symbol else self.weir.token
+        self.send(name, token.functions.approve(spender, amount))
 
     # ---- reading
 

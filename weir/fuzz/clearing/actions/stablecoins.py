@@ -82,7 +82,7 @@ def sale(s: Clearing, draw: Draw) -> Plan:
     duration = s.world.stablecoins.parameters.sale_duration
     for _ in range(draw.integer(1, 3)):
         if draw.chance(60):
-            yield Step(OPERATOR, "collect", (), draw.integer(0, 2 * duration // 3 + 1), 1)
+            yield Step(OPERATOR, "collect", (), draw.integer(1, 2 * duration // 3 + 1), 1)
         yield _purchase(s, draw, account)
 
 
@@ -168,7 +168,7 @@ def convert(s: Clearing, draw: Draw) -> Plan:
     duration = s.world.stablecoins.parameters.sale_duration
     for _ in range(draw.integer(1, 2)):
         if draw.chance(50):
-            yield Step(OPERATOR, "collect", (), draw.integer(0, duration), 1)
+            yield Step(OPERATOR, "collect", (), draw.integer(1, duration), 1)
         auction = s.world.fund.reserve.auctions.get(asset)
         buying = auction.buying if auction and draw.chance(95) else draw.chance(50)
         amount = draw.choice((WITHOUT_LIMIT, WITHOUT_LIMIT, units(s, asset, draw.magnitude(1, 5_000)), 1))
