@@ -288,6 +288,11 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
     }
 
     /// @inheritdoc IVault
+    function requireFree(address account) external view {
+        _requireFree(account);
+    }
+
+    /// @inheritdoc IVault
     function ledgerMarkets(address account) external view returns (uint64 claimMarkets, uint64 debtMarkets) {
         return (_accounts[account].claimMarkets, _accounts[account].debtMarkets);
     }
@@ -424,7 +429,6 @@ contract Vault is IVault, AccessManaged, ReentrancyGuard {
         _debit(account, amount);
     }
 
-    /// @dev Who may trade or withdraw: not in debt, and not holding collateral that is to pay for an open default.
     function _requireFree(address account) private view {
         Account storage a = _accounts[account];
         if (a.debtMarkets != 0) revert AccountInDebt(account);

@@ -54,7 +54,7 @@ contract Liquidations is ILiquidations, Solvency {
         _takeOver(account, fraction);
 
         _updateFlag(account, _health(account, net));
-        if (_VAULT.inDebt(msg.sender)) revert AccountInDebt(msg.sender);
+        _VAULT.requireFree(msg.sender);
         _requireInitialMargin(msg.sender, _presentHealth(msg.sender, _VAULT.net(msg.sender)));
     }
 

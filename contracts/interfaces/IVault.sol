@@ -163,6 +163,8 @@ interface IVault {
     ) external view returns (uint256 value, uint256 units, uint256 maturesAt);
     function debtOf(address account, uint16 market) external view returns (uint256);
     function inDebt(address account) external view returns (bool);
+    /// @notice Reverts unless the account may trade, take over positions and withdraw: not in debt, and not holding collateral that is to pay for an open default.
+    function requireFree(address account) external view;
     /// @notice Bit m of each is set where the account has claims, or debt, in market m.
     function ledgerMarkets(address account) external view returns (uint64 claimMarkets, uint64 debtMarkets);
     /// @notice cash + value of claims - debt + value of collateral, in units of S.

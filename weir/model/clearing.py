@@ -138,8 +138,7 @@ class ClearingHouse(Trading):
             raise errors.TooManyPositions(liquidator, MAX_POSITIONS)
         if health.equity < health.initial:
             raise errors.InitialMarginNotMet(liquidator, health.equity, health.initial)
-        if self.ledger.in_debt(liquidator):
-            raise errors.AccountInDebt(liquidator)
+        self.check_free(liquidator)
 
     def _after_sale(self, account: str) -> None:
         health = self.health(account)
