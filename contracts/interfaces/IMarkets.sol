@@ -99,7 +99,6 @@ interface IMarkets {
     error ZeroSize();
     error SelfTrade(address account);
     error PriceOutsideBand(uint256 price, uint256 mark, uint256 band);
-    error AccountInDebt(address account);
     error AccountFlagged(address account);
     error InitialMarginNotMet(address account, int256 equity, uint256 required);
     error NothingToFlag(address account, int256 equity, uint256 maintenanceMargin);
