@@ -157,8 +157,8 @@ contract Stablecoins is IStablecoins, AccessManaged {
         _requireWithin("haircut", p.haircut, MIN_DISCOUNT, MAX_HAIRCUT);
         _requireWithin("discount", p.discount, MIN_DISCOUNT, _min(MAX_DISCOUNT, p.haircut));
         _requireWithin("maxGrowth", p.maxGrowth, 0, MAX_GROWTH);
-        uint256 left = MILLION;
-        for (uint256 i; i < _assets.length; ++i) if (i != id) left -= _assets[i].parameters.weight;
+        (uint256 left, uint256 count) = (MILLION, _assets.length);
+        for (uint256 i; i < count; ++i) if (i != id) left -= _assets[i].parameters.weight;
         _requireWithin("weight", p.weight, 0, left);
     }
 

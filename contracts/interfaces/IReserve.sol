@@ -28,8 +28,8 @@ interface IReserve {
     error NoPrice(uint256 asset);
     error OffPeg(uint256 asset);
     error GateClosed();
-    error CostAboveMax(uint256 cost, uint256 max);
-    error PaymentBelowMin(uint256 paid, uint256 min);
+    error CostAboveMax(uint256 cost, uint256 maxCost);
+    error PaymentBelowMin(uint256 paid, uint256 minPaid);
     error InexactTransfer(uint256 expected, uint256 received);
 
     // ------------------------------------------------------------- for anyone

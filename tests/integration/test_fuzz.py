@@ -164,6 +164,11 @@ BUGS: dict[str, tuple[str, str, Callable[[str], str]]] = {
         "contracts/GuarantyFund.sol",
         lambda text: text.replace("block.timestamp < h.noticeFrom || ", ""),
     ),
+    "collateral counts without its haircut": (
+        "Collateral",
+        "contracts/libraries/Conversion.sol",
+        lambda text: text.replace("(MILLION - t.parameters.haircut)", "MILLION"),
+    ),
 }
 
 

@@ -237,7 +237,7 @@ FOR_THE_HOUSE = {
     "FundingPolicy": {"admit", "admitWithdrawal", "observe"},
 }
 FOR_ANOTHER = {
-    "Vault": {"collect"},
+    "Vault": {"collect", "setPledging", "authorizeCollateral"},
     "InsuranceFund": {"stake", "unstake", "fromReserve", "payForReserve"},
     "GuarantyFund": {"bear", "earn", "restore"},
     "ClearingHouse": {"authorizeWithdrawal"},
@@ -287,9 +287,11 @@ def test_nobody_plays_the_clearing_house(slow, actors, contract):
                 getattr(target, name)(*arguments, sender=actors[role])
 
 
-def test_nobody_plays_the_vault_the_fund_the_reserve_or_a_tranche(slow, governor, trader):
+def test_nobody_plays_another_contract(slow, governor, trader):
     for call, error in (
         (lambda: slow.vault.collect(sender=governor), "OnlyFund"),
+        (lambda: slow.vault.setPledging(trader, True, sender=governor), "OnlyCollateral"),
+        (lambda: slow.vault.authorizeCollateral(trader, 1, [], sender=governor), "OnlyCollateral"),
         (lambda: slow.fund.stake(1, sender=governor), "OnlyTranche"),
         (lambda: slow.fund.unstake(1, False, sender=governor), "OnlyTranche"),
         (lambda: slow.fund.fromReserve(1, False, sender=governor), "OnlyReserve"),
@@ -355,6 +357,8 @@ def test_what_the_governor_may_set_moves_no_balance(
         plain.vault.setMaturity: (BTC, 7 * DAY),
         fund.setMarketCover: (BTC, 0, 1_000_000),
         fund.setParameters: ((1, 4, DAY, 3_600, 1_000_000),),
+        plain.stablecoins.setConversionParameters: ((60, 0, 10**18 // 2),),
+        plain.stablecoins.setAsset: (0, plain.senior, False, (1_000, 1_000, 1_000_000, 0, 1, 1)),
         plain.guaranty.setParameters: ((1, DAY, DAY, 3_600, 0),),
         plain.junior.setEpochDuration: (DAY,),
         plain.senior.setEpochDuration: (DAY,),
@@ -363,7 +367,10 @@ def test_what_the_governor_may_set_moves_no_balance(
     plain.oracle.setFeed(2, plain.feeds[BTC], 3_600, 1, 10**30, sender=governor)
     for call, arguments in set_ones.items():
         call(*arguments, sender=governor)
-    made = {method.abis[0].name for method in set_ones} | {"setFeed"}
+    # What an advance backs only a write-off ends; without one there is nothing that it could take.
+    with reverts("NoAdvance"):
+        fund.writeOffAdvances(sender=governor)
+    made = {method.abis[0].name for method in set_ones} | {"setFeed", "writeOffAdvances"}
     assert made == {s.split("(")[0] for signatures in GOVERNOR.functions.values() for s in signatures}
 
     after = books.read(plain)

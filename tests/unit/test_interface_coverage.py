@@ -12,6 +12,8 @@ TESTS = {
     "IVault": "vault/test_*.py",
     "IClearingHouse": "clearing_house/test_*.py",
     "IFundingPolicy": "test_funding_policy.py",
+    "IStablecoins": "test_stablecoins.py",
+    "ICollateral": "collateral/test_*.py",
     "IReserve": "test_reserve.py",
 }
 EXPECTED = {"error": r'reverts\(\s*"{}"', "event": r'events?\([^"]*"{}"'}

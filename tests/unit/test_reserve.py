@@ -234,6 +234,18 @@ def test_a_contribution_of_what_is_not_listed(empty_reserve: System, deployer: A
         empty_reserve.reserve.contribute(4, ALL, sender=deployer)
 
 
+def test_gifts_wait_while_an_advance_is_open(filled_reserve: System, deployer: Any, keeper: Any) -> None:
+    """A little of something would keep it from being written off."""
+    system = filled_reserve
+    lose(system, 105_000)
+    with reverts("AdvanceOpen"):
+        system.reserve.contribute(USDX, ALL, sender=deployer)
+    with reverts("UnknownAsset", asset=4):
+        system.reserve.contribute(4, 1, sender=deployer)
+    system.contribute(keeper, 5_000)
+    system.donate(deployer, "USDX", 1)
+
+
 def test_contributions_end_at_the_cap(empty_reserve: System, deployer: Any) -> None:
     cap = tokens("USDX", 50_000)
     empty_reserve.donate(deployer, "USDX", 49_999)
@@ -570,7 +582,7 @@ def test_a_buyer_says_what_it_may_cost(selling: System, stranger: Any) -> None:
     started = selling.reserve.auctionOf(USDX)[0]
     wait_until(started + SALE)
     price = cost("USDX", units, MILLION - 50_000)
-    with reverts("CostAboveMax", cost=price, max=price - 1):
+    with reverts("CostAboveMax", cost=price, maxCost=price - 1):
         selling.reserve.buy(USDX, units, stranger, price - 1, sender=stranger)
     selling.reserve.buy(USDX, units, stranger, price, sender=stranger)
 
@@ -676,7 +688,7 @@ def test_a_seller_may_give_less_and_says_what_he_wants(buying: System, stranger:
     wait_until(buying.reserve.auctionOf(USDX)[0] + SALE)
     units = tokens("USDX", 100)
     price = buying.usd(105)
-    with reverts("PaymentBelowMin", paid=price, min=price + 1):
+    with reverts("PaymentBelowMin", paid=price, minPaid=price + 1):
         buying.reserve.sell(USDX, units, stranger, price + 1, sender=stranger)
     buying.reserve.sell(USDX, units, stranger, price, sender=stranger)
     assert buying.reserve.amountOf(USDX) == tokens("USDX", 10_100)
@@ -875,9 +887,9 @@ def test_while_anything_is_held_nothing_is_written_off(
 ) -> None:
     """A unit of another asset that counts for nothing: anyone sells it too, or governance decides."""
     system = filled_reserve
+    give_shares(system, deployer, "SUSD", "0.000000000000000001")
     lose(system, 109_000)
     system.set_asset_price("USDX", "0.87")
-    give_shares(system, deployer, "SUSD", "0.000000000000000001")
     pay(system, stranger)
     system.reserve.start(USDX, sender=keeper)
     next_block_at(system.reserve.auctionOf(USDX)[0] + SALE)

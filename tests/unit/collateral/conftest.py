@@ -1,5 +1,6 @@
 """The whole protocol, with a stablecoin (18 decimals) and a share of the settlement token to pledge."""
 
+import ape
 import pytest
 
 from tests.unit.collateral.moves import ASSETS
@@ -36,3 +37,14 @@ def collateral_stage(
     stranger,
 ):
     """Everything of session scope, first: for a latecomer ape would have to start its module over."""
+
+
+@pytest.fixture
+def impersonated():
+    """A contract as an account that sends."""
+
+    def account(contract):
+        ape.chain.provider.set_balance(contract.address, 10**21)
+        return ape.accounts.test_accounts.impersonate_account(contract.address)
+
+    return account

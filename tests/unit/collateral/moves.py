@@ -21,7 +21,7 @@ ASSETS = (
 BTC, ETH = range(2)
 USDX, SAVE = range(2)
 ONE_USDX, ONE_SAVE = 10**18, 10**6
-REVERTING = 1
+LIVE, REVERTING = range(2)
 """Of a feed (TestFeed.Mode)."""
 DURATION = 1_800
 """Of a sale: the price falls for so long, and stays as long again."""

@@ -15,7 +15,7 @@ from eth_utils import to_checksum_address
 HOUSE = to_checksum_address("0x" + "c1ea".ljust(40, "0"))
 FUND = to_checksum_address("0x" + "f0d0".ljust(40, "0"))
 COLLATERAL = to_checksum_address("0x" + "c011".ljust(40, "0"))
-"""Never asked: nobody pledges anything in these tests."""
+"""Asked only about accounts that hold collateral: in test_collateral.py."""
 STOP = "0x00"
 """Code that accepts every call and returns nothing."""
 

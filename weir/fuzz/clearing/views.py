@@ -1,8 +1,8 @@
 """The state as the probe's words, from the reference model, in the order of contracts/mocks/FuzzProbe.sol.
 
 The words come in sections: totals, each market, what is stored of each account, each account's health, both
-tranches, other assets. `ModelView.wanted` says which to compare after a call: all that the model says have changed, and
-some others in turn, so that what changed without the model's knowing is found soon after.
+tranches, other assets. `ModelView.wanted` says which to compare after a call: all that the model says have
+changed, and some others in turn, so that what changed without the model's knowing is found soon after.
 """
 
 from __future__ import annotations

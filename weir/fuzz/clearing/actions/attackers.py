@@ -16,7 +16,7 @@ from weir.fuzz.clearing.actions.moves import (
     soon,
     worst_first,
 )
-from weir.fuzz.clearing.actions.surroundings import payment
+from weir.fuzz.clearing.actions.surroundings import PAYMENTS, payment
 from weir.fuzz.clearing.setting import ACCOUNTS, FAMILY, LIQUIDATORS, OPERATOR, STAKERS, TRADERS
 from weir.fuzz.draw import Draw
 from weir.fuzz.steps import Step
@@ -261,5 +261,7 @@ def reenter(s: Clearing, draw: Draw) -> Plan:
             flagged = draw.choice(sorted(s.world.house.flags))
             yield soon(OPERATOR, "deleverage", flagged, winners(s, draw))
         else:
-            yield payment(s, draw)
+            # A refresh amid collect comes between what it takes from the vault and what it books: likewise.
+            calls = PAYMENTS if call == "roll" else tuple(c for c in PAYMENTS if c not in ("collect", "join"))
+            yield payment(s, draw, calls)
     yield Step("token", "turn", ("honest",), 0, 0)
