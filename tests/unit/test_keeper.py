@@ -524,10 +524,10 @@ class TestPurchases:
         buying = replace(self.selling, buying=True, factor=1_010_000)
         assert self.bought(Options(min_discount=0), of=(asset(auction=buying),)) == []
 
-    def test_the_largest_discount_first(self) -> None:
+    def test_the_largest_discount_first_then_the_largest_lot(self) -> None:
         pledges = (self.for_sale(), self.for_sale(OTHER, sale_started_at=100, sale_ends_at=1_300))
         found = self.bought(Options(min_discount=0), *pledges, of=(asset(auction=self.selling),))
-        assert [each[1] for each in found] == [OTHER, TRADER, "USDC"]
+        assert [each[1] for each in found] == [OTHER, "USDC", TRADER]
 
 
 # ----------------------------------------------------------------------- state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -291,34 +291,63 @@ def conversions(view: View) -> list[Task]:
 
 
 def purchases(view: View, own: str, options: Options) -> list[Task]:
-    """What the keeper's wallet can buy now at the discount it wants, the largest discount first."""
+    """What the keeper's wallet can buy now at the discount it wants: the largest discount first, then the
+    largest lot.
+    """
     if options.min_discount is None:
         return []
+    least = options.min_discount
+    lots = sorted((lot for lot in _lots(view, own) if lot.off >= least), key=_Lot.rank)
+    return [task for lot in lots if (task := _purchase(view, lot, options))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Lot:
+    """What an auction offers: at most `held` units, and no more than pay `due`, at `off` ppm off the price;
+    and the `money` that the keeper has for it.
+    """
+
+    kind: Kind
+    subject: str
+    asset: AssetState
+    held: int
+    due: int
+    off: int
+    money: int
+
+    def rank(self) -> tuple[int, int, str, int]:
+        return -self.off, -self.held * self.asset.price, self.subject, self.asset.id
+
+
+def _lots(view: View, own: str) -> Iterator[_Lot]:
     wallet = view.wallets.get(own, NOTHING)
-    found: list[tuple[int, Task]] = []
-
-    def offer(kind: Kind, subject: str, asset: AssetState, held: int, due: int, off: int, money: int) -> None:
-        factor = MILLION - off
-        units = min(held, _units(view, asset, money, factor), _units(view, asset, due, factor) + 1)
-        gain = worth(asset, units, view.decimals) - cost(asset, units, factor, view.decimals)
-        least = options.min_profit + options.gas_price * PURCHASE_GAS
-        if off >= (options.min_discount or 0) and units and gain >= max(least, 1):
-            price, reason = cost(asset, units, factor, view.decimals), f"{asset.symbol} at {off} ppm off"
-            found.append((off, Task(kind, subject, reason=reason, asset=asset.id, units=units, cost=price)))
-
     for pledge in view.pledges.values():
         if pledge.due and view.time < pledge.sale_ends_at and pledge.address != own:
             for asset, held in zip(view.assets, pledge.held, strict=False):
                 off = price_off(asset.discount, pledge.sale_started_at, view.time, view.sale_duration)
-                args = asset, held, pledge.due, off, wallet.for_collateral
-                offer(Kind.BUY_COLLATERAL, pledge.address, *args)
+                lot = pledge.address, asset, held, pledge.due, off, wallet.for_collateral
+                yield _Lot(Kind.BUY_COLLATERAL, *lot)
     owed = view.fund.advanced_junior + view.fund.advanced_senior
     for asset in view.assets:
-        if asset.auction.factor and not asset.auction.buying:
+        auction = asset.auction
+        if auction.factor and not auction.buying:
             due = owed or max(0, asset.reserve_worth - asset.reserve_target)
-            args = asset, asset.reserve, due, asset.auction.off, wallet.for_reserve
-            offer(Kind.BUY_FROM_RESERVE, asset.symbol, *args)
-    return [task for _, task in sorted(found, key=lambda each: (-each[0], each[1].key))]
+            terms = asset.reserve, due, auction.off, wallet.for_reserve
+            yield _Lot(Kind.BUY_FROM_RESERVE, asset.symbol, asset, *terms)
+
+
+def _purchase(view: View, lot: _Lot, options: Options) -> Task | None:
+    """As much of a lot as the money buys, where that brings enough."""
+    asset, factor = lot.asset, MILLION - lot.off
+    # What is due is paid by whole units: the last may be a part too much.
+    wanted = min(lot.held, _units(view, asset, lot.due, factor) + 1)
+    units = min(wanted, _units(view, asset, lot.money, factor))
+    price = cost(asset, units, factor, view.decimals)
+    gain = worth(asset, units, view.decimals) - price
+    if not units or gain < max(1, options.min_profit + options.gas_price * PURCHASE_GAS):
+        return None
+    reason = f"{asset.symbol} at {lot.off} ppm off"
+    return Task(lot.kind, lot.subject, reason=reason, asset=asset.id, units=units, cost=price)
 
 
 def _units(view: View, asset: AssetState, money: int, factor: int) -> int:
