@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.expect import reverts
+from tests.guide import Guide
 from tests.system import System
 from weir import model
 from weir.model.environment import Clock
@@ -26,10 +27,9 @@ from weir.parameters import (
     guaranty_struct,
     to_units,
 )
-from weir.toolchain import ROOT
 
-GUIDE = (ROOT / "docs" / "guaranty.md").read_text(encoding="utf-8")
-TEXT = " ".join(GUIDE.split())
+GUIDE = Guide("guaranty")
+TEXT = GUIDE.text
 MILLION, DAY = 10**6, 86_400
 START = 20_000 * DAY
 UINT96 = 2**96 - 1
@@ -40,18 +40,6 @@ LAYERS = {"skin": 100_000, "junior": 30_000, "senior": 190_000}
 SHORTFALL, UNPAID_PROFIT, INCOME, RECOVERY = 320_000, 80_000, 10_000, 50_000
 
 Values = dict[str, Any]
-
-
-def table(*header: str) -> list[list[str]]:
-    """The rows below this header."""
-    lines = GUIDE.splitlines()
-    start = lines.index(f"| {' | '.join(header)} |")
-    rows = []
-    for line in lines[start + 2 :]:
-        if not line.startswith("|"):
-            break
-        rows.append([cell.strip() for cell in line.strip("|").split("|")])
-    return rows
 
 
 def dollars(units: int) -> str:
@@ -133,7 +121,7 @@ def test_what_a_member_contributes(worked: Stage) -> None:
         ]
         for tier in range(5)
     ]
-    assert table("tier", "rate", "contribution") == rows
+    assert GUIDE.table("tier", "rate", "contribution") == rows
     beyond = dollars(units(NOTIONAL) - units(p.member_threshold))
     assert f"an account with ${NOTIONAL:,} of positions is asked for a part of {beyond}:" in TEXT
 
@@ -155,7 +143,7 @@ def test_what_a_default_costs_each_layer(worked: Stage) -> None:
     room = record.room
     assert f"half of that ({dollars(room.budget)}), its coinsurance is 20%." in TEXT
     others = units(sum(MEMBERS.values())) - record.own
-    assert table("layer", "pays at most", "pays") == [
+    assert GUIDE.table("layer", "pays at most", "pays") == [
         ["A's own contribution", dollars(room.own), dollars(record.own)],
         ["coinsurance, 20% of the rest", dollars(room.coinsurance), dollars(record.coinsurance)],
         ["skin", dollars(room.skin), dollars(record.skin)],
@@ -200,7 +188,7 @@ def test_what_comes_back(worked: Stage) -> None:
     after = (guaranty.total, fund.senior.assets, fund.junior.assets, fund.skin, guaranty.balance("A"))
     bore = (record.mutual, record.senior, record.junior, record.skin, record.own)
     names = ("members", "senior", "junior", "skin", "A's own contribution")
-    assert table("layer", "bore", "gets") == [
+    assert GUIDE.table("layer", "bore", "gets") == [
         [name, dollars(lost), dollars(now - then)]
         for name, lost, then, now in zip(names, bore, before, after, strict=True)
     ]
@@ -230,7 +218,9 @@ def test_what_the_poster_s_key_moves(worked: Stage) -> None:
 
 # ------------------------------------------------------------------ parameters
 
-ROWS = {row[0].strip("`"): row[1:] for row in table("parameter", "unit", "within", "default", "meaning")}
+ROWS = {
+    row[0].strip("`"): row[1:] for row in GUIDE.table("parameter", "unit", "within", "default", "meaning")
+}
 
 
 def defaults() -> Values:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.expect import reverts
+from tests.guide import Guide
 from tests.model.stage import Stage, units, wei
 from tests.system import System
 from weir.model import AssetParameters as ModelAsset
@@ -18,27 +19,14 @@ from weir.parameters import (
     asset_struct,
     conversion_struct,
 )
-from weir.toolchain import ROOT
 
-GUIDE = (ROOT / "docs" / "stablecoins.md").read_text(encoding="utf-8")
-TEXT = " ".join(GUIDE.split())
+GUIDE = Guide("stablecoins")
+TEXT = GUIDE.text
 DEFAULTS, AUCTION = AssetParameters(symbol="USDC"), ConversionParameters()
 COIN = ModelAsset(haircut=DEFAULTS.haircut, discount=DEFAULTS.discount)
 QUARTER = 15 * 60
 PLENTY = 10**15
 UINT96 = 2**96 - 1
-
-
-def table(*header: str) -> list[list[str]]:
-    """The rows below this header."""
-    lines = GUIDE.splitlines()
-    start = lines.index(f"| {' | '.join(header)} |")
-    rows = []
-    for line in lines[start + 2 :]:
-        if not line.startswith("|"):
-            break
-        rows.append([cell.strip() for cell in line.strip("|").split("|")])
-    return rows
 
 
 def dollars(amount: int) -> str:
@@ -79,7 +67,7 @@ class Scene(Stage):
 
 def test_what_a_coin_counts_for() -> None:
     scene = Scene()
-    rows = table("price", "worth", "counts for")
+    rows = GUIDE.table("price", "worth", "counts for")
     assert len(rows) == 4
     for price, worth, value in rows:
         scene.peg(None if price == "none" else price.strip("$"))
@@ -91,7 +79,7 @@ def test_what_a_coin_counts_for() -> None:
 def test_how_the_price_falls() -> None:
     scene = Scene()
     coins = scene.world.stablecoins
-    rows = table("after", "price")
+    rows = GUIDE.table("after", "price")
     assert len(rows) == 4
     for after, price in rows:
         elapsed = int(after.split()[0]) * 60
@@ -165,7 +153,7 @@ def test_what_the_tranches_advance(advanced: Scene) -> None:
         "junior": (units(100_000) - reserve, record.junior),
         "senior": (units(200_000), record.senior),
     }
-    shown = {layer: (has, pays) for layer, has, pays in table("layer", "has", "pays")}
+    shown = {layer: (has, pays) for layer, has, pays in GUIDE.table("layer", "has", "pays")}
     assert shown == {layer: (dollars(has), dollars(pays)) for layer, (has, pays) in paid.items()}
     assert f"The record says that skin paid {dollars(record.skin)}." in TEXT
     left, owed, lost = fund.junior.balance, fund.junior.advanced, record.junior
@@ -203,7 +191,9 @@ def test_what_a_depeg_costs_junior(advanced: Scene) -> None:
 
 ASSET = ("haircut", "discount", "weight", "max_growth", "collateral_cap", "reserve_cap")
 CONVERSION = ("sale_duration", "rebalance_band", "par_floor")
-PARAMETERS = {row[0].strip("`"): row for row in table("parameter", "unit", "within", "default", "meaning")}
+PARAMETERS = {
+    row[0].strip("`"): row for row in GUIDE.table("parameter", "unit", "within", "default", "meaning")
+}
 
 
 def test_the_guide_lists_every_parameter_with_its_default() -> None:
