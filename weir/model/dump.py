@@ -123,7 +123,7 @@ def _fund(world: World) -> dict[str, int]:
         "fund.layers.unvested": fund.unvested - junior - senior,
         "fund.layers.junior": fund.junior.balance + junior,
         "fund.layers.senior": fund.senior.balance + senior,
-        "fund.layers.reserve": fund.reserve.value(),
+        "fund.layers.reserve": fund.in_reserve,
         "fund.layers.advancedJunior": fund.junior.advanced,
         "fund.layers.advancedSenior": fund.senior.advanced,
         "fund.stream.unvested": fund.unvested,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from weir.model.environment import Clock
 from weir.model.errors import AdvancesBacked, NoAdvance, NothingToRecover, UnknownDefault, ZeroAmount
 from weir.model.guaranty import GuarantyFund
-from weir.model.numbers import MILLION, ceil_div
+from weir.model.numbers import MILLION, MOST, ceil_div
 from weir.model.parameters import FundParameters
 from weir.model.reserve import Books, Reserve, without_assets
 from weir.model.tranche import Tranche
@@ -117,7 +117,12 @@ class Fund:
     @property
     def assets(self) -> int:
         """All there is, the reserve at its haircuts. Advances are claims on the reserve, and not counted."""
-        return self.liquid + self.reserve.value()
+        return self.liquid + self.in_reserve
+
+    @property
+    def in_reserve(self) -> int:
+        """R, at most what the fund can count."""
+        return min(self.reserve.value(), MOST)
 
     @property
     def owed(self) -> int:
@@ -158,7 +163,7 @@ class Fund:
         assets = self.assets
         treasury = fees - ceil_div(fees * fund_share, MILLION) if gate_open else 0
         income = fees - treasury + others
-        lacking = self.parameters.skin_target + self.owed - self.skin - self.reserve.value()
+        lacking = self.parameters.skin_target + self.owed - self.skin - self.in_reserve
         to_skin = min(income, max(0, lacking))
         self._add_to_skin(to_skin)
         income -= to_skin
@@ -200,7 +205,7 @@ class Fund:
         return self.clock.time // self.parameters.budget_window
 
     def _fresh_budget(self, cover: Cover) -> int:
-        return self.assets * cover.budget_share // MILLION
+        return min(self.assets * cover.budget_share // MILLION, MOST)
 
     def _open_budget(self, market: int) -> Cover:
         cover = self.covers[market]
@@ -212,7 +217,7 @@ class Fund:
 
     def _advanceable(self) -> int:
         """A: what the tranches can pay in skin's place, as far as the reserve stands for it."""
-        return min(max(0, self.reserve.value() - self.owed), self.junior.balance + self.senior.balance)
+        return min(max(0, self.in_reserve - self.owed), self.junior.balance + self.senior.balance)
 
     def _spend(self, market: int, amount: int) -> tuple[int, int, int]:
         """Takes `amount`, which the budget allows, from skin, junior, senior.
@@ -351,7 +356,7 @@ class Fund:
         """Advances that nothing of value stands for are the tranches' loss."""
         if not self.owed:
             raise NoAdvance
-        if self.reserve.value():
+        if self.in_reserve:
             raise AdvancesBacked
         self.vest()
         self._write_off()

@@ -13,6 +13,7 @@ SHARE_OFFSET = 10**6  # virtual shares of a tranche
 MOST_OBSERVED = 2**104 - 1  # units of S: what the funding policy notes of a market at most
 MAX_MARKETS = 64
 MAX_ASSETS = 8  # other stablecoins
+MOST = 2**96 - 1  # units of S that the fund counts in its reserve, and in a budget
 ASSET_FEEDS = 32_768  # the number of the feed of asset 0
 PAR = 10**18  # a dollar
 MAX_PRICE = 2**128 - 1  # 1e-18 of a dollar

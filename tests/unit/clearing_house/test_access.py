@@ -9,7 +9,7 @@ from weir.governance import GOVERNOR, GUARDIAN, POSTER, ROLES, selector
 
 CONTRACTS = (
     *("Vault", "ClearingHouse", "InsuranceFund", "FundingPolicy", "PriceOracle"),
-    *("JuniorTranche", "SeniorTranche", "GuarantyFund"),
+    *("JuniorTranche", "SeniorTranche", "GuarantyFund", "Stablecoins"),
 )
 HOLDERS = {"governor": GOVERNOR, "guardian": GUARDIAN, "poster": POSTER}
 POWERS = [
@@ -31,6 +31,7 @@ def contract_of(system, name):
         "PriceOracle": "oracle",
         "JuniorTranche": "junior",
         "SeniorTranche": "senior",
+        "Stablecoins": "stablecoins",
     }
     return getattr(system, fields[name])
 
@@ -46,7 +47,7 @@ def zeros(components):
         elif component.type == "address":
             values.append("0x" + "00" * 20)
         else:
-            values.append(b"\0" * 32 if component.type == "bytes32" else 0)
+            values.append({"bytes32": b"\0" * 32, "bool": False}.get(component.type, 0))
     return values
 
 

@@ -58,7 +58,7 @@ def _views(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
         window = s.time // rules.budget_window
         left = cover.budget - cover.spent
         if cover.window != window:
-            left = fund.assets * cover.budget_share // MILLION
+            left = min(fund.assets * cover.budget_share // MILLION, MAX_ASSETS)
         yield "fund.marketCover", (number,), (cover.budget_share, cover.coinsurance, left, window)
         yield "vault.totalClaims", (number,), ledger.markets[number].total_claims
         for account in ACCOUNTS:

@@ -15,7 +15,7 @@ from weir.fuzz.subject import Slack, ViolationError
 from weir.model import Order, World, properties
 from weir.model.fund import DefaultRecord
 from weir.model.markets import Status
-from weir.model.numbers import MILLION
+from weir.model.numbers import MILLION, MOST
 from weir.model.properties import Check, Moment
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Oracle:
                 continue
             opened, limit, spent = self.budgets.get(number, (None, 0, 0))
             if cover.window != opened:
-                limit, spent = self.assets * cover.budget_share // MILLION, 0
+                limit, spent = min(self.assets * cover.budget_share // MILLION, MOST), 0
             spent += sum(record.from_insurance for record in fresh if record.market == number)
             self.budgets[number] = cover.window, limit, spent
             if spent > limit:

@@ -369,7 +369,7 @@ class ModelView:
     def _assets(world: World) -> Section:
         fund, coins, reserve = world.fund, world.stablecoins, world.fund.reserve
         words = [
-            reserve.value(),
+            fund.in_reserve,
             fund.junior.advanced,
             fund.senior.advanced,
             reserve.whole(fund.skin),
