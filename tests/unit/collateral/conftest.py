@@ -51,7 +51,7 @@ def impersonated():
 
 
 @pytest.fixture(autouse=True)
-def answering_feeds(pledged_system, collateral_stage, deployer):
+def answering_feeds(pledged_system, deployer):
     """Prices of now: time that other tests have let pass is not always undone, and feeds go stale."""
     pledged_system.renew_prices()
     for feed in pledged_system.asset_feeds.values():

@@ -200,7 +200,7 @@ def test_who_has_an_open_default_buys_no_collateral_of_others(
 def test_who_has_an_open_default_takes_over_no_position(
     defaulted, trader, market_maker, other_trader, liquidator
 ):
-    """Not even of who has pledged nothing: what a sale is to take would be its margin, and be lost with it."""
+    """Not even of who has pledged nothing: what a sale is to take would be margin, and be lost with it."""
     system = defaulted
     system.deposit(trader, 5_000)
     system.deposit(other_trader, 4_350)
