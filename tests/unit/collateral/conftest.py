@@ -48,3 +48,11 @@ def impersonated():
         return ape.accounts.test_accounts.impersonate_account(contract.address)
 
     return account
+
+
+@pytest.fixture(autouse=True)
+def answering_feeds(pledged_system, deployer):
+    """Prices of now: time that other tests have let pass is not always undone, and feeds go stale."""
+    pledged_system.renew_prices()
+    for feed in pledged_system.asset_feeds.values():
+        feed.setAnswer(10**8, sender=deployer)

@@ -197,6 +197,21 @@ def test_who_has_an_open_default_buys_no_collateral_of_others(
     system.liquidate(other_trader, liquidator)
 
 
+def test_who_has_an_open_default_takes_over_no_position(
+    defaulted, trader, market_maker, other_trader, liquidator
+):
+    """Not even of who has pledged nothing: what a sale is to take would be margin, and be lost with it."""
+    system = defaulted
+    system.deposit(trader, 5_000)
+    system.deposit(other_trader, 4_350)
+    system.trade(other_trader, market_maker, 10, 8_600)
+    system.set_price(BTC, 8_400)
+    system.flag(other_trader)
+    with reverts("OpenDefault", account=trader, id=1):
+        system.liquidate(other_trader, trader, "0.5")
+    system.liquidate(other_trader, liquidator, "0.5")
+
+
 # ---- the sale
 
 
