@@ -67,11 +67,12 @@ contract Stablecoins is IStablecoins, AccessManaged {
         if (id == _assets.length) _list(token, isShare);
         else if (token != asset(id).token || isShare != _assets[id].isShare) revert TokenFixed(id, _assets[id].token);
         Asset storage a = _assets[id];
-        (a.parameters, a.since) = (parameters, uint40(block.timestamp));
-        if (isShare) {
-            uint256 rate = _answer(a);
+        a.parameters = parameters;
+        uint256 rate = isShare ? _answer(a) : 0;
+        // A vault that has stopped to answer must not keep its caps from being lowered.
+        if (isShare && (a.rate == 0 || rate != 0)) {
             if (rate == 0 || rate > type(uint96).max) revert RateOutOfBounds(rate, 1, type(uint96).max);
-            a.rate = uint96(rate);
+            (a.rate, a.since) = (uint96(rate), uint40(block.timestamp));
         }
         emit AssetSet(id, token, parameters, a.rate);
     }

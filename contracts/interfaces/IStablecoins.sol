@@ -25,7 +25,7 @@ interface IStablecoins {
         bool ofSettlement; // whose asset is S
         uint8 underlyingDecimals; // du
         AssetParameters parameters;
-        uint40 since; // when the parameters were last set
+        uint40 since; // of a share: when the parameters were last set and its vault answered
         uint96 rate; // of a share at that time: units of the underlying for 10^da units
     }
 
@@ -62,7 +62,7 @@ interface IStablecoins {
 
     // ------------------------------------------------------------- governance
 
-    /// @notice Lists the next asset, or sets the parameters of one that is listed, whose token stays what it is. A share's rate is taken anew.
+    /// @notice Lists the next asset, or sets the parameters of one that is listed, whose token stays what it is. A share's rate is taken anew if its vault answers; to be listed it must.
     function setAsset(uint256 asset, address token, bool isShare, AssetParameters calldata parameters) external;
     function setConversionParameters(ConversionParameters calldata parameters) external;
 

@@ -381,7 +381,7 @@ def test_a_coin_is_listed_with_its_parameters(registry):
     assert tuple(log["parameters"]) == values
     asset = registry.contract.asset(0)
     assert (asset.token, asset.decimals, asset.isShare, asset.ofSettlement) == (coin, 8, False, False)
-    assert (asset.underlyingDecimals, asset.since, asset.rate) == (0, receipt.timestamp, 0)
+    assert (asset.underlyingDecimals, asset.since, asset.rate) == (0, 0, 0)
     assert tuple(asset.parameters) == tuple(registry.contract.terms(0).parameters) == values
     assert registry.contract.assetCount() == 1
 
@@ -495,13 +495,15 @@ def test_a_share_is_listed_at_a_rate_that_can_be_kept(registry, rate):
     registry.set(0, share, True)
 
 
-def test_a_share_that_does_not_answer_keeps_its_parameters(registry):
+def test_a_share_that_does_not_answer_can_be_set_and_keeps_its_rate(registry):
+    """Its caps most of all: nobody should pledge more of it then."""
     share = registry.raw_share(registry.settlement, 6, 1_000_000)
-    registry.set(0, share, True)
+    since = registry.set(0, share, True).timestamp
     share.setMode(1, sender=registry.governor)
-    with reverts("RateOutOfBounds", rate=0):
-        registry.set(0, share, True, haircut=200_000)
-    assert registry.contract.asset(0).parameters.haircut == 100_000
+    registry.set(0, share, True, haircut=200_000, collateralCap=0)
+    asset = registry.contract.asset(0)
+    assert (asset.parameters.haircut, asset.parameters.collateralCap) == (200_000, 0)
+    assert (asset.rate, asset.since) == (1_000_000, since)
 
 
 # ---- bounds of an asset's parameters

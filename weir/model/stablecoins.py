@@ -74,12 +74,13 @@ class Stablecoins:
     # ---- governance
 
     def set_asset(self, asset: int, parameters: AssetParameters) -> None:
-        """Adds the next asset, or sets one anew; a share may grow from what its vault answers now."""
+        """Adds the next asset, or sets one anew; a share may grow from what its vault answers, if it does."""
         if asset == len(self.assets) < MAX_ASSETS:
             self.assets.append(Asset(parameters))
         state = self.asset(asset)
         state.parameters = parameters
-        state.rate, state.since = self._answer(asset), self.clock.time
+        if answer := self._answer(asset):
+            state.rate, state.since = answer, self.clock.time
 
     def asset(self, asset: int) -> Asset:
         """The asset, or UnknownAsset."""

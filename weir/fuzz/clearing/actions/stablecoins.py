@@ -244,6 +244,4 @@ def govern(s: Clearing, draw: Draw) -> Plan:
         yield Step("governor", "set_conversion", (conversion_parameters(draw),))
         return
     asset = _asset(draw)
-    # A share whose vault does not answer can't be set.
-    if s.world.stablecoins.answers[asset] or asset == COIN:
-        yield Step("governor", "set_asset", (asset, asset_parameters(s, draw, asset)))
+    yield Step("governor", "set_asset", (asset, asset_parameters(s, draw, asset)))
