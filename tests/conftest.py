@@ -19,12 +19,22 @@ from weir.accounts import development_account
 from weir.deployment import deploy
 from weir.parameters import GovernanceParameters, MarketParameters, Parameters
 
+HEARTBEAT = 7_000
+"""Of the feeds: two hours make a price stale, one on top of what the suite has taken since does not."""
 MARKETS = (
     MarketParameters(
-        symbol="BTC", price=Decimal(10_000), max_funding_rate=5_000, max_open_interest=Decimal(1_000)
+        symbol="BTC",
+        price=Decimal(10_000),
+        max_funding_rate=5_000,
+        max_open_interest=Decimal(1_000),
+        heartbeat=HEARTBEAT,
     ),
     MarketParameters(
-        symbol="ETH", price=Decimal(500), max_funding_rate=5_000, max_open_interest=Decimal(20_000)
+        symbol="ETH",
+        price=Decimal(500),
+        max_funding_rate=5_000,
+        max_open_interest=Decimal(20_000),
+        heartbeat=HEARTBEAT,
     ),
 )
 PARAMETERS = Parameters(markets=MARKETS, governance=GovernanceParameters(delay=0), funding=FREE)
