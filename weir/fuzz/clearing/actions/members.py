@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def join(s: Clearing, draw: Draw) -> Plan:
     """For oneself, what is owed or any amount; now and then for another, or as income comes."""
     name = draw.choice((*TRADERS, *FAMILY))
-    amount = s.world.owed(name) if draw.chance(50) else 0
+    # At extreme prices more is owed than anybody has.
+    amount = min(s.world.owed(name), dollars(s, 10**10)) if draw.chance(50) else 0
     amount = amount or draw.magnitude(1, dollars(s, 20_000))
     payer = name if name in FAMILY or draw.chance(80) else "founder"  # nobody gives to the family
     yield soon(payer, "join", name, amount, draw=draw)
