@@ -469,7 +469,7 @@ def test_an_auction_runs_to_its_end(filled_reserve: System, keeper: Any) -> None
     reserve = filled_reserve.reserve
     started = reserve.start(USDX, sender=keeper).timestamp
     ends = started + 2 * SALE
-    wait_until(ends - 2)
+    wait_until(ends - 60)
     with reverts("AuctionRunning", asset=USDX, endsAt=ends):
         reserve.start(USDX, sender=keeper)
     assert reserve.quote(USDX, 1)[0] == 1

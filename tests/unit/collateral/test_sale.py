@@ -102,7 +102,7 @@ def test_a_running_one_is_not_started_again(owing, trader, keeper, chain):
     """Not before its last second is over; then the price starts at par again."""
     system = owing
     start = start_sale(system, trader)
-    chain.mine(timestamp=start + 3_598)
+    chain.mine(timestamp=start + 3_500)
     system.renew_prices()
     with chain.isolate():
         chain.pending_timestamp = start + 3_599
