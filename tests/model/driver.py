@@ -1,7 +1,7 @@
 """A seeded random driver of the model: traders, keepers, stakers, gaps; every property after every step."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -490,3 +490,11 @@ class Campaign:
         for market, state in enumerate(self.world.house.markets):
             self.world.set_price(market, state.price)
         self.verify([properties.liveness(self.world)])
+
+
+def counted(runs: Iterable[Campaign]) -> tuple[Counter[str], Counter[str], Counter[str]]:
+    """What all of them together have seen, done, and been refused."""
+    seen, done, refused = Counter[str](), Counter[str](), Counter[str]()
+    for run in runs:
+        seen, done, refused = seen + run.seen, done + run.done, refused + run.refused
+    return seen, done, refused

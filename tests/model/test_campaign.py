@@ -1,12 +1,11 @@
 """Seeded random campaigns: P1 to P5, P7, P9 and P10 after every step, P6 at the end."""
 
-from collections import Counter
 from dataclasses import replace
 from functools import cache
 
 import pytest
 
-from tests.model.driver import Campaign, Setting
+from tests.model.driver import Campaign, Setting, counted
 from weir.model import AssetParameters, FundingParameters, GuarantyParameters
 
 POLICY = FundingParameters(
@@ -202,9 +201,7 @@ def test_every_property_holds_after_every_step(name: str, seed: int) -> None:
 def test_campaigns_reach_every_path() -> None:
     """Else the campaigns above would prove less than they seem to."""
     runs = [campaign(name, seed) for name in SETTINGS for seed in SEEDS]
-    seen = sum((run.seen for run in runs), start=Counter[str]())
-    done = sum((run.done for run in runs), start=Counter[str]())
-    refused = sum((run.refused for run in runs), start=Counter[str]())
+    seen, done, refused = counted(runs)
     assert {path for path in PATHS if not seen[path]} == set()
     assert REFUSALS - set(refused) == set()
     assert {action.__name__ for action, _ in runs[0].actions()} - set(done) == set()

@@ -3,14 +3,13 @@
 Their traders pledge collateral too.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 
 import pytest
 
-from tests.model.driver import TRANCHES, UNIT, Campaign, Setting
+from tests.model.driver import TRANCHES, UNIT, Campaign, Setting, counted
 from weir.model import AssetParameters, GuarantyParameters, World
 from weir.model.numbers import ASSET_FEEDS
 
@@ -246,9 +245,7 @@ def test_every_property_holds_after_every_step(name: str, seed: int) -> None:
 def test_campaigns_reach_every_path() -> None:
     """Else the campaigns above would prove less than they seem to."""
     runs = [campaign(name, seed) for name in SETTINGS for seed in SEEDS]
-    seen = sum((run.seen for run in runs), start=Counter[str]())
-    done = sum((run.done for run in runs), start=Counter[str]())
-    refused = sum((run.refused for run in runs), start=Counter[str]())
+    seen, done, refused = counted(runs)
     assert {path for path in PATHS if not seen[path]} == set()
     assert REFUSALS - set(refused) == set()
     assert {"give_asset", "start_conversion", "buy_from_reserve", "sell_to_reserve"} - set(done) == set()
