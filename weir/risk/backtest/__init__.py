@@ -1,0 +1,1 @@
+"""Whether a model's forecasts have held on the prices of the past."""

@@ -1,0 +1,1 @@
+"""What the risk engine reads: a book of positions, and a history of prices."""

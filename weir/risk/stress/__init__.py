@@ -1,0 +1,1 @@
+"""Losses in named scenarios, and the smallest move that exhausts each layer."""
