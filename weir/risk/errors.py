@@ -6,4 +6,4 @@ __all__ = ["RiskError"]
 
 
 class RiskError(ValueError):
-    """Input that no figure could be trusted for; the message names the field, what was given, what is allowed."""
+    """Input that no figure could be trusted for; the message names the field, what was given, what may be."""

@@ -1,7 +1,7 @@
 """The book: who holds what, in which markets, and what the fund has for it. From a file, or from a chain.
 
-A book is a JSON file, or a Parquet file with one row for each account whose metadata (key `weir.book`) has the
-rest. Both are described in docs/risk.md.
+A book is a JSON file, or a Parquet file with one row for each account whose metadata (key `weir.book`) has
+the rest. Both are described in docs/risk.md.
 """
 
 from __future__ import annotations

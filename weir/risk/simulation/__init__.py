@@ -1,1 +1,1 @@
-"""What moves of prices cost the fund: paths, the cascade of liquidations in each, and the loss beyond all margins."""
+"""What moves of prices cost the fund: paths, the cascade of liquidations in each, the loss beyond margins."""

@@ -30,7 +30,7 @@ class Exposures:
     equity: Floats
     """(n,) USD, at the prices of now."""
     resources: Floats
-    """(n,) USD: equity, and what the account has in the guaranty fund, which pays for its own default first."""
+    """(n,) USD: equity, and its own contribution to the guaranty fund, which pays for its default first."""
     notional: Floats
     """(n, K) USD: positions at the prices of now, signed (long above 0); collateral by stablecoin."""
     margin: Floats

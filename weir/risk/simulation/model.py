@@ -18,8 +18,8 @@ Floats = NDArray[np.float64]
 class QuantileTable:
     """x = Q(T_nu(w)) for each market on an even grid of s = asinh(w), w the copula's Student variate.
 
-    Linear between points, the last value beyond the ends. With tails of a power of w, an even grid of asinh(w)
-    bounds the relative error everywhere (4,097 points over ±16: below 1e-4 for shapes up to 1).
+    Linear between points, the last value beyond the ends. With tails of a power of w, an even grid of
+    asinh(w) bounds the relative error everywhere (4,097 points over ±16: below 1e-4 for shapes up to 1).
     """
 
     reach: float
@@ -48,8 +48,8 @@ class FactorModel:
     """M markets with AR(1)-GARCH(1,1) returns and a t copula between their residuals, then A stablecoins.
 
     In each of `steps` steps, for market k: `r = mean + ar·r₋₁ + sigma·x`, `sigma² = omega + alpha·e₋₁² +
-    beta·sigma₋₁²`, with e = sigma·x and x from the table. Log returns in fractions (0.01 is 1 %). A model without
-    memory has ar = alpha = beta = 0 and omega the variance.
+    beta·sigma₋₁²`, with e = sigma·x and x from the table. Log returns in fractions (0.01 is 1 %). A model
+    without memory has ar = alpha = beta = 0 and omega the variance.
     """
 
     factors: tuple[str, ...]
