@@ -13,9 +13,6 @@ from weir.cli import deployment_option, json_option, keystore_option, rpc_option
 
 __all__ = ["contribution", "post"]
 
-POSTER_ACCOUNT = 4
-"""Development account that has the poster's role on local chains."""
-
 
 class _AddressType(click.ParamType):
     """An address, in checksum form whatever it was given in."""
@@ -149,7 +146,7 @@ def post(
     from weir.accounts import choose_account
     from weir.chain import connect
     from weir.client import Weir
-    from weir.posting import Posting, PostReport
+    from weir.posting import POSTER_ACCOUNT, Posting, PostReport
 
     posting = Posting.load(file)
     weir = Weir.load(connect(rpc), deployment)

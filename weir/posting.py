@@ -18,12 +18,24 @@ from weir.client import Weir
 from weir.formatting import number, usd, utc
 from weir.parameters import Usd
 
-__all__ = ["ACCOUNTS_PER_POST", "Evidence", "PostError", "PostRefusedError", "PostReport", "Posting", "Step"]
+__all__ = [
+    "ACCOUNTS_PER_POST",
+    "LARGEST_TARGET",
+    "POSTER_ACCOUNT",
+    "Evidence",
+    "PostError",
+    "PostRefusedError",
+    "PostReport",
+    "Posting",
+    "Step",
+]
 
 ACCOUNTS_PER_POST = 100
 """Accounts whose tiers one transaction posts: some four million gas where all are new."""
 LARGEST_TARGET = 2**96 - 1
 """Units of the settlement token."""
+POSTER_ACCOUNT = 4
+"""Development account that has the poster's role on local chains."""
 
 
 class PostError(ValueError):

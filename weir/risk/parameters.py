@@ -26,7 +26,8 @@ class ImpactParameters(_Model):
     """How closing positions moves a market's price (`weir.risk.simulation.Impact`).
 
     `depth` is USD that would move the price by the whole of itself; where it is left out,
-    `depth_per_open_interest` times the market's open interest. With the defaults, closing 1 % of open interest costs 3.2 %.
+    `depth_per_open_interest` times the market's open interest. With the defaults, closing 1 % of open
+    interest costs 3.2 %.
     """
 
     depth: Annotated[float, Field(gt=0)] | None = None

@@ -101,10 +101,10 @@ class Source(_Model):
     """Unix seconds of that block."""
     vault: str
     """The vault's address: which deployment it is."""
-    target_low: NotNegative
+    target_low: NotNegative | None = None
     """USD: the least that the poster may post now as the fund's target..."""
-    target_high: NotNegative
-    """... and the most."""
+    target_high: NotNegative | None = None
+    """... and the most. Neither where nobody is known to be the poster."""
 
 
 class Book(_Model):
