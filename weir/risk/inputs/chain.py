@@ -120,13 +120,14 @@ def _accounts(
 
 
 def _collateral(weir: Weir, assets: tuple[AssetState, ...], held: tuple[int, ...]) -> dict[str, float]:
-    """What each asset counts for, after its haircut; `held` is by asset id, which starts at 1."""
+    """What each asset counts for, after its haircut; `held` is by asset id."""
     decimals = weir.deployment.decimals
     counted = {
-        asset.symbol: worth(asset, held[i], decimals) for i, asset in enumerate(assets) if i < len(held)
+        asset.symbol: _usd(weir, worth(asset, held[asset.id], decimals)) * (1 - asset.haircut / MILLION)
+        for asset in assets
+        if asset.id < len(held)
     }
-    kept = {asset.symbol: 1 - asset.haircut / MILLION for asset in assets}
-    return {symbol: _usd(weir, units) * kept[symbol] for symbol, units in counted.items() if units}
+    return {symbol: amount for symbol, amount in counted.items() if amount}
 
 
 # ------------------------------------------------------------- what may be posted

@@ -101,7 +101,8 @@ def read_prices(path: Path, name: str | None = None) -> PriceHistory:
     """Reads a CSV or Parquet file with the columns `timestamp` and `close`; others are ignored.
 
     Times are ISO 8601 (UTC where they name no zone), or Unix seconds, milli-, micro- or nanoseconds. `name`
-    is the file's, without its ending, where none is given. Raises `RiskError` naming the file and what is wrong.
+    is the file's, without its ending, where none is given. Raises `RiskError` naming the file and what is
+    wrong.
     """
     import pandas as pd
 
