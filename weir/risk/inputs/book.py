@@ -243,9 +243,10 @@ def _from_parquet(path: Path) -> Any:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
+        with path.open("rb") as file:
+            table = pq.read_table(file)
     except pa.ArrowInvalid as error:
-        raise ValueError(f"not a Parquet file: {error}") from None
+        raise ValueError(f"not a Parquet file: {str(error).splitlines()[0]}") from None
     try:
         rest = json.loads((table.schema.metadata or {})[METADATA])
     except KeyError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,11 +108,15 @@ def read_prices(path: Path, name: str | None = None) -> PriceHistory:
     import pandas as pd
 
     try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, comment="#")
+        table = (
+            pd.read_parquet(path)
+            if path.suffix == ".parquet"
+            else pd.read_csv(path, comment="#", float_precision="round_trip")
+        )
     except OSError as error:
         raise RiskError(f"{path}: {error.strerror or error}") from None
     except ValueError as error:
-        raise RiskError(f"{path}: not a table: {error}") from None
+        raise RiskError(f"{path}: not a table: {str(error).splitlines()[0]}") from None
     table.columns = [str(column).strip().lower() for column in table.columns]
     for column in COLUMNS:
         if (found := list(table.columns).count(column)) != 1:
@@ -135,12 +140,20 @@ def _times(path: Path, column: pd.Series[Any]) -> NDArray[np.int64]:
             unit = "s" if (top := float(column.abs().max())) < 1e11 else "ms" if top < 1e14 else "us"
             unit = "ns" if top >= 1e17 else unit
             moments = pd.to_datetime(column, unit=unit, utc=True)
+        elif pd.api.types.is_datetime64_any_dtype(column):
+            moments = pd.to_datetime(column, utc=True)
         else:
-            moments = pd.to_datetime(column, utc=True, format="ISO8601")
+            # One by one: pandas would read a time without a zone in the zone of the one before it.
+            moments = pd.to_datetime(pd.Series([_moment(str(text)) for text in column]), utc=True)
     except (ValueError, OverflowError) as error:
-        raise RiskError(f"{path}: timestamp: not a time: {error}") from None
+        raise RiskError(f"{path}: timestamp: {error}") from None
     found: NDArray[np.int64] = moments.astype("datetime64[ns, UTC]").astype("int64").to_numpy() // 10**9
     return found
+
+
+def _moment(text: str) -> datetime:
+    found = datetime.fromisoformat(text.strip())
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def aligned_returns(histories: Mapping[str, PriceHistory]) -> NDArray[np.float64]:
