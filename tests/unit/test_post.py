@@ -15,9 +15,8 @@ from tests.system import ROLES, System
 from weir.accounts import development_account
 from weir.cli import main
 from weir.client import Weir
-from weir.funding_commands import POSTER_ACCOUNT
 from weir.parameters import FundingParameters
-from weir.posting import ACCOUNTS_PER_POST, PostError, Posting, PostRefusedError, PostReport
+from weir.posting import ACCOUNTS_PER_POST, POSTER_ACCOUNT, PostError, Posting, PostRefusedError, PostReport
 
 DAY = 86_400
 INPUTS, OUTPUTS = "0x" + "ab" * 32, "0x" + "cd" * 32
