@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -208,6 +209,11 @@ class Book(_Model):
             _to_parquet(self, path)
         else:
             path.write_text(self.to_json() + "\n", encoding="utf-8")
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of `to_json`."""
+        return "0x" + sha256(self.to_json().encode()).hexdigest()
 
     def to_json(self) -> str:
         """Canonical: the same book is the same text, whatever it was read from."""

@@ -85,6 +85,13 @@ class PriceHistory:
         kept = self.times >= time
         return PriceHistory(self.name, self.times[kept], self.closes[kept], self.source)
 
+    def until(self, time: int) -> PriceHistory:
+        """Without the bars that had not ended by a time, Unix seconds; stamps are of their beginning."""
+        kept = self.times + self.bar_seconds <= time
+        if kept.all():
+            return self
+        return PriceHistory(self.name, self.times[kept], self.closes[kept], f"{self.source}, to {utc(time)}")
+
     def save(self, path: Path) -> None:
         """Writes a CSV or Parquet file that `read_prices` reads."""
         import pandas as pd
