@@ -1,0 +1,139 @@
+"""Who bears a loss: the fund's layers in the order of the waterfall, and what each should be paid for it.
+
+SPECIFICATION.md, section 5: skin, junior, senior, the members' mutual guaranty, then opposing open interest,
+which nobody covers. A market's budget, its coinsurance and the members' loss budget are not looked at here:
+sizes are what may be used.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from weir.risk.errors import RiskError
+from weir.risk.measures.intervals import Estimate, check_sample, probability
+
+__all__ = ["FUND_LAYERS", "LAYERS", "OPEN_INTEREST", "LayerRisk", "layer_risks", "split"]
+
+Floats = NDArray[np.float64]
+
+FUND_LAYERS = ("skin", "junior", "senior")
+"""What a reserve's loss can reach."""
+LAYERS = (*FUND_LAYERS, "mutual")
+OPEN_INTEREST = "open interest"
+YEAR = 365
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRisk:
+    """What a layer bears over the horizon, and what it should be paid a year."""
+
+    name: str
+    size: float
+    """USD; infinite for open interest."""
+    attachment: Estimate
+    """Probability that it bears anything: that the loss is beyond the layers before it."""
+    exhaustion: Estimate
+    """Probability that it is gone."""
+    expected_loss: float
+    """USD in a horizon."""
+    error: float
+    """Standard error of that."""
+    rate: float | None
+    """Expected loss over size, in a horizon; None where the size is 0 or infinite, as for the next two."""
+    fair_premium: float | None
+    """Of size, a year."""
+    loaded_premium: float | None
+    """The same with a load for risk."""
+
+
+def split(losses: ArrayLike, sizes: Mapping[str, float], reserve_losses: ArrayLike | None = None) -> Floats:
+    """What each layer loses on each path: (N, 5), USD, in the order of `LAYERS`, then open interest.
+
+    `losses` (N,) are those of defaults. `reserve_losses` (N,) are what the fund's reserve lost as stablecoins
+    left their par: skin's, then junior's and senior's, which have advanced for it (section 6.3), and never
+    others'. Both eat layers from below, so that a layer loses the same whichever comes first. Each row sums
+    to its losses. Raises `RiskError` for sizes that are missing, unknown, or below 0, and for losses below 0.
+    """
+    total, capacity = _total(losses, sizes, reserve_losses), _capacity(sizes)
+    tops = np.cumsum(capacity)
+    bottoms = np.concatenate([[0.0], tops])
+    borne = np.empty((len(total), len(LAYERS) + 1))
+    borne[:, :-1] = np.clip(total[:, None] - bottoms[:-1], 0, capacity)
+    borne[:, -1] = np.maximum(total - tops[-1], 0)
+    return borne
+
+
+def layer_risks(
+    losses: ArrayLike,
+    sizes: Mapping[str, float],
+    days: float,
+    reserve_losses: ArrayLike | None = None,
+    sharpe: float = 0.25,
+    confidence: float = 0.95,
+) -> tuple[LayerRisk, ...]:
+    """Each layer's risk, and open interest's last; arguments as for `split`, whose errors are raised, too.
+
+    A year has 365/days horizons, taken as independent, and the layer is made whole after each, so nothing
+    compounds: the fair premium is rate · 365/days. The loaded one adds `sharpe` times the deviation of the
+    year's loss over size, √(365/days) that of a horizon (the standard deviation principle, Bühlmann:
+    Mathematical Methods in Risk Theory, 1970; as a reinsurer's load Kreps, Proc. CAS 77, 1990): what earns
+    that ratio of mean to deviation on full collateral. Intervals are Clopper–Pearson's at `confidence`.
+    """
+    if not (days > 0 and math.isfinite(days)):
+        raise RiskError(f"days: above 0 (got {days})")
+    if not (sharpe >= 0 and math.isfinite(sharpe)):
+        raise RiskError(f"sharpe: at least 0 (got {sharpe})")
+    total, capacity = _total(losses, sizes, reserve_losses), [*_capacity(sizes), math.inf]
+    borne = split(losses, sizes, reserve_losses)
+    horizons, paths, below, found = YEAR / days, len(total), 0.0, []
+    for i, (name, size) in enumerate(zip((*LAYERS, OPEN_INTEREST), capacity, strict=True)):
+        reached = total > below
+        gone = reached & (total >= below + size)
+        mean, deviation = float(borne[:, i].mean()), float(borne[:, i].std(ddof=1)) if paths > 1 else math.nan
+        rate = mean / size if 0 < size < math.inf else None
+        found.append(
+            LayerRisk(
+                name=name,
+                size=size,
+                attachment=probability(int(reached.sum()), paths, confidence),
+                exhaustion=probability(int(gone.sum()), paths, confidence),
+                expected_loss=mean,
+                error=deviation / math.sqrt(paths),
+                rate=rate,
+                fair_premium=None if rate is None else rate * horizons,
+                loaded_premium=None
+                if rate is None
+                else rate * horizons + sharpe * deviation / size * math.sqrt(horizons),
+            )
+        )
+        below += size
+    return tuple(found)
+
+
+def _capacity(sizes: Mapping[str, float]) -> Floats:
+    if sizes.keys() != set(LAYERS):
+        raise RiskError(f"sizes: one for each of {', '.join(LAYERS)} (got {', '.join(sizes)})")
+    for name, size in sizes.items():
+        if not (size >= 0 and math.isfinite(size)):
+            raise RiskError(f"sizes: {name}: at least 0 (got {size})")
+    return np.array([sizes[name] for name in LAYERS], dtype=np.float64)
+
+
+def _total(losses: ArrayLike, sizes: Mapping[str, float], reserve_losses: ArrayLike | None) -> Floats:
+    """What the layers lose together: a reserve's loss counts as far as there is a fund that can lose it."""
+    defaults = check_sample("losses", losses)
+    if (defaults < 0).any():
+        raise RiskError(f"losses: at least 0 (got {defaults.min()})")
+    if reserve_losses is None:
+        return defaults
+    reserve = check_sample("reserve_losses", reserve_losses)
+    if reserve.shape != defaults.shape or (reserve < 0).any():
+        raise RiskError("reserve_losses: one for each loss, and at least 0")
+    _capacity(sizes)
+    total: Floats = defaults + np.minimum(reserve, sum(sizes[name] for name in FUND_LAYERS))
+    return total
