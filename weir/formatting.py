@@ -15,20 +15,21 @@ def number(value: Decimal | float, decimals: int = 0) -> str:
     return f"{value:,.{decimals}f}".replace("-", _MINUS)
 
 
-def usd(value: Decimal, decimals: int = 2) -> str:
+def usd(value: Decimal | float, decimals: int = 2) -> str:
     """`$1,234.56`; what is not zero but would look like it says `<$0.01`."""
     sign = _MINUS if value < 0 else ""
+    size = abs(Decimal(value))
     least = Decimal(1).scaleb(-decimals)
-    if 0 < abs(value) < least / 2:
+    if 0 < size < least / 2:
         return f"{sign}<${least}"
-    return f"{sign}${abs(value):,.{decimals}f}"
+    return f"{sign}${size:,.{decimals}f}"
 
 
-def usd_short(value: Decimal) -> str:
+def usd_short(value: Decimal | float) -> str:
     """`$1.23M`: three significant digits, for headlines and labels."""
     if not value:
         return "$0"
-    size = abs(value)
+    size = abs(Decimal(value))
     for unit, letter in ((Decimal(10**9), "B"), (Decimal(10**6), "M"), (Decimal(1000), "k")):
         if size >= unit * Decimal("0.9995"):
             scaled = size / unit

@@ -1,7 +1,6 @@
-"""The report of a demo run: one HTML page that needs no network.
+"""The report of a demo run: one HTML page that needs no network (`weir.pages`).
 
-`render` gives the page as text, `write` puts it in a file. The page carries its style, its script and the
-library of its charts within it, and a policy that forbids it to load anything.
+`render` gives the page as text, `write` puts it in a file.
 """
 
 from __future__ import annotations
@@ -13,11 +12,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
-
-from weir import formatting, report_stablecoins
+from weir import formatting, pages, report_stablecoins
 from weir.charts import Figure, line, plain, x
 from weir.results import (
     CONVERSIONS,
@@ -33,29 +28,20 @@ from weir.results import (
 
 __all__ = ["render", "write"]
 
-_TEMPLATES = Path(__file__).parent / "templates"
-
 TOP = 10
 """Accounts that the page names as those who contributed most."""
 
 
 def write(result: RunResult, path: Path) -> None:
     """Writes the page to this path, making the folder where there is none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render(result), encoding="utf-8")
+    pages.save(render(result), path)
 
 
 def render(result: RunResult) -> str:
     """The page, complete and self-contained."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update({name: getattr(formatting, name) for name in formatting.__all__})
-    return environment.get_template("report.html.j2").render(
+    return pages.render(
+        "report.html.j2",
+        _figures(result),
         result=result,
         layers=LAYERS,
         factors=FACTORS,
@@ -63,11 +49,7 @@ def render(result: RunResult) -> str:
         fund_layers=FUND_LAYERS,
         guaranty_layers=GUARANTY_LAYERS,
         conversions=CONVERSIONS,
-        figures=_figures(result),
         capped=_coverage_top(result) is not None,
-        plotly=Markup(get_plotlyjs()),
-        style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        script=Markup((_TEMPLATES / "report.js").read_text(encoding="utf-8")),
     )
 
 

@@ -6,7 +6,6 @@ import json
 import random
 from collections.abc import Iterable
 from decimal import Decimal
-from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
 from typing import Any, get_args
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from rich.console import Console
 
+from tests.page import Page
 from weir import formatting, report, report_console
 from weir.results import (
     CONVERSIONS,
@@ -327,40 +327,6 @@ def default_of(paid: Paid, **changes: Any) -> Default:
 def with_defaults(*defaults: Default) -> RunResult:
     """A made-up run with exactly these defaults."""
     return make_result(defaults=0).model_copy(update={"defaults": defaults})
-
-
-class Page(HTMLParser):
-    """What the tests ask of a page: its tags with attributes, its visible text, and its scripts."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.scripts: list[str] = []
-        self._open: list[str] = []
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "link", "img", "br"):
-            self._open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag, f"</{tag}> closes another element"
-
-    def handle_data(self, data: str) -> None:
-        if self._open and self._open[-1] == "script":
-            self.scripts.append(data)
-        elif self._open and self._open[-1] != "style":
-            self.text += data
-
-    @property
-    def figures(self) -> dict[str, Any]:
-        """The charts, as the page's script finds them."""
-        position = [attrs.get("id") for tag, attrs in self.tags if tag == "script"].index("figures")
-        figures: dict[str, Any] = json.loads(self.scripts[position])
-        return figures
 
 
 def rendered(result: RunResult, width: int = 140) -> str:

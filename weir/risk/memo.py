@@ -154,7 +154,9 @@ class AccountRow(_Model):
     tier_before: int | None
     tier: int
     reasons: tuple[str, ...]
-    """Codes, the weightiest first."""
+    """Codes, the weightiest first..."""
+    why: tuple[str, ...]
+    """... and what they mean here, in words."""
     es_contribution: float
     """USD of the fund's expected shortfall (Euler); all accounts' add up to it."""
     required_contribution: float
@@ -173,7 +175,9 @@ class FundingOutlook(_Model):
     """Probability that losses exhaust the fund's own layers within a year, with income under the policy."""
     days_to_target: float | None
     half_life_days: float | None
-    """Until half of what is missing of the target has been earned."""
+    """Until half of what is missing of the target has been earned; 0 where nothing is."""
+    recovery_days: float | None
+    """The same after a loss as large as the target's expected shortfall."""
     income_day: float
     """USD, at today's coverage."""
     trajectory_days: tuple[float, ...]
@@ -213,7 +217,7 @@ class BacktestRow(_Model):
     exceptions: int
     expected: float
     p_values: dict[str, float | None]
-    """By test (`kupiec`, `independence`, `conditional coverage`, `acerbi-szekely`)."""
+    """By test (`kupiec`, `independence`, `conditional`, `z2`)."""
     zone: str
     """Basel's traffic light: green, yellow or red."""
 
