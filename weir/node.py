@@ -61,8 +61,12 @@ class Node:
         balance: int = 10_000,
         gas_limit: int = 30_000_000,
         timestamp: int | None = None,
+        port: int | None = None,
     ) -> None:
-        """Describe the chain: ``balance`` is in ether, ``timestamp`` that of the first block (or now)."""
+        """Describe the chain: ``balance`` is in ether, ``timestamp`` that of the first block (or now).
+
+        It listens on this port of loopback, or on any that is free.
+        """
         if kind not in KINDS:
             raise ValueError(f"unknown kind of node {kind!r}: choose one of {', '.join(KINDS)}")
         self.kind: Kind = kind
@@ -71,6 +75,7 @@ class Node:
         self.balance = balance
         self.gas_limit = gas_limit
         self.timestamp = timestamp
+        self.port = port
         self.url = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
@@ -99,13 +104,14 @@ class Node:
             return self
         atexit.register(self.stop)
         _exit_on_sigterm()
-        for attempt in range(1, START_ATTEMPTS + 1):
-            self._launch(_free_port())
+        attempts = START_ATTEMPTS if self.port is None else 1
+        for attempt in range(1, attempts + 1):
+            self._launch(self.port or _free_port())
             try:
                 self._wait()
             except NodeError:  # someone else may have taken the port in between
                 self.stop()
-                if attempt == START_ATTEMPTS:
+                if attempt == attempts:
                     raise
             except BaseException:
                 self.stop()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +14,9 @@ import click
 from weir.cli import one_line_errors
 
 if TYPE_CHECKING:
+    from weir.client import Weir
     from weir.node import Kind
+    from weir.results import RunResult
     from weir.simulation.engine import Progress
 
 __all__ = ["command"]
@@ -55,6 +58,12 @@ __all__ = ["command"]
     type=click.IntRange(1, 60),
     help="Steps between two known prices: the fewer, the larger the gaps.  [default: the scenario's, or 4]",
 )
+@click.option(
+    "--stay",
+    type=click.IntRange(1_024, 65_535),
+    metavar="PORT",
+    help="Keep the chain on this port of loopback after the replay, until stopped (Ctrl-C).",
+)
 def command(
     scenario: str,
     node: str,
@@ -64,13 +73,15 @@ def command(
     fund: float,
     leverage: float | None,
     substeps: int | None,
+    stay: int | None,
 ) -> None:
     """Replay a crash on a local chain: traders, makers, keepers, the fund, and who paid for what.
 
-    Ends with exit code 1 when an identity does not hold.
+    Ends with exit code 1 when an identity does not hold. With --stay, the deployment is written to
+    deployments/<chain id>.json as `weir deploy` does.
     """
     with one_line_errors():
-        sys.exit(_demo(scenario, node, seed, as_json, page, fund, leverage, substeps))
+        sys.exit(_demo(scenario, node, seed, as_json, page, fund, leverage, substeps, stay))
 
 
 def _demo(
@@ -82,6 +93,7 @@ def _demo(
     fund: float,
     leverage: float | None,
     substeps: int | None,
+    stay: int | None,
 ) -> int:
     from rich.console import Console
 
@@ -92,14 +104,28 @@ def _demo(
     console = Console()
     settings = Settings(substeps=substeps, fund_factor=fund, leverage=leverage)
     kind: Kind = "ganache" if node == "ganache" else "anvil"
-    with _progress() as tell:
-        result = simulate(load(scenario), kind, seed, settings, tell)
-    console.print(report_console.render(result))
-    report.write(result, page)
-    console.print(f"Report: {page}", soft_wrap=True)
-    if as_json:
-        result.save(as_json)
-        console.print(f"JSON:   {as_json}", soft_wrap=True)
+    holding = ExitStack()
+
+    def told(result: RunResult, weir: Weir) -> None:
+        holding.close()  # the bar
+        console.print(report_console.render(result))
+        report.write(result, page)
+        console.print(f"Report: {page}", soft_wrap=True)
+        if as_json:
+            result.save(as_json)
+            console.print(f"JSON:   {as_json}", soft_wrap=True)
+        if stay is not None:
+            file = Path("deployments") / f"{weir.chain.id}.json"
+            weir.deployment.save(file)
+            console.print(
+                f"The chain stays at http://127.0.0.1:{stay} ({file}). Ctrl-C ends it.", soft_wrap=True
+            )
+            with suppress(KeyboardInterrupt):
+                Event().wait()
+
+    with holding:
+        tell = holding.enter_context(_progress())
+        result = simulate(load(scenario), kind, seed, settings, tell, port=stay, then=told)
     return 0 if all(identity.holds for identity in result.identities) else 1
 
 

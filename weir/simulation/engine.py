@@ -17,7 +17,7 @@ from decimal import Decimal
 from random import Random
 
 from weir.chain import ContractError
-from weir.client import AccountState
+from weir.client import AccountState, Weir
 from weir.keeper.policy import Kind as TaskKind
 from weir.keeper.policy import Options
 from weir.keeper.runner import Keeper
@@ -97,17 +97,23 @@ def simulate(
     seed: int = 1,
     settings: Settings | None = None,
     progress: Callable[[Progress], None] | None = None,
+    *,
+    port: int | None = None,
+    then: Callable[[RunResult, Weir], None] | None = None,
 ) -> RunResult:
     """Runs a scenario on a fresh local chain, from an empty one to a checked result.
 
-    Raises `weir.node.NodeError` where no node starts, `weir.artifacts.ArtifactError` where nothing is
-    compiled.
+    The chain listens on `port` of loopback, or on any; `then` is called before it stops. Raises
+    `weir.node.NodeError` where no node starts, `weir.artifacts.ArtifactError` where nothing is compiled.
     """
     started = clock.monotonic()
-    with Node(kind, timestamp=int(scenario.start.timestamp()) - LEAD) as node:
+    with Node(kind, timestamp=int(scenario.start.timestamp()) - LEAD, port=port) as node:
         run = Simulation(node, scenario, seed, settings or Settings(), progress or (lambda _: None))
         run.play()
-        return run.result(clock.monotonic() - started)
+        result = run.result(clock.monotonic() - started)
+        if then is not None:
+            then(result, run.stage.weir)
+        return result
 
 
 def _between(
