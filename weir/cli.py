@@ -39,6 +39,7 @@ _LAZY = {
     "fuzz": "weir.fuzz.command:command",
     "keeper": "weir.keeper:command",
     "post": "weir.funding_commands:post",
+    "risk": "weir.risk.command:risk",
 }
 """Commands that live in modules of their own."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from weir.parameters import FundingParameters
+from weir.risk.credit import CreditParameters
 from weir.risk.errors import RiskError
 
 __all__ = ["DepegParameters", "FundingAssumptions", "ImpactParameters", "RiskParameters"]
@@ -26,12 +28,13 @@ class ImpactParameters(_Model):
     """How closing positions moves a market's price (`weir.risk.simulation.Impact`).
 
     `depth` is USD that would move the price by the whole of itself; where it is left out,
-    `depth_per_open_interest` times the market's open interest. With the defaults, closing 1 % of open
-    interest costs 3.2 %.
+    `depth_per_open_interest` times the market's open interest. The defaults are the square-root law, impact =
+    volatility · √(closed / traded a day), for a stressed day: a volatility of 10 %, and one open interest
+    traded. Closing 1 % of open interest costs 1 %, a quarter of it 5 %.
     """
 
     depth: Annotated[float, Field(gt=0)] | None = None
-    depth_per_open_interest: Annotated[float, Field(gt=0)] = 10.0
+    depth_per_open_interest: Annotated[float, Field(gt=0)] = 100.0
     exponent: Annotated[float, Field(gt=0, le=1)] = 0.5
     cap: Share = 0.5
 
@@ -69,6 +72,8 @@ class RiskParameters(_Model):
     confidence: Level = 0.95
     """Of the intervals; the target takes their upper bound."""
     horizon_days: Annotated[float, Field(gt=0, le=30)] = 1.0
+    liquidation_hours: Annotated[float, Field(ge=1 / 60, le=24)] = 1.0
+    """Within which liquidators act: for ruin, a day is made of gaps of this length."""
     paths: Annotated[int, Field(ge=1_000, le=100_000_000)] = 200_000
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     impact: dict[str, ImpactParameters] = {}
@@ -78,14 +83,15 @@ class RiskParameters(_Model):
     crypto_tail: Probability = 0.05
     """A step in which the crypto factor is below this quantile is a stressed one for stablecoins."""
     cover: Annotated[int, Field(ge=1, le=10)] = 2
-    """The largest clusters whose losses the fund must bear at once."""
+    """So many of the largest clusters' losses the fund must bear at once."""
     same_owner: Annotated[float, Field(gt=0.5, le=1)] = 0.995
     """Cosine of two accounts' positions from which they count as one."""
     open_interest_ratio: Probability = 0.05
     """kappa: the least target, of open interest."""
-    risk_load: Annotated[float, Field(ge=0, le=1)] = 0.1
-    """Cost of capital a year that a layer's loaded premium adds for what it may lose beyond the expected."""
+    sharpe: Annotated[float, Field(ge=0, le=5)] = 0.25
+    """Of a year's deviation of a layer's loss, what its loaded premium adds to the fair one."""
     funding: FundingAssumptions = FundingAssumptions()
+    credit: CreditParameters = CreditParameters()
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -100,6 +106,15 @@ class RiskParameters(_Model):
             raise RiskError(f"{path}: {place}: {first['msg']} (got {first['input']!r})") from None
         except ValueError as error:
             raise RiskError(f"{path}: {error}") from None
+
+    def changed(self, fields: Mapping[str, Any]) -> Self:
+        """With these fields instead; raises `RiskError` naming one that is wrong."""
+        try:
+            return self.model_validate({**self.model_dump(), **fields})
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise RiskError(f"{place}: {first['msg']} (got {first['input']!r})") from None
 
     def impact_of(self, market: str) -> ImpactParameters:
         """That of a market."""

@@ -1,0 +1,157 @@
+"""What a sizing is made from: book, prices and parameters in the form in which figures are computed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weir.risk.errors import RiskError
+from weir.risk.forecast.joint import fit_joint
+from weir.risk.inputs.book import Book
+from weir.risk.inputs.prices import DAY, PriceHistory, aligned_returns
+from weir.risk.parameters import RiskParameters
+from weir.risk.simulation.engine import losses_at
+from weir.risk.simulation.exposures import Exposures, Impact
+from weir.risk.simulation.model import Depeg, FactorModel
+
+__all__ = ["Case", "over"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything that figures are made from."""
+
+    book: Book
+    parameters: RiskParameters
+    exposures: Exposures
+    impact: Impact
+    bar: FactorModel
+    """The law of the next bar..."""
+    model: FactorModel
+    """... and of the horizon."""
+    returns: Floats
+    """(T, M) of the bars that all markets have."""
+    bar_days: float
+    sizes: dict[str, float]
+    """USD of the four layers."""
+
+    @classmethod
+    def prepare(cls, book: Book, prices: Mapping[str, PriceHistory], parameters: RiskParameters) -> Case:
+        if missing := book.markets.keys() - prices.keys():
+            raise RiskError(f"prices: no history for {', '.join(sorted(missing))}")
+        if unknown := prices.keys() - book.markets.keys():
+            known = ", ".join(book.markets)
+            raise RiskError(
+                f"prices: {', '.join(sorted(unknown))}: not a market of the book, which has {known}"
+            )
+        for kind, named, known_names in (
+            ("impact", parameters.impact, book.markets),
+            ("depeg", parameters.depeg, book.stablecoins),
+        ):
+            if strange := named.keys() - known_names.keys():
+                raise RiskError(f"{kind}: {', '.join(sorted(strange))}: not in the book")
+        histories = {name: prices[name] for name in book.markets}
+        returns = aligned_returns(histories)
+        bar_days = next(iter(histories.values())).bar_seconds / DAY
+        bar = fit_joint(
+            {name: returns[:, k] for k, name in enumerate(histories)},
+            model=parameters.model,
+            steps=1,
+            stablecoins=tuple(book.stablecoins),
+            depeg=_depeg(book, parameters, bar_days),
+        )
+        return cls(
+            book=book,
+            parameters=parameters,
+            exposures=book.exposures(),
+            impact=_impact(book, parameters),
+            bar=bar,
+            model=over(bar, parameters.horizon_days, bar_days),
+            returns=returns,
+            bar_days=bar_days,
+            sizes={
+                "skin": book.fund.skin,
+                "junior": book.fund.junior,
+                "senior": book.fund.senior,
+                "mutual": book.fund.guaranty,
+            },
+        )
+
+    @property
+    def daily_covariance(self) -> Floats:
+        """(K, K) of the factors' daily log returns over the whole history; stablecoins do not move in it."""
+        found, k = np.zeros((len(self.exposures.factors),) * 2), self.exposures.markets
+        found[:k, :k] = np.atleast_2d(np.cov(self.returns, rowvar=False)) / self.bar_days
+        return found
+
+    def losses_at(self, changes: Floats, depth: float = 1.0) -> tuple[Floats, Floats]:
+        """Of moves (S, K): losses (S,), and the moves after the cascade, with so much of the depth left."""
+        impact = Impact(self.impact.depth * depth, self.impact.exponent, self.impact.cap)
+        return losses_at(self.exposures, impact, changes)
+
+    def reserve_losses(self, stablecoins: NDArray[np.floating[Any]]) -> Floats:
+        """USD (N,) that the fund loses of its stablecoins where they change by (N, A)."""
+        held = np.array([coin.reserve for coin in self.book.stablecoins.values()])
+        return np.asarray(-(stablecoins.astype(np.float64) @ held))
+
+
+def over(bar: FactorModel, days: float, bar_days: float) -> FactorModel:
+    """The law over so many days, from that of the next bar, which is `bar_days` long.
+
+    Whole bars follow one another. Of a part of a bar, mean and variance, and a depeg's probability, are in
+    proportion (the square root of time), and the law is the bar's. Raises `RiskError` for anything between.
+    """
+    bars = days / bar_days
+    if bars < 1 - 1e-9:
+        return replace(
+            bar,
+            mean=bars * (bar.mean + bar.ar * bar.last_return),
+            ar=np.zeros_like(bar.ar),
+            next_variance=bars * bar.next_variance,
+            depeg=replace(
+                bar.depeg,
+                base=1 - (1 - bar.depeg.base) ** bars,
+                stressed=1 - (1 - bar.depeg.stressed) ** bars,
+            ),
+        )
+    if abs(bars - round(bars)) > 1e-6:
+        raise RiskError(
+            f"horizon_days: less than a bar of the prices, {bar_days:g} days, or some of them (got {days:g})"
+        )
+    return replace(bar, steps=round(bars))
+
+
+def _depeg(book: Book, parameters: RiskParameters, bar_days: float) -> Depeg:
+    found = [parameters.depeg_of(name) for name in book.stablecoins]
+
+    def in_a_bar(daily: Floats) -> Floats:
+        return np.asarray(1 - (1 - daily) ** bar_days)
+
+    return Depeg(
+        base=in_a_bar(np.array([each.probability for each in found])),
+        stressed=in_a_bar(np.array([each.stressed for each in found])),
+        mean_size=np.array([each.mean_size for each in found]),
+        threshold=parameters.crypto_tail,
+    )
+
+
+def _impact(book: Book, parameters: RiskParameters) -> Impact:
+    interest = book.open_interest()
+    found = {name: parameters.impact_of(name) for name in book.markets}
+    coins = len(book.stablecoins)
+    depth = [
+        each.depth if each.depth is not None else each.depth_per_open_interest * interest[name] or math.inf
+        for name, each in found.items()
+    ]
+    return Impact(
+        depth=np.array([*depth, *[math.inf] * coins]),
+        exponent=np.array([*(each.exponent for each in found.values()), *[1.0] * coins]),
+        cap=np.array([*(each.cap for each in found.values()), *[0.0] * coins]),
+    )

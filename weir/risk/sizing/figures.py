@@ -1,0 +1,128 @@
+"""Figures of the simulated losses: VaR and ES, the exceedance curve, what each layer bears."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weir.risk.forecast.models import model_named
+from weir.risk.measures.layers import layer_risks
+from weir.risk.measures.quantiles import exceedance_curve, tail_risks
+from weir.risk.memo import Estimate, ExceedanceCurve, LayerRow, MarketRow, RiskMeasure
+from weir.risk.simulation.model import FactorModel
+from weir.risk.sizing.case import Case
+
+__all__ = ["LEVELS", "dependence", "estimate", "exceedance", "layers", "markets", "measures"]
+
+Floats = NDArray[np.float64]
+
+LEVELS = (0.95, 0.99, 0.995, 0.999)
+"""Of VaR and ES, beside that of the target."""
+
+
+class _Interval(Protocol):
+    @property
+    def value(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+
+
+def estimate(found: _Interval) -> Estimate:
+    """The same for a memo."""
+    return Estimate(value=found.value, low=found.low, high=found.high)
+
+
+def measures(case: Case, losses: Floats) -> tuple[RiskMeasure, ...]:
+    levels = sorted({*LEVELS, case.parameters.level})
+    return tuple(
+        RiskMeasure(
+            level=each.level,
+            horizon_days=case.parameters.horizon_days,
+            var=estimate(each.var),
+            es=estimate(each.es),
+        )
+        for each in tail_risks(losses, levels, case.parameters.confidence)
+    )
+
+
+def exceedance(losses: Floats, confidence: float) -> ExceedanceCurve:
+    curve = exceedance_curve(losses, confidence)
+    return ExceedanceCurve(
+        losses=tuple(curve.loss.tolist()),
+        probability=tuple(curve.probability.tolist()),
+        low=tuple(curve.low.tolist()),
+        high=tuple(curve.high.tolist()),
+    )
+
+
+def markets(case: Case) -> tuple[MarketRow, ...]:
+    interest = case.book.open_interest()
+    found = []
+    for k, (name, market) in enumerate(case.book.markets.items()):
+        forecast = model_named(case.parameters.model).fit(case.returns[:, k], name=name)
+        found.append(
+            MarketRow(
+                market=name,
+                price=market.price,
+                open_interest=interest[name],
+                volatility=float(np.sqrt(_horizon_variance(case.model, k))),
+                var_99=float(forecast.quantile(0.99)),
+                es_99=float(forecast.shortfall(0.99)),
+            )
+        )
+    return tuple(found)
+
+
+def _horizon_variance(model: FactorModel, k: int) -> float:
+    """Of the log return over the steps, autocorrelation aside: GARCH's variances, step by step."""
+    variance, total = float(model.next_variance[k]), 0.0
+    for _ in range(model.steps):
+        total += variance
+        variance = float(model.omega[k] + (model.alpha[k] + model.beta[k]) * variance)
+    return total
+
+
+def dependence(model: FactorModel) -> str:
+    correlation = model.cholesky @ model.cholesky.T
+    markets = model.factors[: len(model.mean)]
+    kind = "Gaussian" if math.isinf(model.degrees) else f"t, {model.degrees:.1f} degrees of freedom"
+    pairs = [
+        f"{markets[i]} and {markets[j]} {correlation[i, j]:.2f}"
+        for i in range(len(markets))
+        for j in range(i)
+    ]
+    return f"copula: {kind}" + (f"; correlations: {', '.join(pairs)}" if pairs else "")
+
+
+def layers(case: Case, losses: Floats, stablecoins: NDArray[np.float32]) -> tuple[LayerRow, ...]:
+    days = case.parameters.horizon_days
+    found = layer_risks(
+        losses,
+        case.sizes,
+        days,
+        reserve_losses=case.reserve_losses(stablecoins),
+        sharpe=case.parameters.sharpe,
+        confidence=case.parameters.confidence,
+    )
+    rows = []
+    for risk in found:
+        bounded = math.isfinite(risk.size)
+        fair = risk.expected_loss * 365 / days
+        loaded = fair if risk.loaded_premium is None else risk.loaded_premium * risk.size
+        rows.append(
+            LayerRow(
+                layer=risk.name,
+                size=risk.size if bounded else None,
+                attachment=estimate(risk.attachment),
+                exhaustion=estimate(risk.exhaustion) if bounded else None,
+                expected_loss=risk.expected_loss,
+                fair_premium=fair,
+                loaded_premium=loaded,
+            )
+        )
+    return tuple(rows)
