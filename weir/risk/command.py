@@ -148,7 +148,7 @@ def size_command(payload: Path | None, memo_file: Path | None, as_json: bool, **
 
     from weir.risk.console import render
 
-    book, memo = _size(given, with_backtest=False, quiet=as_json)
+    book, memo = _size(given, for_chain=payload is not None, with_backtest=False, quiet=as_json)
     _write_payload(book, memo, payload)
     if memo_file:
         _write(memo_file, memo.model_dump_json(indent=1) + "\n")
@@ -191,7 +191,8 @@ def report_command(
 
     before = load_memo(previous) if previous else None
     signer = _signer(given, keystore) if sign_off else None
-    book, memo = _size(given, with_backtest=not no_backtest, quiet=False)
+    for_chain = payload is not None
+    book, memo = _size(given, for_chain=for_chain, with_backtest=not no_backtest, quiet=False)
     if before is not None:
         changed = {"changes": changes_since(before, memo), "previous": before.digest}
         memo = memo.model_copy(update=changed)
@@ -371,7 +372,8 @@ def _book(file: Path | None, rpc: str, deployment: Path | None, block: int | Non
     return read_book(Weir.load(connect(rpc), deployment), block=block)
 
 
-def _size(given: dict[str, Any], *, with_backtest: bool, quiet: bool) -> tuple[Book, Memo]:
+def _size(given: dict[str, Any], *, for_chain: bool, with_backtest: bool, quiet: bool) -> tuple[Book, Memo]:
+    from weir.risk.errors import RiskError
     from weir.risk.parameters import RiskParameters
     from weir.risk.simulation.executors import executor
     from weir.risk.sizing import size
@@ -388,6 +390,8 @@ def _size(given: dict[str, Any], *, with_backtest: bool, quiet: bool) -> tuple[B
     parameters = base.changed({name: value for name, value in named.items() if value is not None})
     scenarios = load_scenarios(given["scenarios"]) if given["scenarios"] else ()
     book = _book(given["book_file"], given["rpc"], given["deployment"], given["block"])
+    if for_chain and book.source is None:
+        raise RiskError("payload: needs a book that was read from a chain: evidence names its block")
     prices = _histories(given["prices"], given["since"])
     chosen = executor(given["workers"], given["scheduler"], given["device"])
     with _progress(quiet=quiet) as tell:
@@ -409,14 +413,10 @@ def _write(path: Path, text: str) -> None:
 
 
 def _write_payload(book: Book, memo: Memo, path: Path | None) -> None:
-    from weir.risk.errors import RiskError
     from weir.risk.payload import payload, payload_json
 
-    if path is None:
-        return
-    if book.source is None:
-        raise RiskError("payload: needs a book that was read from a chain: evidence names its block")
-    _write(path, payload_json(payload(memo, book.source)))
+    if path is not None and book.source is not None:
+        _write(path, payload_json(payload(memo, book.source)))
 
 
 def _signer(given: dict[str, Any], keystore: Path | None) -> Any:
@@ -439,10 +439,11 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[str, float], None]]:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-    if quiet:
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
         yield lambda _what, _part: None
         return
-    with Progress(console=Console(stderr=True), transient=True) as bars:
+    with Progress(console=console, transient=True) as bars:
         tasks: dict[str, TaskID] = {}
 
         def tell(what: str, part: float) -> None:

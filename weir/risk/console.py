@@ -24,7 +24,18 @@ TESTS = {"kupiec": "Kupiec", "independence": "Indep.", "conditional": "Both", "z
 """Tests of a backtest, with names for a table."""
 SIGNIFICANT = 0.05
 """p-value below which a test rejects a model."""
-_TEXTS = ("Account", "Layer", "Market", "Model", "Part", "Reasons", "Scenario", "Smallest move", "Why")
+_TEXTS = (
+    "Account",
+    "Layer",
+    "Market",
+    "Model",
+    "Part",
+    "Reasons",
+    "Moves",
+    "Scenario",
+    "Smallest move",
+    "Why",
+)
 
 
 def render(memo: Memo) -> RenderableType:
@@ -186,22 +197,15 @@ def _backtest(name: str, found: Backtest) -> Table:
 
 def render_scenarios(scenarios: Iterable[Scenario]) -> RenderableType:
     """Names, dates and moves; the sources are in the JSON."""
-    table = _table("Scenarios", "Scenario", "Date", "Hours", "Markets", "Others", "Stablecoins", "Depth left")
+    table = _table("Scenarios", "Scenario", "Date", "Why", "Moves", "Depth left")
+    table.columns[0].no_wrap = True
     for each in scenarios:
-        table.add_row(
-            f"{each.name}: {each.title}",
-            each.date.isoformat(),
-            f"{each.hours:g}",
-            _moves(each.shocks),
-            percent(each.default, 0),
-            _moves(each.stablecoins),
-            percent(each.depth, 0),
-        )
+        named = {**each.shocks, **each.stablecoins, "others": each.default}
+        if each.thinnest is not None:
+            named["a thin market"] = each.thinnest
+        moves = ", ".join(f"{name} {percent(move, 0)}" for name, move in named.items() if move)
+        table.add_row(each.name, each.date.isoformat(), each.title, moves, percent(each.depth, 0))
     return table
-
-
-def _moves(moves: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {percent(move, 0)}" for name, move in moves.items()) or "–"
 
 
 # ------------------------------------------------------------------------ parts

@@ -13,6 +13,8 @@ from typing import Any
 from eth_account import Account
 from eth_account.messages import SignableMessage, encode_defunct
 from eth_account.signers.local import LocalAccount
+from eth_keys.exceptions import BadSignature
+from eth_utils.exceptions import ValidationError as EthValidationError
 from pydantic import ValidationError
 
 from weir.risk.errors import RiskError
@@ -78,8 +80,8 @@ def outputs_hash(memo: Memo) -> str:
 
 
 def sign(memo: Memo, signer: LocalAccount, name: str) -> Memo:
-    """The memo with this account's signature over its digest (EIP-191, a personal message)."""
-    signed = signer.sign_message(_message(memo))
+    """The memo with this account's signature over its digest and this name (EIP-191, a personal message)."""
+    signed = signer.sign_message(_message(memo, name))
     return memo.model_copy(
         update={
             "signature": Signature(
@@ -100,14 +102,17 @@ def verify(memo: Memo) -> str:
         raise RiskError("memo: not signed")
     if given.digest != memo.digest:
         raise RiskError("memo: changed since it was signed")
-    found: str = Account.recover_message(_message(memo), signature=given.signature)
+    try:
+        found: str = Account.recover_message(_message(memo, given.name), signature=given.signature)
+    except (ValueError, BadSignature, EthValidationError):
+        raise RiskError(f"memo: {given.signature[:20]} is no signature") from None
     if found != given.signer:
         raise RiskError(f"memo: signed by {found}, not by {given.signer}")
     return found
 
 
-def _message(memo: Memo) -> SignableMessage:
-    return encode_defunct(text=f"Weir risk memo {memo.digest}")
+def _message(memo: Memo, name: str) -> SignableMessage:
+    return encode_defunct(text=f"Weir risk memo {memo.digest}, signed off by {name}")
 
 
 # ------------------------------------------------------------------- memo before

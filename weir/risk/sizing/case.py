@@ -14,14 +14,18 @@ from weir.risk.errors import RiskError
 from weir.risk.forecast.joint import fit_joint
 from weir.risk.inputs.book import Book
 from weir.risk.inputs.prices import DAY, PriceHistory, aligned_returns
+from weir.risk.measures.quantiles import paths_needed
 from weir.risk.parameters import RiskParameters
 from weir.risk.simulation.engine import losses_at
 from weir.risk.simulation.exposures import Exposures, Impact
 from weir.risk.simulation.model import Depeg, FactorModel
 
-__all__ = ["Case", "over"]
+__all__ = ["LEVELS", "Case", "over"]
 
 Floats = NDArray[np.float64]
+
+LEVELS = (0.95, 0.99, 0.995, 0.999)
+"""Of VaR and ES, beside that of the target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,11 @@ class Case:
 
     @classmethod
     def prepare(cls, book: Book, prices: Mapping[str, PriceHistory], parameters: RiskParameters) -> Case:
+        if parameters.paths < (needed := paths_needed(max(*LEVELS, parameters.level), parameters.confidence)):
+            raise RiskError(
+                f"paths: at least {needed} for a level of {max(*LEVELS, parameters.level):g} "
+                f"(got {parameters.paths})"
+            )
         if missing := book.markets.keys() - prices.keys():
             raise RiskError(f"prices: no history for {', '.join(sorted(missing))}")
         if unknown := prices.keys() - book.markets.keys():

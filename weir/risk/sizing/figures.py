@@ -13,14 +13,11 @@ from weir.risk.measures.layers import layer_risks
 from weir.risk.measures.quantiles import exceedance_curve, tail_risks
 from weir.risk.memo import Estimate, ExceedanceCurve, LayerRow, MarketRow, RiskMeasure
 from weir.risk.simulation.model import FactorModel
-from weir.risk.sizing.case import Case
+from weir.risk.sizing.case import LEVELS, Case
 
-__all__ = ["LEVELS", "dependence", "estimate", "exceedance", "layers", "markets", "measures"]
+__all__ = ["dependence", "estimate", "exceedance", "layers", "markets", "measures"]
 
 Floats = NDArray[np.float64]
-
-LEVELS = (0.95, 0.99, 0.995, 0.999)
-"""Of VaR and ES, beside that of the target."""
 
 
 class _Interval(Protocol):
