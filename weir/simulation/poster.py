@@ -1,7 +1,7 @@
 """The poster of a simulation: about once an hour it tells the funding policy what a model says.
 
-The model is a plain rule, where `weir risk` has a history of prices and takes seconds. Every post commits to what
-the rule read and what it answered, by the hashes of two JSON texts that the run's result keeps.
+The model is a plain rule, where `weir risk` has a history of prices and takes seconds. Every post commits to
+what the rule read and what it answered, by the hashes of two JSON texts that the run's result keeps.
 """
 
 from __future__ import annotations
