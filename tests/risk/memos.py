@@ -235,6 +235,7 @@ def _stress(id_: str, title: str, date: str, move: float, loss: float, names: tu
         id=id_,
         title=title,
         date=date,
+        hours=24,
         sources=("Kraken daily closes", "https://example.org/crash?id=1&part=2") if date else (),
         moves=moves,
         close_out={name: 1.13 * value for name, value in moves.items() if name != "USDC"}

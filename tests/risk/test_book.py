@@ -90,9 +90,9 @@ def test_a_book_may_be_empty(tmp_path: Path) -> None:
         (account(collateral={"EURX": 1}), "a: collateral in the unknown stablecoin EURX; known are USDX"),
         (
             account(positions={"BTC": float("nan")}),
-            "accounts.0.positions.BTC: Input should be a finite number",
+            "accounts.0.positions.BTC: must be a finite number",
         ),
-        (account(equity=float("inf")), "accounts.0.equity: Input should be a finite number"),
+        (account(equity=float("inf")), "accounts.0.equity: must be a finite number"),
         (account(equity="much"), r"accounts.0.equity: .*got 'much'"),
         (account(guaranty=-1), r"accounts.0.guaranty: .*greater than or equal to 0 \(got -1\)"),
         (account(guaranty=2_000), "fund: guaranty: 1500.0 is less than its members' contributions, 2000.0"),

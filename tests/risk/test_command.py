@@ -128,7 +128,7 @@ def test_own_scenarios_count(weir: Any, given: tuple[str, ...], tmp_path: Path) 
     file.write_text(json.dumps([own]))
     code, out, _ = weir("size", *given, "--scenarios", str(file))
     assert code == 0
-    assert "The end (2030-01-01)" in out
+    assert "The end (2030-01-01, 1 hours)" in out
 
 
 def test_a_cluster_sizes_the_same(weir: Any, given: tuple[str, ...]) -> None:
@@ -245,7 +245,7 @@ def test_prices_are_written(weir: Any, tmp_path: Path) -> None:
         (("--horizon", "nan"), "horizon_days"),
         (("--horizon", "2.5"), "horizon_days"),
         (("--paths", "999"), "--paths"),
-        (("--paths", "1000"), "paths"),
+        (("--paths", "1000"), "paths: at least 30000"),
         (("--seed", "-1"), "--seed"),
         (("--model", "oracle"), "model: one of"),
         (("--since", "yesterday"), "not a date"),

@@ -70,7 +70,7 @@ def test_times_are_understood(tmp_path: Path, stamps: tuple[int | str, ...], uni
             HEADER + "2024-01-01,1\n2024-01-02,\n2024-01-03,1\n",
             r"close: a number is missing at 2024-01-02 .*row 2",
         ),
-        (HEADER + "2024-01-01,1\n2024-01-02,abc\n2024-01-03,1\n", "close: a number is missing"),
+        (HEADER + "2024-01-01,1\n2024-01-02,abc\n2024-01-03,1\n", r"close: a number \(got 'abc' in row 2"),
         (HEADER + "2024-01-01,1\n2024-01-02,inf\n2024-01-03,1\n", "close: a number is missing"),
         (HEADER + "2024-01-01,1\n2024-01-02,0\n2024-01-03,1\n", r"close: above 0 \(got 0 at 2024-01-02"),
         (HEADER + "2024-01-01,1\n2024-01-02,-5\n2024-01-03,1\n", r"close: above 0 \(got -5"),

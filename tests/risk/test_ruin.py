@@ -99,12 +99,35 @@ def test_the_year_of_a_fund_without_income_is_a_binomial() -> None:
     assert found.ruin.low <= stats.binom.sf(2, 365, 0.005) <= found.ruin.high
 
 
-def test_the_members_pay_after_the_fund() -> None:
-    losses = np.zeros(1_000)
-    losses[:5] = 1.0
-    fund = ruin_in_a_year(losses, 1, 2.0, POLICY, Activity(0, 0), seed=3)
-    both = ruin_in_a_year(losses, 1, 1.0, POLICY, Activity(0, 0), cover=1.0, seed=3)
-    assert fund.ruin == both.ruin
+def test_a_depeg_takes_its_share_of_the_fund() -> None:
+    """Half of it, in one of ten days: no ruin by itself, but by a loss that the whole could have paid."""
+    halved = np.zeros(10)
+    halved[0] = 5.0
+    alone = ruin_in_a_year(np.zeros(10), 1, 10.0, POLICY, Activity(0, 0), reserve_losses=halved, paths=2_000)
+    assert alone.ruin.value == 0
+    assert alone.assets[2] < 1e-6
+    loss = np.where(np.arange(10) == 0, 6.0, 0.0)
+    both = ruin_in_a_year(loss, 365, 10.0, POLICY, Activity(0, 0), reserve_losses=halved, paths=2_000, seed=1)
+    assert both.ruin.value == pytest.approx(0.1, abs=0.03)
+    assert ruin_in_a_year(loss, 365, 10.0, POLICY, Activity(0, 0), paths=200).ruin.value == 0
+
+
+@pytest.mark.parametrize("rare", [2e-5, 2e-4, 2e-3])
+def test_the_interval_knows_how_little_the_sample_says(rare: float) -> None:
+    """One loss beyond everything, now and then: of 20 samples of it, at most 3 may miss the truth."""
+    truth = 1 - (1 - rare) ** 365
+    covered = 0
+    for seed in range(20):
+        losses = (np.random.default_rng(seed).random(20_000) < rare) * 2.0
+        found = ruin_in_a_year(losses, 1, 1.0, POLICY, Activity(0, 0), paths=2_000, seed=seed).ruin
+        covered += found.low <= truth <= found.high
+    assert covered >= 17
+
+
+def test_no_loss_yet_is_not_never() -> None:
+    found = ruin_in_a_year(np.zeros(1_000), 1, 1.0, POLICY, Activity(0, 0), paths=100)
+    assert found.ruin.value == found.ruin.low == 0
+    assert found.ruin.high == pytest.approx(1 - (0.025 ** (1 / 1_000)) ** 365)
 
 
 def test_income_accumulates_as_the_policy_says() -> None:
@@ -141,7 +164,8 @@ def test_the_same_seed_is_the_same_year() -> None:
         ({"horizon": 0}, "horizon"),
         ({"paths": 0}, "paths"),
         ({"assets": -1.0}, "assets"),
-        ({"cover": math.nan}, "cover"),
+        ({"reserve_losses": [-1.0]}, "reserve_losses"),
+        ({"reserve_losses": [1.0, 2.0]}, "reserve_losses"),
     ],
 )
 def test_bad_years_are_refused(change: dict[str, object], message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ import click
 from weir.cli import deployment_option, json_option, keystore_option, rpc_option
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from weir.risk.inputs.book import Book
     from weir.risk.inputs.prices import PriceHistory
     from weir.risk.memo import Memo
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["risk"]
 
 FILE = click.Path(dir_okay=False, path_type=Path)
+WIDTH = 120
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -31,7 +35,8 @@ class _Since(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         try:
-            return int(datetime.fromisoformat(value).replace(tzinfo=UTC).timestamp())
+            found = datetime.fromisoformat(value)
+            return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
         except ValueError:
             self.fail(f"{value!r} is not a date such as 2020-01-31", param, ctx)
 
@@ -144,18 +149,17 @@ def risk() -> None:
 @json_option
 def size_command(payload: Path | None, memo_file: Path | None, as_json: bool, **given: Any) -> None:
     """How large the fund should be, what decided that, and who should contribute."""
-    from rich.console import Console
-
     from weir.risk.console import render
 
+    _require_writable(payload, memo_file)
     book, memo = _size(given, for_chain=payload is not None, with_backtest=False, quiet=as_json)
-    _write_payload(book, memo, payload)
     if memo_file:
         _write(memo_file, memo.model_dump_json(indent=1) + "\n")
+    _write_payload(book, memo, payload)
     if as_json:
         click.echo(memo.model_dump_json(indent=1))
     else:
-        Console().print(render(memo))
+        _console().print(render(memo))
 
 
 @risk.command("report")
@@ -186,9 +190,12 @@ def report_command(
     **given: Any,
 ) -> None:
     """A memo for those who decide: HTML and JSON, with its inputs, its model, and what has changed."""
-    from weir.risk.page import write
+    from weir.risk.page import render
     from weir.risk.provenance import changes_since, load_memo, sign
 
+    if sign_off is not None and not sign_off.strip():
+        raise click.BadParameter("the name of who signs", param_hint="--sign-off")
+    _require_writable(payload, out / "memo.json", out / "memo.html")
     before = load_memo(previous) if previous else None
     signer = _signer(given, keystore) if sign_off else None
     for_chain = payload is not None
@@ -198,9 +205,10 @@ def report_command(
         memo = memo.model_copy(update=changed)
     if signer is not None and sign_off:
         memo = sign(memo, signer, sign_off)
-    _write_payload(book, memo, payload)
+    page = render(memo)
     _write(out / "memo.json", memo.model_dump_json(indent=1) + "\n")
-    write(memo, out / "memo.html")
+    _write(out / "memo.html", page)
+    _write_payload(book, memo, payload)
     click.echo(str(out / "memo.html"))
 
 
@@ -262,15 +270,18 @@ def backtest_command(
 
     A file has the columns timestamp and close, in bars of any length.
     """
-    from rich.console import Console
-
-    from weir.risk.backtest.rolling import backtest
+    from weir.risk.backtest.rolling import LEAST_FORECASTS, backtest
     from weir.risk.console import render_backtest
     from weir.risk.forecast.models import MODELS, model_named
 
     chosen = tuple(model_named(name).name for name in models) or tuple(MODELS)
     found = {}
     histories = _histories(prices, since)
+    for name, history in histories.items():
+        if (bars := len(history.times)) < window + LEAST_FORECASTS + 1:
+            raise click.UsageError(
+                f"{name}: {bars} bars; --window {window} needs {window + LEAST_FORECASTS + 1}"
+            )
     with _progress(quiet=as_json) as tell:
         for name, history in histories.items():
             found[name] = backtest(
@@ -285,28 +296,30 @@ def backtest_command(
             )
     if as_json:
         told = {
-            name: {"source": histories[name].source, "bar_seconds": histories[name].bar_seconds}
+            name: {
+                "source": histories[name].source,
+                "bar_seconds": histories[name].bar_seconds,
+                "gaps": histories[name].gaps,
+            }
             | result.as_dict()
             for name, result in found.items()
         }
         click.echo(json.dumps(told, indent=1))
     else:
-        Console().print(render_backtest(found))
+        _console().print(render_backtest(found))
 
 
 @risk.command("scenarios")
 @json_option
 def scenarios_command(as_json: bool) -> None:
     """List the built-in stress scenarios, with their sources."""
-    from rich.console import Console
-
     from weir.risk.console import render_scenarios
     from weir.risk.stress.library import library
 
     if as_json:
         click.echo(json.dumps([each.model_dump(mode="json") for each in library()], indent=1))
     else:
-        Console().print(render_scenarios(library()))
+        _console().print(render_scenarios(library()))
 
 
 @risk.command("models")
@@ -407,9 +420,22 @@ def _size(given: dict[str, Any], *, for_chain: bool, with_backtest: bool, quiet:
     return book, memo
 
 
+def _require_writable(*paths: Path | None) -> None:
+    """Before anything is computed: raises `click.UsageError` for a file that could not be written."""
+    for path in paths:
+        if path is None:
+            continue
+        folder = next(each for each in path.absolute().parents if each.exists())
+        if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise click.UsageError(f"{path}: can not be written")
+
+
 def _write(path: Path, text: str) -> None:
+    """All of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
 
 
 def _write_payload(book: Book, memo: Memo, path: Path | None) -> None:
@@ -431,6 +457,14 @@ def _signer(given: dict[str, Any], keystore: Path | None) -> Any:
     else:
         chain = Chain(connect(given["rpc"])).id
     return choose_account(chain, keystore, development=POSTER_ACCOUNT)
+
+
+def _console() -> Console:
+    """Wide enough for every table where it is no terminal that would break the lines."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH)
 
 
 @contextmanager

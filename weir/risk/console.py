@@ -125,7 +125,11 @@ def _reverse(memo: Memo) -> Table:
             table.add_row(layer, Text(rows[0].why), "–")
             continue
         least = min(found, key=lambda row: row.sigmas or 0.0)
-        moves = (f"{name} {percent(change)}" for name, change in (least.moves or {}).items() if change)
+        moves = (
+            f"{name} {'+' if change > 0 else ''}{percent(change)}"
+            for name, change in (least.moves or {}).items()
+            if change
+        )
         table.add_row(layer, ", ".join(moves), number(least.sigmas or 0.0, 1))
     return table
 
@@ -189,7 +193,7 @@ def _backtest(name: str, found: Backtest) -> Table:
             number(each.exceptions),
             number(each.expected, 1),
             *(_p_value(each.p_values[test]) for test in TESTS),
-            each.zone,
+            each.zone if each.level == 0.99 else "–",
             style="bold" if rejected else "",
         )
     return table

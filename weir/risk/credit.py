@@ -194,7 +194,8 @@ def measure(
         raise RiskError(f"groups: one for each of {n} accounts (got {len(groups)})")
     positions, coins = np.split(exposures.notional, [exposures.markets], axis=1)
     gross = np.abs(positions).sum(axis=1)
-    active, equity = gross > 0, exposures.equity
+    # An account that owes without a position can only default.
+    active, equity = (gross > 0) | (exposures.resources < 0), exposures.equity
     room = equity - exposures.margin.sum(axis=1)
     sensitive = exposures.notional - exposures.margin
     deviation = np.sqrt(np.maximum(np.einsum("ij,ij->i", sensitive @ matrix, sensitive), 0))
@@ -203,7 +204,7 @@ def measure(
         distance = np.where(room > 0, room / deviation, 0.0)
         leverage = np.where(positive, gross / equity, math.inf)
         collateral = np.where(positive, np.clip(coins.sum(axis=1) / equity, 0, 1), (coins > 0).any(axis=1))
-        tail = share / gross
+        tail = np.where(gross > 0, share / gross, math.inf)
     alone, together = _concentration(positions, groups)
     return Risks(
         default=np.where(active, default, 0.0),

@@ -122,6 +122,8 @@ class StressRow(_Model):
     id: str
     title: str
     date: str
+    hours: float
+    """From the first price to the worst."""
     sources: tuple[str, ...]
     moves: dict[str, float]
     """By factor, the scenario's own."""
@@ -172,7 +174,7 @@ class FundingOutlook(_Model):
     """Whether the fund lasts, and how fast it fills; days are None where it never gets there."""
 
     ruin: Estimate
-    """Probability that losses exhaust the fund's own layers within a year, with income under the policy."""
+    """Probability that losses exhaust skin, junior and senior within a year, with income under the policy."""
     days_to_target: float | None
     half_life_days: float | None
     """Until half of what is missing of the target has been earned; 0 where nothing is."""
@@ -218,8 +220,8 @@ class BacktestRow(_Model):
     expected: float
     p_values: dict[str, float | None]
     """By test (`kupiec`, `independence`, `conditional`, `z2`)."""
-    zone: str
-    """Basel's traffic light: green, yellow or red."""
+    zone: str | None
+    """Basel's traffic light over the last 250 bars, green, yellow or red; at 99%, for which it is defined."""
 
 
 class BacktestSummary(_Model):
@@ -227,7 +229,9 @@ class BacktestSummary(_Model):
 
     rows: tuple[BacktestRow, ...]
     strips: dict[str, dict[str, Any]]
-    """By market: `level`, and lists `times` (Unix seconds), `losses`, `var`, `exceptions` (indices)."""
+    """By market: `level`, and lists `times` (Unix seconds), `losses` and `var` (fractions of a long's
+    notional), `exceptions` (indices).
+    """
 
 
 class PriceInput(_Model):

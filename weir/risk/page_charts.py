@@ -15,6 +15,8 @@ __all__ = ["LAYER_NAMES", "by_loss", "figures", "horizon"]
 
 LAYER_NAMES = {layer: LAYERS_OF_A_RUN.get(layer, layer.capitalize()) for layer in LAYERS}
 """In print, in the order in which they bear losses."""
+BRIEF = 48
+"""Letters of a scenario's title beside its bar."""
 
 
 def figures(memo: Memo) -> dict[str, Figure]:
@@ -239,6 +241,11 @@ def _funding(memo: Memo) -> Figure:
     }
 
 
+def _brief(title: str) -> str:
+    """One that leaves room for its neighbours; the table below has it whole."""
+    return title if len(title) <= BRIEF else f"{title[: BRIEF - 1].rstrip()}…"
+
+
 def _waterfall(memo: Memo) -> Figure:
     """A bar for each scenario, its loss by layer, the largest on top; above them what each layer has."""
     sizes = {row.layer: row.size for row in memo.layers}
@@ -275,7 +282,7 @@ def _waterfall(memo: Memo) -> Figure:
             "bargap": 0.3,
             "legend": {"traceorder": "normal"},
             "xaxis": _dollars("USD") | {"range": [0, end]},
-            "yaxis": _rows(["What the layers have", *(row.title for row in stresses)]),
+            "yaxis": _rows(["What the layers have", *(_brief(row.title) for row in stresses)]),
             "annotations": [
                 {
                     "x": row.loss,

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from weir.parameters import FundingParameters
 from weir.risk.credit import CreditParameters
-from weir.risk.errors import RiskError
+from weir.risk.errors import RiskError, told
 
 __all__ = ["DepegParameters", "FundingAssumptions", "ImpactParameters", "RiskParameters"]
 
@@ -27,14 +27,14 @@ class _Model(BaseModel):
 class ImpactParameters(_Model):
     """How closing positions moves a market's price (`weir.risk.simulation.Impact`).
 
-    `depth` is USD that would move the price by the whole of itself; where it is left out,
-    `depth_per_open_interest` times the market's open interest. The defaults are the square-root law, impact =
-    volatility · √(closed / traded a day), for a stressed day: a volatility of 10 %, and one open interest
-    traded. Closing 1 % of open interest costs 1 %, a quarter of it 5 %.
+    `depth` is USD that would move the price by the whole of itself. Where it is left out, it follows from the
+    square-root law, impact = volatility · √(closed / traded a day), for a stressed day: `stress` times the
+    market's own daily volatility, and one open interest traded. At 4 %, closing 1 % of open interest then
+    costs 1 %, a quarter of it 5 %; a market twice as volatile pays twice that.
     """
 
     depth: Annotated[float, Field(gt=0)] | None = None
-    depth_per_open_interest: Annotated[float, Field(gt=0)] = 100.0
+    stress: Annotated[float, Field(gt=0)] = 2.5
     exponent: Annotated[float, Field(gt=0, le=1)] = 0.5
     cap: Share = 0.5
 
@@ -42,14 +42,20 @@ class ImpactParameters(_Model):
 class DepegParameters(_Model):
     """A stablecoin's jumps (`weir.risk.simulation.Depeg`), by day, and the loss of par that sizing allows.
 
-    The defaults: once in five and a half years, twenty times as often while crypto is in the lower 5 %, by
-    6 % in the mean. `severity` is what USDC lost on 2023-03-11.
+    The defaults: once in five and a half years of calm days, twenty times as often while crypto is in the
+    lower 5 %, so once in 2.8 years in all, by 6 % in the mean. `severity` is what USDC lost on 2023-03-11.
     """
 
     probability: Probability = 0.0005
     stressed: Probability = 0.01
     mean_size: Annotated[float, Field(gt=0, le=5)] = 0.06
     severity: Share = 0.12
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.stressed < self.probability:
+            raise ValueError(f"stressed: at least probability, {self.probability} (got {self.stressed})")
+        return self
 
 
 class FundingAssumptions(_Model):
@@ -72,8 +78,6 @@ class RiskParameters(_Model):
     confidence: Level = 0.95
     """Of the intervals; the target takes their upper bound."""
     horizon_days: Annotated[float, Field(gt=0, le=30)] = 1.0
-    liquidation_hours: Annotated[float, Field(ge=1 / 60, le=24)] = 1.0
-    """Within which liquidators act: for ruin, a day is made of gaps of this length."""
     paths: Annotated[int, Field(ge=1_000, le=100_000_000)] = 200_000
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     impact: dict[str, ImpactParameters] = {}
@@ -101,20 +105,16 @@ class RiskParameters(_Model):
         except OSError as error:
             raise RiskError(f"{path}: {error.strerror or error}") from None
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise RiskError(f"{path}: {place}: {first['msg']} (got {first['input']!r})") from None
+            raise RiskError(f"{path}: {told(error)}") from None
         except ValueError as error:
-            raise RiskError(f"{path}: {error}") from None
+            raise RiskError(f"{path}: not JSON: {error}") from None
 
     def changed(self, fields: Mapping[str, Any]) -> Self:
         """With these fields instead; raises `RiskError` naming one that is wrong."""
         try:
             return self.model_validate({**self.model_dump(), **fields})
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise RiskError(f"{place}: {first['msg']} (got {first['input']!r})") from None
+            raise RiskError(told(error)) from None
 
     def impact_of(self, market: str) -> ImpactParameters:
         """That of a market."""

@@ -17,7 +17,7 @@ from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError as EthValidationError
 from pydantic import ValidationError
 
-from weir.risk.errors import RiskError
+from weir.risk.errors import RiskError, told
 from weir.risk.inputs.book import Book
 from weir.risk.inputs.prices import PriceHistory
 from weir.risk.memo import Change, Memo, Signature
@@ -124,10 +124,10 @@ def load_memo(path: Path) -> Memo:
         return Memo.model_validate_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RiskError(f"{path}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise RiskError(f"{path}: not a memo: not text") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise RiskError(f"{path}: not a memo: {place}: {first['msg']}") from None
+        raise RiskError(f"{path}: not a memo: {told(error)}") from None
 
 
 def changes_since(before: Memo, after: Memo) -> tuple[Change, ...]:

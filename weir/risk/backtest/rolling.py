@@ -22,13 +22,14 @@ from weir.risk.errors import RiskError
 from weir.risk.forecast.laws import Law
 from weir.risk.forecast.models import DEFAULT, Model, Side, checked, model_named, tail_mean, tail_quantile
 
-__all__ = ["Backtest", "Result", "backtest"]
+__all__ = ["LEAST_FORECASTS", "Backtest", "Result", "backtest"]
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.datetime64]
 
 DRAWS = 2_000
 """Histories that the p-value of Z2 is simulated from: its standard error near 5 % is half a percent."""
+LEAST_FORECASTS = 30
 YEAR = 250
 """Forecasts that the traffic light looks back on."""
 
@@ -164,8 +165,9 @@ def backtest(
         if not 0.5 < level < 1:
             raise RiskError(f"level: above 0.5 and below 1 (got {level:g})")
     returns = np.diff(np.log(prices))
-    if len(returns) < window + 30:
-        raise RiskError(f"closes: {len(prices)} bars; a window of {window} needs at least {window + 31}")
+    if len(returns) < window + LEAST_FORECASTS:
+        least = window + LEAST_FORECASTS + 1
+        raise RiskError(f"closes: {len(prices)} bars; a window of {window} needs at least {least}")
 
     ahead = returns[window:]
     tracks = {(name, side): _Track(len(ahead), side, levels, seed) for name in chosen for side in sides}

@@ -15,14 +15,16 @@ from typing import Annotated, Any, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from weir.risk.errors import RiskError
+from weir.risk.errors import RiskError, told
 from weir.risk.simulation.exposures import Exposures
 
 __all__ = ["Account", "Book", "Fund", "Market", "Source", "Stablecoin"]
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+MOST = 1e15
+"""USD, and units of an underlying: far beyond what any market has, and within what is computed exactly."""
+Finite = Annotated[float, Field(ge=-MOST, le=MOST, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, le=MOST, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False)]
 Ratio = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -129,6 +131,12 @@ class Book(_Model):
                     f"accounts: {account.account}: a position in the unknown market {_listed(unknown)}; "
                     f"known are {_listed(self.markets)}"
                 )
+            for name, size in account.positions.items():
+                if (notional := abs(size) * self.markets[name].price) > MOST:
+                    raise ValueError(
+                        f"accounts: {account.account}: a position of at most {MOST:.0e} USD in {name} "
+                        f"(got {notional:.3g})"
+                    )
             if unknown := account.collateral.keys() - self.stablecoins.keys():
                 raise ValueError(
                     f"accounts: {account.account}: collateral in the unknown stablecoin {_listed(unknown)}; "
@@ -195,11 +203,7 @@ class Book(_Model):
         except OSError as error:
             raise RiskError(f"{path}: {error.strerror or error}") from None
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            reason = first["msg"].removeprefix("Value error, ")
-            given = f" (got {first['input']!r})" if isinstance(first["input"], str | int | float) else ""
-            raise RiskError(f"{path}: {f'{place}: ' if place else ''}{reason}{given}") from None
+            raise RiskError(f"{path}: {told(error)}") from None
         except ValueError as error:
             raise RiskError(f"{path}: {error}") from None
 

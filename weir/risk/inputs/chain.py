@@ -24,7 +24,12 @@ def read_book(weir: Weir, *, block: int | None = None) -> Book:
 
     `block`: the latest where it is None. Raises `RiskError` where a market with positions has no price then.
     """
-    header = weir.chain.block("latest" if block is None else block)
+    try:
+        header = weir.chain.block("latest" if block is None else block)
+    except LookupError:
+        raise RiskError(f"block: one that the chain has (got {block})") from None
+    if block is not None and block <= weir.deployment.block:
+        raise RiskError(f"block: one after the deployment, {weir.deployment.block} (got {block})")
     number, time = int(header["number"], 16), int(header["timestamp"], 16)
     markets = weir.markets(block=number)
     assets = weir.assets.states(block=number) if weir.assets else ()

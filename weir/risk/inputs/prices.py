@@ -69,6 +69,11 @@ class PriceHistory:
         return int((np.diff(self.times) > 1.5 * self.bar_seconds).sum())
 
     @property
+    def longest_gap(self) -> int:
+        """Seconds between the two bars that are furthest apart."""
+        return int(np.diff(self.times).max())
+
+    @property
     def returns(self) -> NDArray[np.float64]:
         """(T - 1,) log returns, fractions."""
         found: NDArray[np.float64] = np.diff(np.log(self.closes))
@@ -133,6 +138,10 @@ def read_prices(path: Path, name: str | None = None) -> PriceHistory:
                 else f"{path}: {column}: is there {found} times"
             )
     closes = pd.to_numeric(table["close"], errors="coerce").to_numpy(np.float64)
+    if len(strange := np.flatnonzero(np.isnan(closes) & table["close"].notna().to_numpy())):
+        raise RiskError(
+            f"{path}: close: a number (got {str(table['close'].iloc[strange[0]])!r} in row {strange[0] + 1})"
+        )
     return PriceHistory(name or path.stem, _times(path, table["timestamp"]), closes, str(path))
 
 

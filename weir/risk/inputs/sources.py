@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -48,7 +49,7 @@ def history(text: str, *, since: int | None = None) -> PriceHistory:
     name, separator, place = text.partition("=")
     if not separator:
         name, place = Path(text).stem, text
-    if not name or not place:
+    if not re.fullmatch(r"\w[\w.+-]{0,63}", name) or not place:
         raise RiskError(f"prices: NAME=FILE, NAME=package or NAME=EXCHANGE:SYMBOL (got {text!r})")
     if place == "package":
         found = package_history(name)

@@ -51,20 +51,23 @@ class LayerRisk:
     """The same with a load for risk."""
 
 
-def split(losses: ArrayLike, sizes: Mapping[str, float], reserve_losses: ArrayLike | None = None) -> Floats:
+def split(
+    losses: ArrayLike,
+    sizes: Mapping[str, float],
+    reserve_losses: ArrayLike | None = None,
+    spent: ArrayLike = 0.0,
+) -> Floats:
     """What each layer loses on each path: (N, 5), USD, in the order of `LAYERS`, then open interest.
 
     `losses` (N,) are those of defaults. `reserve_losses` (N,) are what the fund's reserve lost as stablecoins
     left their par: skin's, then junior's and senior's, which have advanced for it (section 6.3), and never
-    others'. Both eat layers from below, so that a layer loses the same whichever comes first. Each row sums
-    to its losses. Raises `RiskError` for sizes that are missing, unknown, or below 0, and for losses below 0.
+    others'. Both eat layers from below, so that a layer loses the same whichever comes first. `spent` (N,) is
+    what the defaulters' own contributions have paid already: the mutual layer is the others', and so much
+    smaller. Each row sums to its losses. Raises `RiskError` for sizes that are missing, unknown, or below 0,
+    and for losses below 0.
     """
-    total, capacity = _total(losses, sizes, reserve_losses), _capacity(sizes)
-    tops = np.cumsum(capacity)
-    bottoms = np.concatenate([[0.0], tops])
-    borne = np.empty((len(total), len(LAYERS) + 1))
-    borne[:, :-1] = np.clip(total[:, None] - bottoms[:-1], 0, capacity)
-    borne[:, -1] = np.maximum(total - tops[-1], 0)
+    total, edges = _total(losses, sizes, reserve_losses), _edges(sizes, spent)
+    borne: Floats = np.diff(np.minimum(total[:, None], edges), axis=1)
     return borne
 
 
@@ -73,6 +76,7 @@ def layer_risks(
     sizes: Mapping[str, float],
     days: float,
     reserve_losses: ArrayLike | None = None,
+    spent: ArrayLike = 0.0,
     sharpe: float = 0.25,
     confidence: float = 0.95,
 ) -> tuple[LayerRisk, ...]:
@@ -89,11 +93,11 @@ def layer_risks(
     if not (sharpe >= 0 and math.isfinite(sharpe)):
         raise RiskError(f"sharpe: at least 0 (got {sharpe})")
     total, capacity = _total(losses, sizes, reserve_losses), [*_capacity(sizes), math.inf]
-    borne = split(losses, sizes, reserve_losses)
-    horizons, paths, below, found = YEAR / days, len(total), 0.0, []
+    borne, edges = split(losses, sizes, reserve_losses, spent), _edges(sizes, spent)
+    horizons, paths, found = YEAR / days, len(total), []
     for i, (name, size) in enumerate(zip((*LAYERS, OPEN_INTEREST), capacity, strict=True)):
-        reached = total > below
-        gone = reached & (total >= below + size)
+        reached = total > edges[:, i]
+        gone = reached & (total >= edges[:, i + 1])
         mean, deviation = float(borne[:, i].mean()), float(borne[:, i].std(ddof=1)) if paths > 1 else math.nan
         rate = mean / size if 0 < size < math.inf else None
         found.append(
@@ -111,8 +115,16 @@ def layer_risks(
                 else rate * horizons + sharpe * deviation / size * math.sqrt(horizons),
             )
         )
-        below += size
     return tuple(found)
+
+
+def _edges(sizes: Mapping[str, float], spent: ArrayLike) -> Floats:
+    """(N or 1, 6) USD of loss at which each layer begins, and the last ends."""
+    used = np.atleast_1d(np.asarray(spent, dtype=np.float64))
+    capacity = np.repeat(_capacity(sizes)[None], len(used), axis=0)
+    capacity[:, -1] = np.maximum(capacity[:, -1] - used, 0)
+    ends = np.full((len(used), 1), math.inf)
+    return np.hstack([np.zeros((len(used), 1)), np.cumsum(capacity, axis=1), ends])
 
 
 def _capacity(sizes: Mapping[str, float]) -> Floats:

@@ -12,18 +12,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
 from weir.parameters import FundingParameters
 from weir.risk.errors import RiskError
-from weir.risk.measures.intervals import Estimate, check_sample, probability
+from weir.risk.measures.intervals import Estimate, check_sample, probability_bounds
 from weir.risk.measures.replenishment import DAYS_A_YEAR, Activity, daily_income
 
 __all__ = ["YearOfRuin", "equilibrium", "exponential_ruin", "ruin", "ruin_in_a_year"]
 
 Floats = NDArray[np.float64]
 
-BLOCK = 16_384
-"""Paths drawn at a time; part of what a seed means."""
+REPEATS = 20
+"""Samples drawn anew from the sample, to see how much hangs on it."""
 
 
 def exponential_ruin(loading: float, reserve: float, mean: float = 1.0) -> float:
@@ -107,7 +108,7 @@ class YearOfRuin:
     """What a year does to the fund."""
 
     ruin: Estimate
-    """Probability that at some time its layers can't pay a loss."""
+    """Probability that at some time it can't pay a loss."""
     paths: int
     assets: Floats
     """(5,) USD at the year's end: the quantiles 5%, 25%, 50%, 75%, 95% over all paths, ruined ones with 0."""
@@ -119,7 +120,7 @@ def ruin_in_a_year(
     assets: float,
     policy: FundingParameters,
     activity: Activity,
-    cover: float = 0.0,
+    reserve_losses: ArrayLike | None = None,
     paths: int = 20_000,
     seed: int = 0,
     confidence: float = 0.95,
@@ -127,51 +128,72 @@ def ruin_in_a_year(
     """The fund's year: income by the funding policy each day, and at the end of each horizon a loss.
 
     A loss is drawn, with replacement, from the sample `losses` (N,), USD in `horizon` whole days; a part of a
-    horizon at the year's end has none. The layers are `assets` USD (skin, junior, senior), which earn and set
-    the policy's coverage, then `cover` USD (the members'), which pays only when they are gone and does not
-    fill again. Ruin is a loss beyond both. The same seed gives the same figures (Philox, in blocks of 16,384
-    paths); the interval is Clopper–Pearson's at `confidence`. Raises `RiskError` for losses or amounts below
-    0, and for a horizon or a number of paths below 1.
+    horizon at the year's end has none. With it comes its row of `reserve_losses` (N,), what the fund's own
+    reserve loses of today's assets, as a share of whatever it then has. Ruin is a loss beyond `assets` USD
+    (skin, junior, senior).
+
+    The sample says little of losses that are rarer than it is long, and the interval says so: it is `REPEATS`
+    bootstrap samples' spread (Efron and Tibshirani: An Introduction to the Bootstrap, 1993), and reaches at
+    least to where single losses beyond all assets may be as frequent as Clopper and Pearson's bound. The same
+    seed gives the same figures. Raises `RiskError` for losses or amounts below 0, for samples of different
+    length, and for a horizon or a number of paths below 1.
     """
-    sample = check_sample("losses", losses)
-    if (sample < 0).any():
-        raise RiskError(f"losses: at least 0 (got {sample.min()})")
-    for name, value in (("assets", assets), ("cover", cover)):
-        if not (value >= 0 and math.isfinite(value)):
-            raise RiskError(f"{name}: at least 0 (got {value})")
+    sample = _sample("losses", losses)
+    reserve = np.zeros_like(sample) if reserve_losses is None else _sample("reserve_losses", reserve_losses)
+    if reserve.shape != sample.shape:
+        raise RiskError(f"reserve_losses: one for each of {len(sample)} losses (got {len(reserve)})")
+    if not (assets >= 0 and math.isfinite(assets)):
+        raise RiskError(f"assets: at least 0 (got {assets})")
     for name, number in (("horizon", horizon), ("paths", paths)):
         if number < 1:
             raise RiskError(f"{name}: at least 1 (got {number})")
-    ends, ruined = [], 0
-    for block, start in enumerate(range(0, paths, BLOCK)):
-        generator = np.random.Generator(np.random.Philox(key=[seed, block]))
-        held, gone = _year(
-            generator, sample, horizon, min(BLOCK, paths - start), (assets, cover), policy, activity
-        )
-        ends.append(held)
-        ruined += int(gone.sum())
-    quantiles = np.quantile(np.concatenate(ends), [0.05, 0.25, 0.5, 0.75, 0.95])
-    return YearOfRuin(probability(ruined, paths, confidence), paths, quantiles)
+    shrunk: Floats = np.ones_like(sample)
+    if assets:
+        shrunk -= np.minimum(reserve / assets, 1.0)
+
+    year = _Year(horizon, assets, policy, activity)
+    held, gone = year.play(
+        np.random.Generator(np.random.Philox(key=[seed, 0])), sample[None], shrunk[None], paths
+    )
+    generator = np.random.Generator(np.random.Philox(key=[seed, 1]))
+    rows = generator.integers(len(sample), size=(REPEATS, len(sample)))
+    _, again = year.play(generator, sample[rows], shrunk[rows], max(paths // REPEATS, 1))
+    value, shares = float(gone.mean()), again.mean(axis=1)
+    reach = float(stats.t.ppf((1 + confidence) / 2, REPEATS - 1) * shares.std(ddof=1))
+    _, rare = probability_bounds(int((sample >= assets).sum()), len(sample), confidence)
+    once = 1 - (1 - float(rare)) ** (DAYS_A_YEAR // horizon)
+    interval = Estimate(value, max(value - reach, 0.0), min(max(value + reach, once), 1.0))
+    quantiles = np.quantile(held, [0.05, 0.25, 0.5, 0.75, 0.95])
+    return YearOfRuin(interval, paths, quantiles)
 
 
-def _year(
-    generator: np.random.Generator,
-    sample: Floats,
-    horizon: int,
-    paths: int,
-    layers: tuple[float, float],
-    policy: FundingParameters,
-    activity: Activity,
-) -> tuple[Floats, NDArray[np.bool_]]:
-    held, cover = np.full(paths, layers[0]), np.full(paths, layers[1])
-    gone = np.zeros(paths, dtype=np.bool_)
-    for day in range(1, DAYS_A_YEAR + 1):
-        held += daily_income(policy, held, activity)
-        if day % horizon:
-            continue
-        loss = sample[generator.integers(len(sample), size=paths)]
-        beyond = np.maximum(loss - held, 0)
-        held = np.maximum(held - loss, 0)
-        gone |= beyond > cover
-        cover = np.maximum(cover - beyond, 0)
-    return np.where(gone, 0.0, held), gone
+def _sample(name: str, values: ArrayLike) -> Floats:
+    found = check_sample(name, values)
+    if (found < 0).any():
+        raise RiskError(f"{name}: at least 0 (got {found.min()})")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Year:
+    horizon: int
+    assets: float
+    policy: FundingParameters
+    activity: Activity
+
+    def play(
+        self, generator: np.random.Generator, samples: Floats, shrunk: Floats, paths: int
+    ) -> tuple[Floats, NDArray[np.bool_]]:
+        """(R, paths) what is left, and whether it was not enough, of years drawn from R samples (R, N)."""
+        shape = (len(samples), paths)
+        held, gone = np.full(shape, self.assets), np.zeros(shape, dtype=np.bool_)
+        for day in range(1, DAYS_A_YEAR + 1):
+            held += daily_income(self.policy, held, self.activity)
+            if day % self.horizon:
+                continue
+            drawn = generator.integers(samples.shape[1], size=shape)
+            held *= np.take_along_axis(shrunk, drawn, axis=1)
+            held -= np.take_along_axis(samples, drawn, axis=1)
+            gone |= held < 0
+            np.maximum(held, 0, out=held)
+        return np.where(gone, 0.0, held), gone

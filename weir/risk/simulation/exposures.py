@@ -51,8 +51,8 @@ class Impact:
     """How far closing positions moves a market: depth and exponent of a power law, one of each per factor.
 
     Closing a net notional of Q USD in a market moves its price against the seller (or buyer) by
-    `min(cap, (|Q| / depth) ** exponent)` of itself: square-root impact for exponent 0.5 (Almgren, Thum,
-    Hauptmann, Li: Direct estimation of equity market impact, Risk 2005; Tóth et al., Phys. Rev. X 1, 2011).
+    `min(cap, (|Q| / depth) ** exponent)` of itself, Q valued before its own impact. The square root is that
+    of Tóth et al., Phys. Rev. X 1, 2011; Almgren, Thum, Hauptmann and Li, Risk 2005, found 0.6.
     """
 
     depth: Floats

@@ -23,7 +23,7 @@ __all__ = ["Law", "draw", "travel"]
 
 Floats = NDArray[np.float64]
 
-# Slots of a path's step: pairs of normals from 0 on, tries of the chi-square, then coins.
+# Slots of a path's step: pairs of normals from 0 on, tries of the chi-square, then one for all coins.
 _TRIES, _COINS = np.uint64(1 << 30), np.uint64(1 << 31)
 _LOW, _WORD = np.uint64(0xFFFFFFFF), np.uint64(32)
 _TURN = 2 * math.pi
@@ -105,7 +105,7 @@ def travel(
             for coin in range(coins):
                 chance = stressed[coin] if common < limit else base[coin]
                 if chance > 0:
-                    a, b, c, d = philox(low, high, step, _COINS + np.uint64(coin), key, lock)
+                    a, b, c, d = philox(low, high, step, _COINS, key, lock)
                     if uniform(a, b) < chance:
                         lost[coin] -= size[coin] * math.log(uniform(c, d))
         for k in range(markets):

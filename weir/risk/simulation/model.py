@@ -30,11 +30,12 @@ class QuantileTable:
 
 @dataclass(frozen=True, slots=True)
 class Depeg:
-    """Jumps of stablecoins, A of them, independent given the crypto factor.
+    """Jumps of stablecoins, A of them, which come together: one uniform decides for all, one for their sizes.
 
     In a step, coin a loses `1 - exp(-size)` of its par with probability `base[a]`, or `stressed[a]` where the
     mean of the markets' copula variates, as a uniform, is below `threshold`. `size` is exponential with mean
-    `mean_size[a]`.
+    `mean_size[a]`. When the likeliest to jump is spared, so are all: the worst dependence there is, as when
+    USDC took DAI and FRAX with it (2023-03-11).
     """
 
     base: Floats

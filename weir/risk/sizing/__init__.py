@@ -7,17 +7,19 @@ from collections.abc import Mapping, Sequence
 
 from weir import __version__
 from weir.risk.inputs.book import Book
-from weir.risk.inputs.prices import DAY, PriceHistory
-from weir.risk.memo import Memo, PriceInput, Target
+from weir.risk.inputs.prices import PriceHistory
+from weir.risk.memo import Memo, PriceInput
 from weir.risk.parameters import RiskParameters
 from weir.risk.provenance import inputs_hash, model_hash, outputs_hash
 from weir.risk.simulation import engine
 from weir.risk.simulation.executors import Executor, Threads
 from weir.risk.sizing.accounts import accounts
 from weir.risk.sizing.case import Case
+from weir.risk.sizing.doubts import doubts
 from weir.risk.sizing.figures import dependence, exceedance, layers, markets, measures
 from weir.risk.sizing.outlook import Progress, backtested, outlook
-from weir.risk.sizing.stressed import heat_map, reverse, stresses, target
+from weir.risk.sizing.stressed import heat_map, reverse, stresses
+from weir.risk.sizing.target import target
 from weir.risk.stress.library import Scenario, library
 
 __all__ = ["Progress", "size"]
@@ -62,14 +64,14 @@ def size(
     tell("stress", 0.0)
     every = (*library(), *scenarios)
     stress_rows, account_losses = stresses(case, every)
-    wanted = target(case, paths.losses, stress_rows, account_losses)
+    wanted = target(case, paths.losses, every, stress_rows, account_losses)
     reverse_rows = reverse(case)
     tell("stress", 1.0)
     tell("accounts", 0.0)
     account_rows = accounts(case, paths.losses, wanted, where)
     tell("accounts", 1.0)
     tell("the year ahead", 0.0)
-    ahead = outlook(case, wanted, where)
+    ahead = outlook(case, paths, wanted)
     tell("the year ahead", 1.0)
     memo = Memo(
         version=__version__,
@@ -96,7 +98,7 @@ def size(
         heat_map=heat_map(case),
         account_rows=account_rows,
         backtest=backtested(prices, chosen, tell) if with_backtest else None,
-        warnings=_warnings(case, prices, paths, wanted),
+        warnings=doubts(case, prices, paths, wanted, ahead),
     )
     return memo.model_copy(update={"outputs": outputs_hash(memo)})
 
@@ -111,32 +113,3 @@ def _price_input(name: str, history: PriceHistory) -> PriceInput:
         bar_seconds=history.bar_seconds,
         hash=history.hash,
     )
-
-
-def _warnings(
-    case: Case, prices: Mapping[str, PriceHistory], paths: engine.Paths, wanted: Target
-) -> tuple[str, ...]:
-    found = []
-    if paths.unconverged:
-        found.append(f"in {paths.unconverged} of {len(paths.losses)} paths the cascade had not come to rest")
-    for name in case.book.markets:
-        if gaps := prices[name].gaps:
-            found.append(
-                f"{name}: {gaps} gaps in the history of prices; returns across them count as one bar's"
-            )
-    if case.book.source is not None:
-        for name in case.book.markets:
-            late = case.book.source.time - int(prices[name].times[-1])
-            if late > 3 * prices[name].bar_seconds:
-                found.append(f"{name}: prices end {late / DAY:.1f} days before the book's block")
-    p = case.parameters.funding.policy
-    if (
-        interest := sum(case.book.open_interest().values())
-    ) and wanted.value > interest * p.max_target_ratio / 1e6:
-        found.append(
-            f"the policy counts a posted target up to {p.max_target_ratio / 1e6:.0%} of open interest, "
-            f"{interest * p.max_target_ratio / 1e6:,.0f} USD; the rest is for governance to decide"
-        )
-    if (broke := int((case.exposures.equity < 0).sum())) > 0:
-        found.append(f"{broke} accounts are below zero already")
-    return tuple(found)

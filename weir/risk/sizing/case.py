@@ -16,7 +16,7 @@ from weir.risk.inputs.book import Book
 from weir.risk.inputs.prices import DAY, PriceHistory, aligned_returns
 from weir.risk.measures.quantiles import paths_needed
 from weir.risk.parameters import RiskParameters
-from weir.risk.simulation.engine import losses_at
+from weir.risk.simulation.engine import account_shortfalls, losses_at, moves
 from weir.risk.simulation.exposures import Exposures, Impact
 from weir.risk.simulation.model import Depeg, FactorModel
 
@@ -36,10 +36,7 @@ class Case:
     parameters: RiskParameters
     exposures: Exposures
     impact: Impact
-    bar: FactorModel
-    """The law of the next bar..."""
     model: FactorModel
-    """... and of the horizon."""
     returns: Floats
     """(T, M) of the bars that all markets have."""
     bar_days: float
@@ -80,8 +77,7 @@ class Case:
             book=book,
             parameters=parameters,
             exposures=book.exposures(),
-            impact=_impact(book, parameters),
-            bar=bar,
+            impact=_impact(book, parameters, returns.std(axis=0) / math.sqrt(bar_days)),
             model=over(bar, parameters.horizon_days, bar_days),
             returns=returns,
             bar_days=bar_days,
@@ -105,6 +101,16 @@ class Case:
         impact = Impact(self.impact.depth * depth, self.impact.exponent, self.impact.cap)
         return losses_at(self.exposures, impact, changes)
 
+    def spent(self, losses: Floats) -> Floats:
+        """(N,) USD that defaulters' own contributions have paid, on the paths that reach the members."""
+        fund, found = self.book.fund, np.zeros(len(losses))
+        reserve = sum(coin.reserve for coin in self.book.stablecoins.values())
+        reached = np.flatnonzero(losses > fund.assets - reserve)
+        if fund.guaranty and len(reached):
+            changes = moves(self.exposures, self.model, self.impact, reached, self.parameters.seed)
+            found[reached] = np.maximum(account_shortfalls(self.exposures, changes) - losses[reached], 0)
+        return found
+
     def reserve_losses(self, stablecoins: NDArray[np.floating[Any]]) -> Floats:
         """USD (N,) that the fund loses of its stablecoins where they change by (N, A)."""
         held = np.array([coin.reserve for coin in self.book.stablecoins.values()])
@@ -114,26 +120,14 @@ class Case:
 def over(bar: FactorModel, days: float, bar_days: float) -> FactorModel:
     """The law over so many days, from that of the next bar, which is `bar_days` long.
 
-    Whole bars follow one another. Of a part of a bar, mean and variance, and a depeg's probability, are in
-    proportion (the square root of time), and the law is the bar's. Raises `RiskError` for anything between.
+    Bars follow one another. Raises `RiskError` where they are not a whole number: a part of a bar has no law
+    of its own, as the square root of time would take the jumps out of it.
     """
     bars = days / bar_days
-    if bars < 1 - 1e-9:
-        return replace(
-            bar,
-            mean=bars * (bar.mean + bar.ar * bar.last_return),
-            ar=np.zeros_like(bar.ar),
-            next_variance=bars * bar.next_variance,
-            depeg=replace(
-                bar.depeg,
-                base=1 - (1 - bar.depeg.base) ** bars,
-                stressed=1 - (1 - bar.depeg.stressed) ** bars,
-            ),
-        )
-    if abs(bars - round(bars)) > 1e-6:
-        raise RiskError(
-            f"horizon_days: less than a bar of the prices, {bar_days:g} days, or some of them (got {days:g})"
-        )
+    if bars < 1 - 1e-6 or abs(bars - round(bars)) > 1e-6:
+        near = dict.fromkeys(max(n, 1) * bar_days for n in (math.floor(bars), math.ceil(bars)))
+        told = " or ".join(f"{each:.9g}" for each in near)
+        raise RiskError(f"horizon_days: whole bars of the prices, such as {told} (got {days:g})")
     return replace(bar, steps=round(bars))
 
 
@@ -151,13 +145,13 @@ def _depeg(book: Book, parameters: RiskParameters, bar_days: float) -> Depeg:
     )
 
 
-def _impact(book: Book, parameters: RiskParameters) -> Impact:
+def _impact(book: Book, parameters: RiskParameters, volatility: Floats) -> Impact:
     interest = book.open_interest()
     found = {name: parameters.impact_of(name) for name in book.markets}
     coins = len(book.stablecoins)
     depth = [
-        each.depth if each.depth is not None else each.depth_per_open_interest * interest[name] or math.inf
-        for name, each in found.items()
+        each.depth if each.depth is not None else interest[name] / (each.stress * sigma) ** 2 or math.inf
+        for (name, each), sigma in zip(found.items(), volatility.tolist(), strict=True)
     ]
     return Impact(
         depth=np.array([*depth, *[math.inf] * coins]),

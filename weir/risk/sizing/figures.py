@@ -41,7 +41,7 @@ def measures(case: Case, losses: Floats) -> tuple[RiskMeasure, ...]:
             level=each.level,
             horizon_days=case.parameters.horizon_days,
             var=estimate(each.var),
-            es=estimate(each.es),
+            es=Estimate(value=each.es.value, low=max(each.es.low, 0.0), high=each.es.high),
         )
         for each in tail_risks(losses, levels, case.parameters.confidence)
     )
@@ -68,18 +68,18 @@ def markets(case: Case) -> tuple[MarketRow, ...]:
                 price=market.price,
                 open_interest=interest[name],
                 volatility=float(np.sqrt(_horizon_variance(case.model, k))),
-                var_99=float(forecast.quantile(0.99)),
-                es_99=float(forecast.shortfall(0.99)),
+                var_99=-float(np.expm1(-forecast.quantile(0.99))),
+                es_99=-float(np.expm1(-forecast.shortfall(0.99))),
             )
         )
     return tuple(found)
 
 
 def _horizon_variance(model: FactorModel, k: int) -> float:
-    """Of the log return over the steps, autocorrelation aside: GARCH's variances, step by step."""
-    variance, total = float(model.next_variance[k]), 0.0
-    for _ in range(model.steps):
-        total += variance
+    """Of the log return over the steps: each step's GARCH variance, with what the AR makes of it later."""
+    variance, total, ar = float(model.next_variance[k]), 0.0, float(model.ar[k])
+    for left in range(model.steps, 0, -1):
+        total += variance * ((1 - ar**left) / (1 - ar)) ** 2
         variance = float(model.omega[k] + (model.alpha[k] + model.beta[k]) * variance)
     return total
 
@@ -103,6 +103,7 @@ def layers(case: Case, losses: Floats, stablecoins: NDArray[np.float32]) -> tupl
         case.sizes,
         days,
         reserve_losses=case.reserve_losses(stablecoins),
+        spent=case.spent(losses),
         sharpe=case.parameters.sharpe,
         confidence=case.parameters.confidence,
     )

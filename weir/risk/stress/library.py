@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from weir.risk.errors import RiskError
+from weir.risk.errors import RiskError, told
 
 __all__ = ["HIGHEST", "LOWEST", "Scenario", "apply", "library", "load_scenarios", "shock_grid"]
 
@@ -148,10 +148,7 @@ def _read(path: Path) -> tuple[Scenario, ...]:
         try:
             found.append(Scenario.model_validate(item))
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in (i, *first["loc"]))
-            given = f" (got {first['input']!r})" if isinstance(first["input"], str | int | float) else ""
-            raise RiskError(f"{path}: {place}: {first['msg'].removeprefix('Value error, ')}{given}") from None
+            raise RiskError(f"{path}: {told(error, i)}") from None
     return tuple(found)
 
 
