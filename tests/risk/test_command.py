@@ -128,7 +128,7 @@ def test_own_scenarios_count(weir: Any, given: tuple[str, ...], tmp_path: Path) 
     file.write_text(json.dumps([own]))
     code, out, _ = weir("size", *given, "--scenarios", str(file))
     assert code == 0
-    assert "The end (2030-01-01, 1 hours)" in out
+    assert "The end (2030-01-01, 1 h)" in out
 
 
 def test_a_cluster_sizes_the_same(weir: Any, given: tuple[str, ...]) -> None:

@@ -64,7 +64,7 @@ def test_a_crisis_that_takes_the_reserve_asks_for_both() -> None:
         "date": "2030-01-01",
         "kind": "own",
         "hours": 1,
-        "default": -0.8,
+        "default": 5.0,
     }
     own = Scenario.model_validate({**terrible, "stablecoins": {"USDX": -0.9}})
     memo = size(make_book(reserve=6_000), histories(), PARAMETERS, scenarios=[own], created=0)

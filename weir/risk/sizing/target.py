@@ -88,7 +88,7 @@ def _worst_stress(case: Case, stresses: Sequence[StressRow], left: float) -> Tar
     row = stresses[worst]
     more = f"; it costs {row.loss:,.0f} USD, and more of the reserve" if asked[worst] > row.loss else ""
     return TargetPart(
-        name="worst stress", value=asked[worst], why=f"{row.title} ({row.date}, {row.hours:g} hours){more}"
+        name="worst stress", value=asked[worst], why=f"{row.title} ({row.date}, {row.hours:g} h){more}"
     )
 
 
