@@ -61,7 +61,7 @@ class TestFigures:
             assert f"{part.value} USD" in exact
             assert part.why in text
         assert {f"{memo.target.value} USD", f"{memo.target.assets} USD"} <= exact
-        assert f"÷ left by the worst depeg0.955{memo.target.depeg_why}" in text
+        assert f"÷ left by a depeg0.955{memo.target.depeg_why}" in text
         bars, added, held = found.figures["target"]["data"]
         assert bars["x"] == [*(part.value for part in memo.target.parts), memo.target.before_depeg]
         assert bars["x"][-1] + added["x"][0] == pytest.approx(memo.target.value)

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from weir.cli import deployment_option, json_option, keystore_option, rpc_option
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from weir.risk.inputs.book import Book
-    from weir.risk.inputs.prices import PriceHistory
-    from weir.risk.memo import Memo
+from weir.risk import running
 
 __all__ = ["risk"]
 
 FILE = click.Path(dir_okay=False, path_type=Path)
-WIDTH = 120
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -151,15 +142,15 @@ def size_command(payload: Path | None, memo_file: Path | None, as_json: bool, **
     """How large the fund should be, what decided that, and who should contribute."""
     from weir.risk.console import render
 
-    _require_writable(payload, memo_file)
-    book, memo = _size(given, for_chain=payload is not None, with_backtest=False, quiet=as_json)
+    running.require_writable(payload, memo_file)
+    book, memo = running.sized(given, for_chain=payload is not None, with_backtest=False, quiet=as_json)
     if memo_file:
-        _write(memo_file, memo.model_dump_json(indent=1) + "\n")
-    _write_payload(book, memo, payload)
+        running.write(memo_file, memo.model_dump_json(indent=1) + "\n")
+    running.write_payload(book, memo, payload)
     if as_json:
         click.echo(memo.model_dump_json(indent=1))
     else:
-        _console().print(render(memo))
+        running.console().print(render(memo))
 
 
 @risk.command("report")
@@ -195,20 +186,20 @@ def report_command(
 
     if sign_off is not None and not sign_off.strip():
         raise click.BadParameter("the name of who signs", param_hint="--sign-off")
-    _require_writable(payload, out / "memo.json", out / "memo.html")
+    running.require_writable(payload, out / "memo.json", out / "memo.html")
     before = load_memo(previous) if previous else None
-    signer = _signer(given, keystore) if sign_off else None
+    signer = running.signer(given, keystore) if sign_off else None
     for_chain = payload is not None
-    book, memo = _size(given, for_chain=for_chain, with_backtest=not no_backtest, quiet=False)
+    book, memo = running.sized(given, for_chain=for_chain, with_backtest=not no_backtest, quiet=False)
     if before is not None:
         changed = {"changes": changes_since(before, memo), "previous": before.digest}
         memo = memo.model_copy(update=changed)
     if signer is not None and sign_off:
         memo = sign(memo, signer, sign_off)
     page = render(memo)
-    _write(out / "memo.json", memo.model_dump_json(indent=1) + "\n")
-    _write(out / "memo.html", page)
-    _write_payload(book, memo, payload)
+    running.write(out / "memo.json", memo.model_dump_json(indent=1) + "\n")
+    running.write(out / "memo.html", page)
+    running.write_payload(book, memo, payload)
     click.echo(str(out / "memo.html"))
 
 
@@ -276,13 +267,13 @@ def backtest_command(
 
     chosen = tuple(model_named(name).name for name in models) or tuple(MODELS)
     found = {}
-    histories = _histories(prices, since)
+    histories = running.histories(prices, since)
     for name, history in histories.items():
         if (bars := len(history.times)) < window + LEAST_FORECASTS + 1:
             raise click.UsageError(
                 f"{name}: {bars} bars; --window {window} needs {window + LEAST_FORECASTS + 1}"
             )
-    with _progress(quiet=as_json) as tell:
+    with running.progress(quiet=as_json) as tell:
         for name, history in histories.items():
             found[name] = backtest(
                 history.times,
@@ -306,7 +297,7 @@ def backtest_command(
         }
         click.echo(json.dumps(told, indent=1))
     else:
-        _console().print(render_backtest(found))
+        running.console().print(render_backtest(found))
 
 
 @risk.command("scenarios")
@@ -319,7 +310,7 @@ def scenarios_command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([each.model_dump(mode="json") for each in library()], indent=1))
     else:
-        _console().print(render_scenarios(library()))
+        running.console().print(render_scenarios(library()))
 
 
 @risk.command("models")
@@ -337,7 +328,7 @@ def models_command() -> None:
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def prices_command(prices: tuple[str, ...], since: int | None, folder: Path) -> None:
     """Fetch histories of prices, check them, and write each to FOLDER as a CSV file."""
-    histories = _histories(prices, since)
+    histories = running.histories(prices, since)
     folder.mkdir(parents=True, exist_ok=True)
     for name, history in histories.items():
         path = folder / f"{name}.csv"
@@ -352,137 +343,7 @@ def prices_command(prices: tuple[str, ...], since: int | None, folder: Path) -> 
 @click.argument("file", type=FILE)
 def book_command(rpc: str, deployment: Path | None, block: int | None, file: Path) -> None:
     """Read the book from a chain and write it to FILE, JSON or Parquet by its name."""
-    book = _book(None, rpc, deployment, block)
+    book = running.read(None, rpc, deployment, block)
     file.parent.mkdir(parents=True, exist_ok=True)
     book.save(file)
     click.echo(f"{file}: {len(book.accounts)} accounts, {len(book.markets)} markets")
-
-
-# ------------------------------------------------------------------------- parts
-
-
-def _histories(prices: tuple[str, ...], since: int | None) -> dict[str, PriceHistory]:
-    from weir.risk.errors import RiskError
-    from weir.risk.inputs.sources import history
-
-    found: dict[str, PriceHistory] = {}
-    for text in prices:
-        each = history(text, since=since)
-        if each.name in found:
-            raise RiskError(f"prices: {each.name} is given twice")
-        found[each.name] = each
-    return found
-
-
-def _book(file: Path | None, rpc: str, deployment: Path | None, block: int | None) -> Book:
-    from weir.chain import connect
-    from weir.client import Weir
-    from weir.risk.inputs.book import Book
-    from weir.risk.inputs.chain import read_book
-
-    if file is not None:
-        return Book.load(file)
-    return read_book(Weir.load(connect(rpc), deployment), block=block)
-
-
-def _size(given: dict[str, Any], *, for_chain: bool, with_backtest: bool, quiet: bool) -> tuple[Book, Memo]:
-    from weir.risk.errors import RiskError
-    from weir.risk.parameters import RiskParameters
-    from weir.risk.simulation.executors import executor
-    from weir.risk.sizing import size
-    from weir.risk.stress.library import load_scenarios
-
-    base = RiskParameters.load(given["parameters"]) if given["parameters"] else RiskParameters()
-    named = {
-        "model": given["model"],
-        "level": given["level"],
-        "horizon_days": given["horizon"],
-        "paths": given["paths"],
-        "seed": given["seed"],
-    }
-    parameters = base.changed({name: value for name, value in named.items() if value is not None})
-    scenarios = load_scenarios(given["scenarios"]) if given["scenarios"] else ()
-    book = _book(given["book_file"], given["rpc"], given["deployment"], given["block"])
-    if for_chain and book.source is None:
-        raise RiskError("payload: needs a book that was read from a chain: evidence names its block")
-    prices = _histories(given["prices"], given["since"])
-    chosen = executor(given["workers"], given["scheduler"], given["device"])
-    with _progress(quiet=quiet) as tell:
-        memo = size(
-            book,
-            prices,
-            parameters,
-            scenarios=scenarios,
-            executor=chosen,
-            with_backtest=with_backtest,
-            progress=tell,
-        )
-    return book, memo
-
-
-def _require_writable(*paths: Path | None) -> None:
-    """Before anything is computed: raises `click.UsageError` for a file that could not be written."""
-    for path in paths:
-        if path is None:
-            continue
-        folder = next(each for each in path.absolute().parents if each.exists())
-        if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-            raise click.UsageError(f"{path}: can not be written")
-
-
-def _write(path: Path, text: str) -> None:
-    """All of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
-
-
-def _write_payload(book: Book, memo: Memo, path: Path | None) -> None:
-    from weir.risk.payload import payload, payload_json
-
-    if path is not None and book.source is not None:
-        _write(path, payload_json(payload(memo, book.source)))
-
-
-def _signer(given: dict[str, Any], keystore: Path | None) -> Any:
-    from weir.accounts import choose_account
-    from weir.chain import Chain, connect
-    from weir.posting import POSTER_ACCOUNT
-    from weir.risk.inputs.book import Book
-
-    if given["book_file"]:
-        source = Book.load(given["book_file"]).source
-        chain = source.chain if source else 0
-    else:
-        chain = Chain(connect(given["rpc"])).id
-    return choose_account(chain, keystore, development=POSTER_ACCOUNT)
-
-
-def _console() -> Console:
-    """Wide enough for every table where it is no terminal that would break the lines."""
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDTH)
-
-
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator[Callable[[str, float], None]]:
-    """Bars on standard error, one for each thing that is done."""
-    from rich.console import Console
-    from rich.progress import Progress, TaskID
-
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield lambda _what, _part: None
-        return
-    with Progress(console=console, transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def tell(what: str, part: float) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=1.0)
-            bars.update(tasks[what], completed=part)
-
-        yield tell

@@ -77,7 +77,7 @@ class Target(_Model):
     """The name of the largest part."""
     before_depeg: float
     depeg_left: float
-    """Fraction of the fund that the worst single depeg leaves; the target is the largest part over this."""
+    """Fraction of the fund that a depeg of all its stablecoins leaves; the largest part is divided by it."""
     depeg_why: str
     value: float
     assets: float

@@ -45,6 +45,7 @@ class Case:
 
     @classmethod
     def prepare(cls, book: Book, prices: Mapping[str, PriceHistory], parameters: RiskParameters) -> Case:
+        """Fits the model; raises `RiskError` for what does not go together, before anything is simulated."""
         if parameters.paths < (needed := paths_needed(max(*LEVELS, parameters.level), parameters.confidence)):
             raise RiskError(
                 f"paths: at least {needed} for a level of {max(*LEVELS, parameters.level):g} "

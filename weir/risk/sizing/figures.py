@@ -35,6 +35,7 @@ def estimate(found: _Interval) -> Estimate:
 
 
 def measures(case: Case, losses: Floats) -> tuple[RiskMeasure, ...]:
+    """VaR and ES of losses (N,), USD, at `LEVELS` and the target's, with intervals."""
     levels = sorted({*LEVELS, case.parameters.level})
     return tuple(
         RiskMeasure(
@@ -48,6 +49,7 @@ def measures(case: Case, losses: Floats) -> tuple[RiskMeasure, ...]:
 
 
 def exceedance(losses: Floats, confidence: float) -> ExceedanceCurve:
+    """The curve of losses (N,), USD, with its band at this confidence."""
     curve = exceedance_curve(losses, confidence)
     return ExceedanceCurve(
         losses=tuple(curve.loss.tolist()),
@@ -58,6 +60,7 @@ def exceedance(losses: Floats, confidence: float) -> ExceedanceCurve:
 
 
 def markets(case: Case) -> tuple[MarketRow, ...]:
+    """Each market with the forecast of its next return; losses are fractions of a long's notional."""
     interest = case.book.open_interest()
     found = []
     for k, (name, market) in enumerate(case.book.markets.items()):
@@ -85,6 +88,7 @@ def _horizon_variance(model: FactorModel, k: int) -> float:
 
 
 def dependence(model: FactorModel) -> str:
+    """The copula in words: its degrees of freedom, and each pair's correlation."""
     correlation = model.cholesky @ model.cholesky.T
     markets = model.factors[: len(model.mean)]
     kind = "Gaussian" if math.isinf(model.degrees) else f"t, {model.degrees:.1f} degrees of freedom"
@@ -97,6 +101,7 @@ def dependence(model: FactorModel) -> str:
 
 
 def layers(case: Case, losses: Floats, stablecoins: NDArray[np.float32]) -> tuple[LayerRow, ...]:
+    """What layers bear of losses (N,), USD, and of stablecoins' changes (N, A), and their premiums a year."""
     days = case.parameters.horizon_days
     found = layer_risks(
         losses,

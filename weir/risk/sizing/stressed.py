@@ -52,6 +52,7 @@ def stresses(case: Case, scenarios: Sequence[Scenario]) -> tuple[tuple[StressRow
 
 
 def reverse(case: Case) -> tuple[ReverseRow, ...]:
+    """For each layer the smallest move found that exhausts it, and the smallest in each named direction."""
     daily = case.daily_covariance
     found = reverse_stress(
         lambda changes: case.losses_at(changes)[0],
@@ -76,6 +77,7 @@ def reverse(case: Case) -> tuple[ReverseRow, ...]:
 
 
 def heat_map(case: Case) -> HeatMap:
+    """What is liquidated and lost when all markets, or one, move by each of `SHOCKS`."""
     markets, k = tuple(case.book.markets), len(case.exposures.factors)
     rows = ["all markets", *markets] if len(markets) > 1 else list(markets)
     liquidated, loss = [], []
