@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from weir.risk.errors import RiskError
-from weir.risk.measures.cover import clusters, cover
+from weir.risk.measures.cover import clusters, largest
 
 
 def brute_force(positions: np.ndarray, groups: list[str | None], cosine: float, sizeable: float) -> list[int]:
@@ -68,40 +68,26 @@ def test_who_is_joined() -> None:
     assert clusters(positions, groups, least_markets=1).tolist() == [0, 0, 1, 2, 2, 3, 1]
 
 
-def test_the_two_largest_clusters_in_the_worst_scenario() -> None:
+def test_the_two_largest_clusters() -> None:
     labels = np.array([0, 0, 1, 2])
-    found = cover([[1, 1, 5, 4], [6, 5, 3, 2], [0, 0, 0, 13]], labels)
-    assert found.loss == 14
-    assert found.scenario == 1
-    assert found.clusters == (0, 1)
-    assert found.losses == (11, 3)
-    assert found.by_scenario.tolist() == [9, 14, 13]
+    assert largest([1, 1, 5, 4], labels, 2).tolist() == [1, 2]
+    assert largest([6, 5, 3, 2], labels, 2).tolist() == [0, 1]
+    assert largest([0, 0, 0, 13], labels, 2).tolist() == [2]
+    assert largest([0, 0, 0, 0], labels, 2).tolist() == []
 
 
 @settings(deadline=None)
 @given(
-    arrays.arrays(np.float64, (4, 8), elements=st.integers(0, 50).map(float)),
+    arrays.arrays(np.float64, 8, elements=st.integers(0, 50).map(float)),
     st.lists(st.integers(0, 4), min_size=8, max_size=8),
     st.integers(1, 4),
 )
-def test_cover_against_every_choice_of_clusters(losses: np.ndarray, raw: list[int], count: int) -> None:
+def test_no_choice_of_clusters_is_larger(amounts: np.ndarray, raw: list[int], count: int) -> None:
     known: dict[int, int] = {}
     labels = np.array([known.setdefault(r, len(known)) for r in raw])
-    sums = np.array([[row[labels == c].sum() for c in range(len(known))] for row in losses])
-    best = max(
-        sum(row[list(chosen)])
-        for row in sums
-        for chosen in itertools.combinations(range(len(known)), min(count, len(known)))
-    )
-    found = cover(losses, labels, count)
-    assert found.loss == best == pytest.approx(sum(found.losses))
-    assert sums[found.scenario][list(found.clusters)].tolist() == list(found.losses)
-
-
-def test_nobody_loses() -> None:
-    found = cover(np.zeros((2, 3)), np.array([0, 1, 2]))
-    assert found.loss == 0
-    assert found.clusters == ()
+    sums = np.array([amounts[labels == c].sum() for c in range(len(known))])
+    choices = itertools.combinations(range(len(known)), min(count, len(known)))
+    assert sums[largest(amounts, labels, count)].sum() == max(sums[list(chosen)].sum() for chosen in choices)
 
 
 def test_ten_thousand_accounts_with_two_pairs_among_them() -> None:
@@ -130,10 +116,10 @@ def test_bad_clusters_are_refused(arguments: dict[str, object], message: str) ->
         clusters(**{"positions": np.ones((2, 2)), "groups": [None, None], **arguments})
 
 
-def test_bad_losses_are_refused() -> None:
+def test_bad_amounts_are_refused() -> None:
     labels = np.array([0, 1])
-    for losses in (np.ones((1, 3)), np.ones((0, 2)), np.ones(2), -np.ones((1, 2))):
-        with pytest.raises(RiskError, match="account_losses"):
-            cover(losses, labels)
+    for amounts in (np.ones(3), np.ones((2, 2)), -np.ones(2)):
+        with pytest.raises(RiskError, match="amounts"):
+            largest(amounts, labels, 2)
     with pytest.raises(RiskError, match="count"):
-        cover(np.ones((1, 2)), labels, 0)
+        largest(np.ones(2), labels, 0)

@@ -22,7 +22,6 @@ from weir.risk.measures.replenishment import (
     fund_share,
     premium_rate,
     replenish,
-    steady_state,
 )
 
 POLICY = FundingParameters()
@@ -135,25 +134,6 @@ def test_never_and_at_once() -> None:
     assert replenish(POLICY, 5, Activity(1, 1e6), loss=7).assets[0] == 0
 
 
-@settings(deadline=None)
-@given(policies, st.floats(0, 5_000))
-def test_steady_state_is_where_income_makes_up_for_losses(policy: FundingParameters, loss: float) -> None:
-    activity = Activity(fees=500, open_interest=2e6)
-    level = steady_state(policy, activity, loss)
-    if level == math.inf:
-        assert float(daily_income(policy, 1e15, activity)) > loss
-    elif level == 0:
-        assert float(daily_income(policy, 0, activity)) <= loss
-    else:
-        assert float(daily_income(policy, level, activity)) <= loss
-        assert float(daily_income(policy, max(level - 0.02, 0), activity)) > loss
-
-
-def test_without_losses_a_fund_grows_for_ever() -> None:
-    assert steady_state(POLICY, Activity(500, 2e6), 0) == math.inf
-    assert steady_state(POLICY, Activity(0, 0), 0) == 0
-
-
 @pytest.mark.parametrize("arguments", [(-1, 0), (0, -1), (math.nan, 0), (0, math.inf), (0, 0, -1)])
 def test_bad_activity_is_refused(arguments: tuple[float, ...]) -> None:
     with pytest.raises(RiskError, match="at least 0"):
@@ -166,5 +146,3 @@ def test_bad_input_is_refused() -> None:
         replenish(POLICY, 1, activity, days=0)
     with pytest.raises(RiskError, match="assets"):
         replenish(POLICY, -1, activity)
-    with pytest.raises(RiskError, match="daily_loss"):
-        steady_state(POLICY, activity, -1)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from weir.risk.errors import RiskError
-from weir.risk.stress.library import Scenario, apply, library, load_scenarios, shock_grid
+from weir.risk.stress.library import Scenario, apply, library, load_scenarios
 
 # Prices before and at the worst, USD, as the scenario's sources have them (its file names them).
 PRICES = [
@@ -119,14 +118,6 @@ def test_a_market_that_is_not_thin_is_not_moved_as_one() -> None:
     for thin, moved in ((10.0, 4.29), (10.1, 0)):
         found = apply(scenario("jelly"), ["BTC", "ETH"], [], {"BTC": 100 - thin, "ETH": thin})
         assert found.tolist() == [0, moved]
-
-
-def test_the_grid_is_uniform() -> None:
-    found = shock_grid([-0.5, 0.0, 0.5], 2, 1)
-    assert found.tolist() == [[-0.5, -0.5, 0], [0, 0, 0], [0.5, 0.5, 0]]
-    for bad in ([-1.0], [5.1], [np.nan]):
-        with pytest.raises(RiskError, match="levels"):
-            shock_grid(bad, 1)
 
 
 # ------------------------------------------------------------------ own files

@@ -1,4 +1,4 @@
-"""Cover-N: what it would cost if the largest participants defaulted together, in the worst scenario.
+"""Cover-N: whose default a fund must be able to bear together, the largest participants'.
 
 Two of them is what the PFMI ask of a central counterparty in several jurisdictions (CPMI-IOSCO: Principles
 for financial market infrastructures, 2012, principle 4, key consideration 4; EMIR, Regulation (EU) 648/2012,
@@ -8,7 +8,6 @@ articles 42 and 43). A participant counts with its affiliates, so accounts are f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,28 +16,12 @@ from scipy.sparse.csgraph import connected_components
 
 from weir.risk.errors import RiskError
 
-__all__ = ["Cover", "clusters", "cover"]
+__all__ = ["clusters", "largest"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 BLOCK = 1_024
-
-
-@dataclass(frozen=True, slots=True)
-class Cover:
-    """The worst scenario for the N largest clusters."""
-
-    loss: float
-    """USD: theirs together."""
-    scenario: int
-    """Which row."""
-    clusters: tuple[int, ...]
-    """Labels, the largest loss first; fewer than N where fewer lose anything."""
-    losses: tuple[float, ...]
-    """USD: each one's."""
-    by_scenario: Floats
-    """(S,) USD: the N largest clusters' losses in every scenario."""
 
 
 def clusters(
@@ -72,27 +55,22 @@ def clusters(
     return np.asarray(np.argsort(np.argsort(first))[inverse], dtype=np.int64)
 
 
-def cover(account_losses: ArrayLike, labels: Ints, count: int = 2) -> Cover:
-    """The worst of S scenarios; `account_losses` (S, n), USD, each at least 0; `labels` (n,) as of
-    `clusters`.
+def largest(amounts: ArrayLike, labels: Ints, count: int) -> Ints:
+    """Up to `count` clusters with the largest sums of `amounts` (n,), of those that have any, largest first.
 
-    Raises `RiskError` for shapes that don't fit, losses below 0, no scenario, or a count below 1.
+    `labels` (n,) as of `clusters`; of equals the first. Raises `RiskError` for shapes that don't fit, amounts
+    below 0, or a count below 1.
     """
-    losses = np.asarray(account_losses, dtype=np.float64)
-    if losses.ndim != 2 or losses.shape[1] != len(labels) or not losses.size:
-        raise RiskError(f"account_losses: scenarios by {len(labels)} accounts (got shape {losses.shape})")
-    if not (losses >= 0).all():
-        raise RiskError("account_losses: at least 0")
+    each = np.asarray(amounts, dtype=np.float64)
+    if each.shape != (len(labels),) or not (each >= 0).all():
+        raise RiskError(
+            f"amounts: one for each of {len(labels)} accounts, at least 0 (got shape {each.shape})"
+        )
     if count < 1:
         raise RiskError(f"count: at least 1 (got {count})")
-    sums = np.stack([np.bincount(labels, weights=row) for row in losses])
-    count = min(count, sums.shape[1])
-    largest = np.partition(sums, sums.shape[1] - count, axis=1)[:, sums.shape[1] - count :].sum(axis=1)
-    worst = int(largest.argmax())
-    # Stable, so that of equal ones the first is named.
-    chosen = [int(c) for c in np.argsort(-sums[worst], kind="stable")[:count] if sums[worst, c] > 0]
-    each = tuple(float(sums[worst, c]) for c in chosen)
-    return Cover(float(largest[worst]), worst, tuple(chosen), each, largest)
+    sums = np.bincount(labels, weights=each)
+    order = np.argsort(-sums, kind="stable")[:count]
+    return np.asarray(order[sums[order] > 0], dtype=np.int64)
 
 
 def _by_group(groups: Sequence[str | None]) -> tuple[Ints, Ints]:

@@ -22,7 +22,6 @@ __all__ = [
     "fund_share",
     "premium_rate",
     "replenish",
-    "steady_state",
 ]
 
 Floats = NDArray[np.float64]
@@ -128,34 +127,6 @@ def replenish(
         days_to_target=_first(path, target),
         half_life=_first(path, target - (target - path[0]) / 2) if path[0] < target else 0.0,
     )
-
-
-def steady_state(policy: FundingParameters, activity: Activity, daily_loss: float) -> float:
-    """Assets at which income makes up for an expected loss a day (USD), to a cent.
-
-    Infinite where income is more than that however full the fund is: it grows without bound, which is so
-    without losses wherever there are fees or open interest. 0 where even an empty fund's income is less.
-    Raises `RiskError` for a loss below 0 or not finite.
-    """
-    if not (daily_loss >= 0 and math.isfinite(daily_loss)):
-        raise RiskError(f"daily_loss: at least 0 (got {daily_loss})")
-    target = activity.target(policy)
-    # Beyond this coverage both the share and the premium are at their least.
-    bend = (
-        MILLION + (policy.share_at_target - policy.share_min) * MILLION / max(policy.share_slope, 1) + MILLION
-    )
-    low, high = 0.0, target * max(bend, policy.stress_from) / MILLION + 1
-    if daily_income(policy, high, activity) > daily_loss:
-        return math.inf
-    if daily_income(policy, low, activity) <= daily_loss:
-        return 0.0
-    while high - low > max(0.01, high * 1e-15):
-        middle = (low + high) / 2
-        if daily_income(policy, middle, activity) > daily_loss:
-            low = middle
-        else:
-            high = middle
-    return high
 
 
 def _coverage(assets: ArrayLike, target: float) -> Floats:

@@ -29,7 +29,6 @@ __all__ = [
     "Job",
     "Paths",
     "account_events",
-    "account_losses",
     "account_shortfalls",
     "account_statistics",
     "losses_at",
@@ -169,14 +168,6 @@ def account_events(exposures: Exposures, changes: Floats) -> AccountEvents:
     """How often each account is liquidated, how often it costs the fund, and how much, over (P, K)."""
     changes = _checked(exposures, changes)
     return _mean(_events(exposures, changes), len(changes))
-
-
-def account_losses(exposures: Exposures, changes: Floats) -> Floats:
-    """(n,) USD: mean cost of each account to the fund over rows of close-out changes (P, K).
-
-    Over the paths of a tail these are the Euler contributions to expected shortfall (Tasche, 1999).
-    """
-    return account_events(exposures, changes).loss
 
 
 def account_shortfalls(exposures: Exposures, changes: Floats) -> Floats:

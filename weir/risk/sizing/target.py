@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from weir.risk.measures.cover import clusters
+from weir.risk.measures.cover import clusters, largest
 from weir.risk.measures.quantiles import tail_risks
 from weir.risk.memo import StressRow, Target, TargetPart
 from weir.risk.sizing.accounts import shortfalls
@@ -18,7 +18,6 @@ from weir.risk.stress.library import Scenario
 __all__ = ["target"]
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 BROKE = -1e15
 """USD of equity with which an account is closed out whatever prices do."""
@@ -104,24 +103,17 @@ def _cover(
         return TargetPart(name=f"cover {count}", value=0.0, why="no accounts")
     positions = case.exposures.notional[:, :markets]
     labels = clusters(positions, [a.group for a in case.book.accounts], case.parameters.same_owner)
-    largest = _top(np.abs(positions).sum(axis=1), labels, count)
-    worst, who, where = 0.0, largest, stresses[0]
+    biggest = largest(np.abs(positions).sum(axis=1), labels, count)
+    worst, who, where = 0.0, biggest, stresses[0]
     for scenario, row, costs in zip(scenarios, stresses, account_losses, strict=True):
         moves = np.array([list(row.moves.values())])
-        for chosen in (_top(costs, labels, count), largest):
+        for chosen in (largest(costs, labels, count), biggest):
             loss = _forced(case, moves, scenario.depth, np.isin(labels, chosen))
             if loss > worst:
                 worst, who, where = loss, chosen, row
     members = (np.flatnonzero(labels == label) for label in who)
     told = (f"{names[m[0]]}{f' and {len(m) - 1} more' if len(m) > 1 else ''}" for m in members)
     return TargetPart(name=f"cover {count}", value=worst, why=f"{'; '.join(told)} in {where.title}")
-
-
-def _top(amounts: Floats, labels: Ints, count: int) -> Ints:
-    """The clusters with the largest sums, of those that have any."""
-    sums = np.bincount(labels, weights=amounts)
-    order = np.argsort(-sums, kind="stable")[:count]
-    return np.asarray(order[sums[order] > 0], dtype=np.int64)
 
 
 def _forced(case: Case, moves: Floats, depth: float, broke: NDArray[np.bool_]) -> float:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from weir.risk.errors import RiskError, told
 
-__all__ = ["HIGHEST", "LOWEST", "Scenario", "apply", "library", "load_scenarios", "shock_grid"]
+__all__ = ["HIGHEST", "LOWEST", "Scenario", "apply", "library", "load_scenarios"]
 
 Floats = NDArray[np.float64]
 
@@ -99,17 +99,6 @@ def apply(
             changes[thinnest] = scenario.thinnest
     changes += [coins.get(_base(name), 0.0) for name in stablecoins]
     return np.array(changes, dtype=np.float64)
-
-
-def shock_grid(levels: Sequence[float], markets: int, stablecoins: int = 0) -> Floats:
-    """Uniform shocks: (S, markets + stablecoins), all markets changed by each level, stablecoins at par.
-
-    For the map of what is liquidated where. Raises `RiskError` for levels outside -99% to +500%.
-    """
-    steps = np.asarray(levels, dtype=np.float64)
-    if steps.ndim != 1 or not ((steps >= LOWEST) & (steps <= HIGHEST)).all():
-        raise RiskError(f"levels: relative changes from {LOWEST} to {HIGHEST} (got {list(levels)})")
-    return np.hstack([np.repeat(steps[:, None], markets, axis=1), np.zeros((len(steps), stablecoins))])
 
 
 @cache
