@@ -15,9 +15,9 @@ from weir.risk.errors import RiskError
 from weir.risk.simulation.engine import (
     CHUNK,
     Paths,
+    Scenarios,
     account_events,
     account_statistics,
-    losses_at,
     moves,
     simulate,
 )
@@ -81,7 +81,7 @@ def test_fewer_paths_are_the_first_of_more(paths):
 def test_a_tails_paths_are_found_again(paths):
     tail = np.argsort(paths.losses)[-200:]
     changes = moves(BOOK, MODEL, IMPACT, tail, 9)
-    losses, _ = losses_at(BOOK, IMPACT, changes, cascade=False)
+    losses, _ = Scenarios(BOOK).losses_at(IMPACT, changes, cascade=False)
     np.testing.assert_array_equal(losses, paths.losses[tail])
     np.testing.assert_array_equal(changes[:, 3:].astype(np.float32), paths.stablecoins[tail])
     # Contributions of accounts add up to the tail's mean.

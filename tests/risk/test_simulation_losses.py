@@ -10,7 +10,7 @@ import pytest
 from weir.risk.bench import made_up_book, made_up_impact, made_up_model, numpy_shortfalls
 from weir.risk.errors import RiskError
 from weir.risk.simulation.cascade import close_out, margin_deficits
-from weir.risk.simulation.engine import account_events, account_shortfalls, losses_at
+from weir.risk.simulation.engine import Scenarios, account_events, account_shortfalls
 from weir.risk.simulation.exposures import Exposures, Impact
 from weir.risk.simulation.factors import Law, draw
 from weir.risk.simulation.kernel import shortfall_deficits, shortfalls
@@ -82,11 +82,11 @@ def test_one_liquidation_sets_off_the_next():
     )
     impact = Impact(np.array([950.0]), np.array([1.0]), np.array([0.5]))
     own = np.array([[-0.05], [0.0], [0.60]])
-    losses, changes = losses_at(exposures, impact, own)
+    losses, changes = Scenarios(exposures).losses_at(impact, own)
     # Path 0: sells 95 of 950, then 190 of 950: 20 % of 0.95. Path 2: the short buys back 160 of 950.
     np.testing.assert_allclose(changes[:, 0], [0.95 * 0.8 - 1, 0.0, 1.6 * (1 + 160 / 950) - 1], rtol=1e-6)
     np.testing.assert_allclose(losses, [(24 - 5) + (24 - 14), 0, 160 * 160 / 950 + 60 - 50], rtol=1e-6)
-    alone, same = losses_at(exposures, impact, own, cascade=False)
+    alone, same = Scenarios(exposures).losses_at(impact, own, cascade=False)
     np.testing.assert_array_equal(same, own)
     np.testing.assert_allclose(alone, [0, 0, 10], rtol=1e-6, atol=1e-5)
 
@@ -95,16 +95,16 @@ def test_markets_without_impact_leave_the_kernel():
     exposures = made_up_book(300, 3, 1)
     changes = _changes(3, 1)
     nothing = Impact(np.full(4, np.inf), np.full(4, 0.5), np.full(4, 0.3))
-    losses, same = losses_at(exposures, nothing, changes)
+    losses, same = Scenarios(exposures).losses_at(nothing, changes)
     np.testing.assert_array_equal(same, changes)
-    np.testing.assert_array_equal(losses, losses_at(exposures, nothing, changes, cascade=False)[0])
+    np.testing.assert_array_equal(losses, Scenarios(exposures).losses_at(nothing, changes, cascade=False)[0])
 
 
 def test_a_push_is_never_beyond_its_cap():
     exposures = made_up_book(300, 2)
     impact = replace(made_up_impact(exposures, 0.01), cap=np.array([0.1, 0.2]))
     changes = _changes(2, 0)
-    _, after = losses_at(exposures, impact, changes)
+    _, after = Scenarios(exposures).losses_at(impact, changes)
     pushed = np.abs((1 + after) / (1 + changes) - 1)
     np.testing.assert_allclose(pushed.max(axis=0), [0.1, 0.2], rtol=1e-9)
 
@@ -130,7 +130,7 @@ def test_what_happens_to_accounts_is_numpys():
 
 def test_a_book_without_accounts_loses_nothing():
     exposures = made_up_book(0, 2, 1)
-    losses, _ = losses_at(exposures, made_up_impact(made_up_book(5, 2, 1)), _changes(2, 1))
+    losses, _ = Scenarios(exposures).losses_at(made_up_impact(made_up_book(5, 2, 1)), _changes(2, 1))
     assert not losses.any()
 
 
@@ -139,7 +139,7 @@ def test_an_impact_that_makes_no_sense_is_refused(name):
     exposures = made_up_book(5, 2)
     wrong = replace(made_up_impact(exposures), **{name: np.array([0.5, -1.0])})
     with pytest.raises(RiskError, match=f"impact.{name}"):
-        losses_at(exposures, wrong, _changes(2, 0))
+        Scenarios(exposures).losses_at(wrong, _changes(2, 0))
 
 
 def test_changes_that_make_no_sense_are_refused():

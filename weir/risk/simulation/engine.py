@@ -28,10 +28,10 @@ __all__ = [
     "AccountEvents",
     "Job",
     "Paths",
+    "Scenarios",
     "account_events",
     "account_shortfalls",
     "account_statistics",
-    "losses_at",
     "moves",
     "simulate",
 ]
@@ -150,18 +150,24 @@ def moves(
     return _closed_out(job, indices)[0].changes
 
 
-def losses_at(
-    exposures: Exposures, impact: Impact, changes: Floats, *, cascade: bool = True
-) -> tuple[Floats, Floats]:
-    """(S,) USD losses in given scenarios, and their close-out changes (S, K).
+class Scenarios:
+    """A book put down once, to ask for its losses at any number of given moves."""
 
-    `changes` (S, K) are the factors' own; without the cascade accounts close at these.
-    """
-    changes = _checked(exposures, changes)
-    if cascade:
-        check_impact(impact, len(exposures.factors))
-        changes = close_out(margin_deficits(exposures), exposures.markets, impact, changes).changes
-    return shortfalls(shortfall_deficits(exposures, exposures.resources), changes), changes
+    def __init__(self, exposures: Exposures) -> None:
+        self.exposures = exposures
+        self._margins = margin_deficits(exposures)
+        self._owed = shortfall_deficits(exposures, exposures.resources)
+
+    def losses_at(self, impact: Impact, changes: Floats, *, cascade: bool = True) -> tuple[Floats, Floats]:
+        """(S,) USD losses, and their close-out changes (S, K).
+
+        `changes` (S, K) are the factors' own; without the cascade accounts close at these.
+        """
+        changes = _checked(self.exposures, changes)
+        if cascade:
+            check_impact(impact, len(self.exposures.factors))
+            changes = close_out(self._margins, self.exposures.markets, impact, changes).changes
+        return shortfalls(self._owed, changes), changes
 
 
 def account_events(exposures: Exposures, changes: Floats) -> AccountEvents:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from weir.risk.inputs.book import Book
 from weir.risk.inputs.prices import DAY, PriceHistory, aligned_returns
 from weir.risk.measures.quantiles import paths_needed
 from weir.risk.parameters import RiskParameters
-from weir.risk.simulation.engine import account_shortfalls, losses_at, moves
+from weir.risk.simulation.engine import Scenarios, account_shortfalls, moves
 from weir.risk.simulation.exposures import Exposures, Impact
 from weir.risk.simulation.model import Depeg, FactorModel
 
@@ -28,7 +29,7 @@ LEVELS = (0.95, 0.99, 0.995, 0.999)
 """Of VaR and ES, beside that of the target."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Case:
     """Everything that figures are made from."""
 
@@ -100,7 +101,11 @@ class Case:
     def losses_at(self, changes: Floats, depth: float = 1.0) -> tuple[Floats, Floats]:
         """Of moves (S, K): losses (S,), and the moves after the cascade, with so much of the depth left."""
         impact = Impact(self.impact.depth * depth, self.impact.exponent, self.impact.cap)
-        return losses_at(self.exposures, impact, changes)
+        return self._scenarios.losses_at(impact, changes)
+
+    @cached_property
+    def _scenarios(self) -> Scenarios:
+        return Scenarios(self.exposures)
 
     def spent(self, losses: Floats) -> Floats:
         """(N,) USD that defaulters' own contributions have paid, on the paths that reach the members."""
