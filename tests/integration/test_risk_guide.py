@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -28,10 +29,7 @@ GUIDE = Guide("risk")
 SHELL, JSON = (
     re.findall(rf"^```{kind}\n(.*?)^```", GUIDE.source, re.MULTILINE | re.DOTALL) for kind in ("sh", "json")
 )
-PORT = "8547"
-"""Not the guide's, where others of this machine may listen."""
-RPC = f"http://127.0.0.1:{PORT}"
-TUTORIAL = [line.split(" #")[0].strip().replace("8545", PORT) for line in SHELL[0].splitlines()]
+TUTORIAL = [line.split(" #")[0].strip() for line in SHELL[0].splitlines()]
 TESTS = ("Kupiec", "independence", "both", "Z₂")
 INNER = {"impact": ImpactParameters(), "depeg": DepegParameters(), "funding": FundingAssumptions()}
 PATIENCE = 600
@@ -44,12 +42,20 @@ def test_the_tutorial_has_at_most_ten_lines() -> None:
 
 
 @pytest.fixture(scope="module")
-def stayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def port() -> str:
+    """A free one: at the guide's, others of this machine may listen."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return str(found.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def stayed(tmp_path_factory: pytest.TempPathFactory, port: str) -> Iterator[Path]:
     """The folder of the tutorial, after its first line; the chain is up."""
     folder = tmp_path_factory.mktemp("tutorial")
-    words = shlex.split(TUTORIAL[0].removesuffix("&"))
+    words = shlex.split(TUTORIAL[0].removesuffix("&").replace("8545", port))
     with (folder / "demo.txt").open("w") as output:
-        demo = subprocess.Popen(words, cwd=folder, stdout=output, stderr=output, env=_environment())
+        demo = subprocess.Popen(words, cwd=folder, stdout=output, stderr=output, env=_environment(port))
         try:
             ends = time.monotonic() + PATIENCE
             while "The chain stays" not in (folder / "demo.txt").read_text():
@@ -62,18 +68,18 @@ def stayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             demo.wait(60)
 
 
-def _environment() -> dict[str, str]:
+def _environment(port: str) -> dict[str, str]:
     path = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "WEIR_RPC": RPC}
+    return {**os.environ, "PATH": path, "WEIR_RPC": f"http://127.0.0.1:{port}"}
 
 
-def test_the_tutorial_goes_from_prices_to_a_posted_target(stayed: Path) -> None:
+def test_the_tutorial_goes_from_prices_to_a_posted_target(stayed: Path, port: str) -> None:
     """Each line as it stands there, one after another."""
-    weir = Weir.load(connect(RPC), stayed / "deployments" / "31337.json")
+    weir = Weir.load(connect(f"http://127.0.0.1:{port}"), stayed / "deployments" / "31337.json")
     before = weir.fund_state().posted_at
     for line in TUTORIAL[1:]:
         done = subprocess.run(
-            shlex.split(line), cwd=stayed, capture_output=True, text=True, check=False, env=_environment()
+            shlex.split(line), cwd=stayed, capture_output=True, text=True, check=False, env=_environment(port)
         )
         assert done.returncode == 0, f"{line}: {done.stderr}"
         assert done.stdout.strip(), line
