@@ -69,7 +69,7 @@ bench-fuzz: setup ## measure the fuzzer's speed beside its peers
 fuzz: setup ## a campaign over the contracts (PROFILE, CALLS, SEED, JOBS)
 	@$(ENV) weir fuzz $(FUZZ_OPTIONS)
 
-bench-risk: .venv-bench/.installed ## measure the risk engine's speed beside NumPy, JAX and QuantLib
+bench-risk: .venv-bench/.installed ## measure the risk engine's speed beside NumPy and JAX
 	@.venv-bench/bin/python -m weir.risk.bench --write
 
 mutate: setup ## ask whether the fuzzer is awake: three quarters of an hour
@@ -84,6 +84,7 @@ clean: ## remove everything that is installed or built
 	@touch $@
 
 .venv-bench/.installed: requirements-bench.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Weir needs Python 3.11 or newer")'
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --requirement requirements-bench.lock
 	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --editable .

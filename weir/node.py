@@ -102,6 +102,8 @@ class Node:
         """Start the node, unless it runs already, and wait until it answers."""
         if self.running:
             return self
+        if self.port is not None:
+            _require_free(self.port)
         atexit.register(self.stop)
         _exit_on_sigterm()
         attempts = START_ATTEMPTS if self.port is None else 1
@@ -244,6 +246,16 @@ class Node:
 def start_node(kind: Kind = "anvil", **options: Any) -> Node:
     """A node, started: to be stopped with :meth:`Node.stop`, or used as a context manager."""
     return Node(kind, **options).start()
+
+
+def _require_free(port: int) -> None:
+    """Raises `NodeError` where others listen already: they would answer in the node's place."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise NodeError(f"port {port}: {error.strerror}") from None
 
 
 def _free_port() -> int:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from weir.risk.errors import RiskError
@@ -97,6 +99,10 @@ def test_a_book_may_be_empty(tmp_path: Path) -> None:
         (account(guaranty=-1), r"accounts.0.guaranty: .*greater than or equal to 0 \(got -1\)"),
         (account(guaranty=2_000), "fund: guaranty: 1500.0 is less than its members' contributions, 2000.0"),
         (account(tier=5), r"accounts.0.tier: .*less than or equal to 4 \(got 5\)"),
+        (
+            account(equity=1e16),
+            r"accounts.0.equity: must be less than .*got 1e\+16",
+        ),
         (account(colour="red"), "accounts.0.colour: Extra inputs are not permitted"),
         (
             changed(accounts=[{"account": "a", "equity": 1}, {"account": "A", "equity": 1}]),
@@ -126,6 +132,12 @@ def test_refuses_files_that_are_no_book(tmp_path: Path) -> None:
         Book.load(tmp_path / "none.json")
     with pytest.raises(RiskError, match="No such file"):
         Book.load(tmp_path / "none.parquet")
+    twice = pa.array([[("BTC", 1.0), ("BTC", 2.0)]], pa.map_(pa.string(), pa.float64()))
+    for metadata, complaint in ((b"{}", "a name stands twice in one account"), (b"[1]", "must be an object")):
+        schema = pa.schema([("positions", twice.type)], metadata={b"weir.book": metadata})
+        pq.write_table(pa.Table.from_arrays([twice], schema=schema), tmp_path / "odd.parquet")
+        with pytest.raises(RiskError, match=complaint):
+            Book.load(tmp_path / "odd.parquet")
     bad = tmp_path / "bad.parquet"
     bad.write_text("no", encoding="utf-8")
     with pytest.raises(RiskError, match="not a Parquet file"):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import distributed
+import numba.cuda
 import pytest
 
 from tests.risk.books import VAULT, make_book
@@ -40,6 +41,7 @@ def weir(tmp_path: Path, capsys: Any, monkeypatch: Any) -> Any:
     """Exit code, output and errors of `weir risk` in an empty folder."""
     for name in ("WEIR_RPC", "WEIR_PRIVATE_KEY", "WEIR_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(numba.cuda, "is_available", lambda: False)
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str) -> tuple[int, str, str]:
@@ -245,7 +247,7 @@ def test_prices_are_written(weir: Any, tmp_path: Path) -> None:
         (("--horizon", "nan"), "horizon_days"),
         (("--horizon", "2.5"), "horizon_days"),
         (("--paths", "999"), "--paths"),
-        (("--paths", "1000"), "paths: at least 30000"),
+        (("--paths", "30000", "--level", "0.9999"), "paths: at least 300000 for a level of 0.9999"),
         (("--seed", "-1"), "--seed"),
         (("--model", "oracle"), "model: one of"),
         (("--since", "yesterday"), "not a date"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -453,8 +452,3 @@ class TestEdges:
         assert result.figures.keys() == {"target"}
         for text in ("No scenario was run.", "No shock was tried.", "None was sought.", "Chainnone"):
             assert text in words(result)
-
-    def test_write_makes_the_folder(self, memo: Memo, tmp_path: Path) -> None:
-        file = tmp_path / "build" / "memo.html"
-        page.write(memo, file)
-        assert file.read_text(encoding="utf-8") == page.render(memo)

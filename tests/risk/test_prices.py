@@ -78,6 +78,10 @@ def test_times_are_understood(tmp_path: Path, stamps: tuple[int | str, ...], uni
         (HEADER + "2024-01-01,1\n2024-01-03,2\n2024-01-02,1\n", "timestamp: oldest first"),
         (HEADER + "2024-01-01,1\n,2\n2024-01-02,1\n", "timestamp: missing in row 2"),
         (HEADER + "2024-01-01,1\nyesterday,2\n2024-01-02,1\n", "timestamp: .*yesterday"),
+        (
+            HEADER + "2024-01-01,1,5\n2024-01-02,2,5\n2024-01-03,3,5\n",
+            "a row has more columns than the heading",
+        ),
         (HEADER + "01/02/2024,1\n02/02/2024,2\n03/02/2024,1\n", "timestamp: .*01/02/2024"),
     ],
 )
@@ -153,3 +157,19 @@ def test_refuses_what_can_not_be_aligned() -> None:
     )
     with pytest.raises(RiskError, match="two bars of one day"):
         aligned_returns({"a": a, "t": twice})
+
+
+def test_a_file_is_there_whole_or_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "BTC.csv"
+    daily("BTC", [1, 2, 3]).save(path)
+    before = path.read_bytes()
+
+    def full(_table: pd.DataFrame, target: Path, **_: object) -> None:
+        target.write_text("timestamp,close\n2024-01-01,6")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    with pytest.raises(OSError, match="no space"):
+        daily("BTC", [1, 2, 3, 4]).save(path)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["BTC.csv"]

@@ -124,6 +124,11 @@ def test_the_interval_knows_how_little_the_sample_says(rare: float) -> None:
     assert covered >= 17
 
 
+def test_an_empty_fund_that_loses_nothing_is_not_ruined() -> None:
+    found = ruin_in_a_year(np.zeros(1_000), 1, 0.0, POLICY, Activity(0, 0), paths=100).ruin
+    assert found.high < 1
+
+
 def test_no_loss_yet_is_not_never() -> None:
     found = ruin_in_a_year(np.zeros(1_000), 1, 1.0, POLICY, Activity(0, 0), paths=100)
     assert found.ruin.value == found.ruin.low == 0

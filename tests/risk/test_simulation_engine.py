@@ -122,7 +122,6 @@ def test_what_makes_no_sense_is_refused(wrong, name):
     [
         {"workers": 0},
         {"device": "tpu"},
-        {"device": "cuda", "workers": 2},
         {"workers": 1, "scheduler": "tcp://127.0.0.1:1"},
     ],
 )

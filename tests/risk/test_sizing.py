@@ -16,6 +16,7 @@ from weir.risk.inputs.prices import DAY, PriceHistory
 from weir.risk.memo import LAYERS, Memo
 from weir.risk.parameters import DepegParameters, ImpactParameters, RiskParameters
 from weir.risk.provenance import outputs_hash
+from weir.risk.simulation.engine import simulate
 from weir.risk.simulation.executors import Threads
 from weir.risk.sizing import size
 from weir.risk.sizing.case import Case, over
@@ -108,16 +109,26 @@ def _lone_member() -> Book:
 
 
 def test_the_simulation_counts_own_contributions_once() -> None:
+    """Of the paths that reach the members, each is one on which the lone member's 1,000 are gone."""
     made = Case.prepare(_lone_member(), histories(), PARAMETERS)
-    losses = np.zeros(5)
-    losses[2] = 40_000.0
-    assert made.spent(np.zeros(5)).tolist() == [0] * 5
-    assert made.spent(losses)[[0, 1, 3, 4]].tolist() == [0] * 4
+    losses = simulate(made.exposures, made.model, made.impact, paths=30_000).losses
+    spent = made.spent(losses)
+    reached = losses > 30_000
+    assert reached.sum() > 10
+    assert spent[reached] == pytest.approx(np.full(reached.sum(), 1_000.0), rel=1e-3)
+    assert not spent[~reached].any()
+    mutual = sized(_lone_member()).layers[3]
+    assert mutual.layer == "mutual"
+    assert mutual.attachment.value > 0
+    assert mutual.expected_loss < 1e-3
 
 
 def test_doubts_are_told() -> None:
-    memo = sized()
-    assert any("fund is exhausted" in told for told in memo.warnings) == (memo.funding.ruin.value > 0.1)
+    assert "fund is exhausted" in " | ".join(sized(make_book(scale=3.0)).warnings)
+    rich = tuple(each.model_copy(update={"equity": 90_000.0}) for each in make_book().accounts)
+    told = " | ".join(sized(make_book(accounts=rich)).warnings)
+    assert "fund is exhausted" not in told
+    assert "paths cost the fund anything" in told
     swapped = {"BTC": histories()["ETH"], "ETH": histories()["BTC"]}
     told = " | ".join(size(make_book(), swapped, PARAMETERS, created=0).warnings)
     assert "BTC: the book's price is 60,000, the last of the history" in told
@@ -128,8 +139,6 @@ def test_doubts_are_told() -> None:
     wrong = {**histories(), "BTC": replace(histories()["BTC"], closes=closes)}
     told = " | ".join(size(make_book(), wrong, PARAMETERS, created=0).warnings)
     assert "BTC: a price that changes by +" in told
-    rich = tuple(each.model_copy(update={"equity": 90_000.0}) for each in make_book().accounts)
-    assert "paths cost the fund anything" in " | ".join(sized(make_book(accounts=rich)).warnings)
 
 
 def test_a_reserve_that_may_lose_its_par_asks_for_more() -> None:
@@ -264,6 +273,21 @@ def test_the_same_inputs_give_the_same_memo(memo: Memo) -> None:
     assert other.inputs != memo.inputs
     assert other.outputs != memo.outputs
     assert other.model_hash == memo.model_hash
+
+
+def test_where_prices_lie_is_no_result() -> None:
+    moved = {name: replace(history, source=f"elsewhere/{name}.csv") for name, history in histories().items()}
+    plain, other = (size(make_book(), prices, PARAMETERS, created=0) for prices in (histories(), moved))
+    assert (other.inputs, other.outputs) == (plain.inputs, plain.outputs)
+    assert other.digest != plain.digest
+    tested = size(make_book(), histories(), PARAMETERS, with_backtest=True, created=0)
+    assert (tested.inputs, tested.outputs) == (plain.inputs, plain.outputs)
+
+
+def test_nobody_to_default() -> None:
+    idle = (Account(account=address(1), equity=5.0),)
+    (part,) = [part for part in sized(make_book(accounts=idle)).target.parts if part.name == "cover 2"]
+    assert (part.value, part.why) == (0, "no forced default costs the fund anything")
 
 
 def test_a_book_of_the_past_is_judged_by_its_past() -> None:

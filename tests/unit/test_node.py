@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -76,6 +77,19 @@ def test_two_nodes_at_once(kind: Kind) -> None:
         assert one.url != other.url
         assert one.web3.eth.block_number == 5
         assert other.web3.eth.block_number == 0
+
+
+def test_a_named_port_is_the_node_s_or_nobody_s(kind: Kind) -> None:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        port = listening.getsockname()[1]
+        with pytest.raises(NodeError, match=f"port {port}: "):
+            Node(kind, port=port).start()
+    with Node(kind, port=port) as node:
+        assert node.url.endswith(f":{port}")
+        with pytest.raises(NodeError, match=f"port {port}: "):
+            Node(kind, port=port).start()
 
 
 def test_a_node_is_gone_after_its_context(kind: Kind) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from weir.cli import deployment_option, json_option, keystore_option, rpc_option
-from weir.risk import running
+from weir.risk import files, running
 
 __all__ = ["risk"]
 
@@ -73,7 +73,7 @@ def _inputs(function: Callable[..., Any]) -> Callable[..., Any]:
             help="JSON file of your own stress scenarios, beside the built-in ones.",
         ),
         click.option("--seed", type=click.IntRange(0), help="Of the simulation.  [default: 0]"),
-        click.option("--paths", type=click.IntRange(1_000), help="Paths to simulate.  [default: 200,000]"),
+        click.option("--paths", type=click.IntRange(30_000), help="Paths to simulate.  [default: 200,000]"),
         click.option(
             "--horizon", type=float, metavar="DAYS", help="Over which the fund is sized.  [default: 1]"
         ),
@@ -145,7 +145,7 @@ def size_command(payload: Path | None, memo_file: Path | None, as_json: bool, **
     running.require_writable(payload, memo_file)
     book, memo = running.sized(given, for_chain=payload is not None, with_backtest=False, quiet=as_json)
     if memo_file:
-        running.write(memo_file, memo.model_dump_json(indent=1) + "\n")
+        files.write(memo_file, memo.model_dump_json(indent=1) + "\n")
     running.write_payload(book, memo, payload)
     if as_json:
         click.echo(memo.model_dump_json(indent=1))
@@ -197,8 +197,8 @@ def report_command(
     if signer is not None and sign_off:
         memo = sign(memo, signer, sign_off)
     page = render(memo)
-    running.write(out / "memo.json", memo.model_dump_json(indent=1) + "\n")
-    running.write(out / "memo.html", page)
+    files.write(out / "memo.json", memo.model_dump_json(indent=1) + "\n")
+    files.write(out / "memo.html", page)
     running.write_payload(book, memo, payload)
     click.echo(str(out / "memo.html"))
 

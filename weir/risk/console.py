@@ -14,6 +14,7 @@ from rich.text import Text
 from weir.formatting import address, number, percent, usd, usd_short, utc
 from weir.risk.backtest.rolling import Backtest
 from weir.risk.memo import LAYERS, Estimate, Memo
+from weir.risk.sizing.outlook import ZONED
 from weir.risk.stress.library import Scenario
 
 __all__ = ["render", "render_backtest", "render_scenarios"]
@@ -167,7 +168,7 @@ def _funding(memo: Memo) -> Table:
     table.add_row("income a day", _usd(funding.income_day), Text(funding.assumptions))
     table.add_row("days to target", _whole(funding.days_to_target), "from what it has, without losses")
     table.add_row("half-life", _whole(funding.half_life_days), "days until half of what is missing is there")
-    table.add_row("recovery", _whole(funding.recovery_days), "the same, after losing the expected shortfall")
+    table.add_row("recovery", _whole(funding.recovery_days), "the same, after losing what ES may be at most")
     return table
 
 
@@ -193,7 +194,7 @@ def _backtest(name: str, found: Backtest) -> Table:
             number(each.exceptions),
             number(each.expected, 1),
             *(_p_value(each.p_values[test]) for test in TESTS),
-            each.zone if each.level == 0.99 else "–",
+            each.zone if each.level == ZONED else "–",
             style="bold" if rejected else "",
         )
     return table

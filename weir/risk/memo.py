@@ -12,6 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from weir.risk.measures import layers
+
 __all__ = [
     "AccountRow",
     "BacktestRow",
@@ -33,7 +35,7 @@ __all__ = [
     "TargetPart",
 ]
 
-LAYERS = ("skin", "junior", "senior", "mutual", "open interest")
+LAYERS = (*layers.LAYERS, layers.OPEN_INTEREST)
 """Who bears a loss beyond the defaulter's own money, in this order; the last bears whatever is left."""
 
 
@@ -138,7 +140,7 @@ class ReverseRow(_Model):
 
     layer: str
     direction: str
-    """Such as `all markets down`, or `worst found`."""
+    """Such as `all down`, `BTC up`, `smallest found`, or `any` where there is none."""
     moves: dict[str, float] | None
     """By factor; None: no move within bounds does."""
     sigmas: float | None
@@ -179,7 +181,7 @@ class FundingOutlook(_Model):
     half_life_days: float | None
     """Until half of what is missing of the target has been earned; 0 where nothing is."""
     recovery_days: float | None
-    """The same after a loss as large as the target's expected shortfall."""
+    """The same after a loss as large as the bound of expected shortfall that the target is built on."""
     income_day: float
     """USD, at today's coverage."""
     trajectory_days: tuple[float, ...]
@@ -189,7 +191,7 @@ class FundingOutlook(_Model):
 
 
 class ExceedanceCurve(_Model):
-    """P(loss > x) over the horizon, with its band."""
+    """P(loss >= x) over the horizon, with its band."""
 
     losses: tuple[float, ...]
     probability: tuple[float, ...]
@@ -202,7 +204,7 @@ class HeatMap(_Model):
 
     shocks: tuple[float, ...]
     rows: tuple[str, ...]
-    """`all markets`, then each market."""
+    """`all markets`, where there are several, then each market."""
     liquidated: tuple[tuple[float, ...], ...]
     """USD closed out, rows by shocks."""
     loss: tuple[tuple[float, ...], ...]

@@ -1,6 +1,6 @@
 """The page of a memo: one HTML file that needs no network (`weir.pages`), for who signs it and who checks it.
 
-`render` gives the page as text, `write` puts it in a file. It shows what the memo has and works nothing out
+`render` gives the page as text. It shows what the memo has and works nothing out
 beyond sums, shares and differences of it.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from math import floor, isfinite, log10
-from pathlib import Path
 
 from weir import pages
 from weir.formatting import number, percent
@@ -17,7 +16,7 @@ from weir.risk.errors import RiskError
 from weir.risk.memo import AccountRow, Memo
 from weir.risk.page_charts import LAYER_NAMES, by_loss, figures, horizon
 
-__all__ = ["render", "write"]
+__all__ = ["render"]
 
 ACCOUNTS = 50
 """Rows of the accounts' table; the JSON has them all."""
@@ -26,11 +25,6 @@ REJECTED = 0.05
 """A test whose p-value is below this rejects the model."""
 
 _STRIP = {"level", "times", "losses", "var", "exceptions"}
-
-
-def write(memo: Memo, path: Path) -> None:
-    """Writes the page to this path, making the folder where there is none; raises as `render` does."""
-    pages.save(render(memo), path)
 
 
 def render(memo: Memo) -> str:

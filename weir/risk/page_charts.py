@@ -110,7 +110,7 @@ def _target(memo: Memo) -> Figure:
 
 
 def _exceedance(memo: Memo) -> Figure:
-    """P(loss > x) with its band on logarithmic axes, which have no place for 0."""
+    """P(loss ≥ x) with its band on logarithmic axes, which have no place for 0."""
     curve = memo.exceedance
     points = [
         (loss, *chances)
@@ -133,7 +133,7 @@ def _exceedance(memo: Memo) -> Figure:
         {
             "type": "scatter",
             "mode": "lines",
-            "name": "P(loss > x)",
+            "name": "P(loss ≥ x)",
             "x": losses,
             # Where no path lost more the curve ends.
             "y": [chance or None for chance in probability],
@@ -156,7 +156,11 @@ def _exceedance(memo: Memo) -> Figure:
         "layout": {
             "legend": {"traceorder": "normal"},
             "xaxis": _dollars("Loss of the fund and all behind it, USD") | {"type": "log", "showgrid": True},
-            "yaxis": {"type": "log", "title": {"text": "Probability of a larger loss"}, "tickformat": "~%"},
+            "yaxis": {
+                "type": "log",
+                "title": {"text": "Probability of at least this loss"},
+                "tickformat": "~%",
+            },
         },
     }
 

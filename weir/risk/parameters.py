@@ -21,7 +21,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ImpactParameters(_Model):
@@ -33,8 +33,8 @@ class ImpactParameters(_Model):
     costs 1 %, a quarter of it 5 %; a market twice as volatile pays twice that.
     """
 
-    depth: Annotated[float, Field(gt=0)] | None = None
-    stress: Annotated[float, Field(gt=0)] = 2.5
+    depth: Annotated[float, Field(gt=0, le=1e30)] | None = None
+    stress: Annotated[float, Field(gt=0, le=1_000)] = 2.5
     exponent: Annotated[float, Field(gt=0, le=1)] = 0.5
     cap: Share = 0.5
 
@@ -78,7 +78,7 @@ class RiskParameters(_Model):
     confidence: Level = 0.95
     """Of the intervals; the target takes their upper bound."""
     horizon_days: Annotated[float, Field(gt=0, le=30)] = 1.0
-    paths: Annotated[int, Field(ge=1_000, le=100_000_000)] = 200_000
+    paths: Annotated[int, Field(ge=30_000, le=100_000_000)] = 200_000
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     impact: dict[str, ImpactParameters] = {}
     """By market; others take `ImpactParameters()`."""

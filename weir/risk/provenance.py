@@ -36,8 +36,10 @@ __all__ = [
 
 LIBRARIES = ("arch", "numba", "numpy", "scipy")
 """What figures also depend on."""
-NOT_RESULTS = {"version", "created", "outputs", "changes", "previous", "signature"}
-"""Fields of a memo that say when and by whom, not what came out."""
+NOT_RESULTS = ("version", "created", "outputs", "changes", "previous", "signature", "backtest", "prices")
+"""Fields of a memo that say when, by whom and from where, or come with it; the digest covers them, too."""
+DIGITS = 9
+"""Significant ones that count: the last few hang on the processor and on how a library adds up."""
 
 
 def digest(content: Any) -> str:
@@ -72,8 +74,16 @@ def inputs_hash(
 
 
 def outputs_hash(memo: Memo) -> str:
-    """Of every figure of the memo."""
-    return digest(memo.model_dump(mode="json", exclude=NOT_RESULTS))
+    """Of every figure of the memo, to nine digits."""
+    return digest(_rounded(memo.model_dump(mode="json", exclude=set(NOT_RESULTS))))
+
+
+def _rounded(content: Any) -> Any:
+    if isinstance(content, float):
+        return float(f"{content:.{DIGITS}g}")
+    if isinstance(content, dict):
+        return {name: _rounded(each) for name, each in content.items()}
+    return [_rounded(each) for each in content] if isinstance(content, list) else content
 
 
 # ------------------------------------------------------------------- signatures

@@ -1,4 +1,4 @@
-"""What the commands of `weir risk` do alike: read inputs, size, show progress, write whole files."""
+"""What the commands of `weir risk` do alike: read inputs, size, show progress."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from weir.risk import files
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -26,7 +28,6 @@ __all__ = [
     "require_writable",
     "signer",
     "sized",
-    "write",
     "write_payload",
 ]
 
@@ -106,20 +107,12 @@ def require_writable(*paths: Path | None) -> None:
             raise click.UsageError(f"{path}: can not be written")
 
 
-def write(path: Path, text: str) -> None:
-    """All of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
-
-
 def write_payload(book: Book, memo: Memo, path: Path | None) -> None:
     """What `weir post` takes, where a path is given."""
     from weir.risk.payload import payload, payload_json
 
     if path is not None and book.source is not None:
-        write(path, payload_json(payload(memo, book.source)))
+        files.write(path, payload_json(payload(memo, book.source)))
 
 
 def signer(given: dict[str, Any], keystore: Path | None) -> LocalAccount:

@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from weir.risk.errors import RiskError, told
+from weir.risk.files import replacing, write
 from weir.risk.simulation.exposures import Exposures
 
 __all__ = ["Account", "Book", "Fund", "Market", "Source", "Stablecoin"]
@@ -210,9 +211,10 @@ class Book(_Model):
     def save(self, path: Path) -> None:
         """Writes JSON, or Parquet where the name ends so; what `load` reads."""
         if path.suffix == ".parquet":
-            _to_parquet(self, path)
+            with replacing(path) as part:
+                _to_parquet(self, part)
         else:
-            path.write_text(self.to_json() + "\n", encoding="utf-8")
+            write(path, self.to_json() + "\n")
 
     @property
     def hash(self) -> str:
@@ -255,13 +257,18 @@ def _from_parquet(path: Path) -> Any:
     try:
         with path.open("rb") as file:
             table = pq.read_table(file)
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         raise ValueError(f"not a Parquet file: {str(error).splitlines()[0]}") from None
     try:
         rest = json.loads((table.schema.metadata or {})[METADATA])
     except KeyError:
         raise ValueError(f"no metadata {METADATA.decode()} (markets, stablecoins, fund)") from None
-    rows = table.to_pylist(maps_as_pydicts="strict")
+    if not isinstance(rest, dict):
+        raise ValueError(f"metadata {METADATA.decode()}: must be an object")
+    try:
+        rows = table.to_pylist(maps_as_pydicts="strict")
+    except KeyError:
+        raise ValueError("accounts: a name stands twice in one account's positions or collateral") from None
     return {**rest, "accounts": [{k: v for k, v in row.items() if v is not None} for row in rows]}
 
 

@@ -35,6 +35,9 @@ def read_book(weir: Weir, *, block: int | None = None) -> Book:
     assets = weir.assets.states(block=number) if weir.assets else ()
     accounts = weir.accounts(block=number)
     fund = weir.fund_state(block=number)
+    symbols = [*(market.symbol for market in markets), *(asset.symbol for asset in assets)]
+    if twice := sorted({symbol for symbol in symbols if symbols.count(symbol) > 1}):
+        raise RiskError(f"markets, stablecoins: {', '.join(twice)}: a symbol that stands twice on this chain")
     low, high = _target_bounds(weir, number)
     return Book(
         markets={market.symbol: _market(market) for market in _priced(markets)},
@@ -57,7 +60,7 @@ def _usd(weir: Weir, units: int) -> float:
 
 
 def _priced(markets: Iterable[MarketState]) -> list[MarketState]:
-    """Those with open interest or a price; without either there is nothing to say."""
+    """Those with a price that are open or have open interest; of others there is nothing to say."""
     found = [
         market for market in markets if market.price and (market.open_interest or market.status == "open")
     ]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from weir.formatting import utc
 from weir.risk.errors import RiskError
+from weir.risk.files import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,10 +105,11 @@ class PriceHistory:
         table = pd.DataFrame(
             {"timestamp": pd.to_datetime(self.times, unit="s", utc=True), "close": self.closes}
         )
-        if path.suffix == ".parquet":
-            table.to_parquet(path, index=False)
-        else:
-            table.to_csv(path, index=False, date_format="%Y-%m-%dT%H:%M:%SZ")
+        with replacing(path) as part:
+            if path.suffix == ".parquet":
+                table.to_parquet(part, index=False)
+            else:
+                table.to_csv(part, index=False, date_format="%Y-%m-%dT%H:%M:%SZ")
 
 
 def read_prices(path: Path, name: str | None = None) -> PriceHistory:
@@ -129,6 +131,8 @@ def read_prices(path: Path, name: str | None = None) -> PriceHistory:
         raise RiskError(f"{path}: {error.strerror or error}") from None
     except ValueError as error:
         raise RiskError(f"{path}: not a table: {str(error).splitlines()[0]}") from None
+    if not isinstance(table.index, pd.RangeIndex):
+        raise RiskError(f"{path}: a row has more columns than the heading")
     table.columns = [str(column).strip().lower() for column in table.columns]
     for column in COLUMNS:
         if (found := list(table.columns).count(column)) != 1:

@@ -152,15 +152,14 @@ def ruin_in_a_year(
         shrunk -= np.minimum(reserve / assets, 1.0)
 
     year = _Year(horizon, assets, policy, activity)
-    held, gone = year.play(
-        np.random.Generator(np.random.Philox(key=[seed, 0])), sample[None], shrunk[None], paths
-    )
-    generator = np.random.Generator(np.random.Philox(key=[seed, 1]))
-    rows = generator.integers(len(sample), size=(REPEATS, len(sample)))
-    _, again = year.play(generator, sample[rows], shrunk[rows], max(paths // REPEATS, 1))
-    value, shares = float(gone.mean()), again.mean(axis=1)
+    held, gone = year.play(np.random.Generator(np.random.Philox(key=[seed, 0])), sample, shrunk, paths)
+    generator, shares = np.random.Generator(np.random.Philox(key=[seed, 1])), np.empty(REPEATS)
+    for repeat in range(REPEATS):
+        rows = generator.integers(len(sample), size=len(sample))
+        shares[repeat] = year.play(generator, sample[rows], shrunk[rows], max(paths // REPEATS, 1))[1].mean()
+    value = float(gone.mean())
     reach = float(stats.t.ppf((1 + confidence) / 2, REPEATS - 1) * shares.std(ddof=1))
-    _, rare = probability_bounds(int((sample >= assets).sum()), len(sample), confidence)
+    _, rare = probability_bounds(int((sample > assets).sum()), len(sample), confidence)
     once = 1 - (1 - float(rare)) ** (DAYS_A_YEAR // horizon)
     interval = Estimate(value, max(value - reach, 0.0), min(max(value + reach, once), 1.0))
     quantiles = np.quantile(held, [0.05, 0.25, 0.5, 0.75, 0.95])
@@ -182,18 +181,17 @@ class _Year:
     activity: Activity
 
     def play(
-        self, generator: np.random.Generator, samples: Floats, shrunk: Floats, paths: int
+        self, generator: np.random.Generator, sample: Floats, shrunk: Floats, paths: int
     ) -> tuple[Floats, NDArray[np.bool_]]:
-        """(R, paths) what is left, and whether it was not enough, of years drawn from R samples (R, N)."""
-        shape = (len(samples), paths)
-        held, gone = np.full(shape, self.assets), np.zeros(shape, dtype=np.bool_)
+        """(paths,) what is left, and whether it was not enough, of years drawn from a sample (N,)."""
+        held, gone = np.full(paths, self.assets), np.zeros(paths, dtype=np.bool_)
         for day in range(1, DAYS_A_YEAR + 1):
             held += daily_income(self.policy, held, self.activity)
             if day % self.horizon:
                 continue
-            drawn = generator.integers(samples.shape[1], size=shape)
-            held *= np.take_along_axis(shrunk, drawn, axis=1)
-            held -= np.take_along_axis(samples, drawn, axis=1)
+            drawn = generator.integers(len(sample), size=paths)
+            held *= shrunk[drawn]
+            held -= sample[drawn]
             gone |= held < 0
             np.maximum(held, 0, out=held)
         return np.where(gone, 0.0, held), gone

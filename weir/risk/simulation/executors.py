@@ -89,7 +89,7 @@ def executor(workers: int | None = None, scheduler: str | None = None, device: s
     """By options of a command: `workers` threads here (None: one for each core), or a Dask `scheduler`.
 
     With `device` cuda, chunks are computed on the GPU of this machine, or of each of the scheduler's workers.
-    Raises RiskError for options that do not go together, and for a GPU that is not here.
+    Raises RiskError for workers beside a scheduler, fewer than one, and a GPU that is not here.
     """
     if device not in ("cpu", "cuda"):
         raise RiskError(f"device: cpu or cuda (got {device})")

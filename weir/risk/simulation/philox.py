@@ -1,7 +1,7 @@
 """Random numbers that are a pure function of where they are used: no state, no order, no stream to split.
 
-For compiled code of any target. Philox4x32-10: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy
-as 1, 2, 3", SC 2011.
+For compiled code of any target. Numba's cache of `factors` does not see a change here: remove `__pycache__`
+after one. Philox4x32-10: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 """
 
 from __future__ import annotations

@@ -25,6 +25,8 @@ __all__ = ["LEVELS", "Case", "over"]
 
 Floats = NDArray[np.float64]
 
+ABOUT = 0.02
+"""By which a year of horizons may be longer or shorter than a year."""
 LEVELS = (0.95, 0.99, 0.995, 0.999)
 """Of VaR and ES, beside that of the target."""
 
@@ -134,6 +136,8 @@ def over(bar: FactorModel, days: float, bar_days: float) -> FactorModel:
         near = dict.fromkeys(max(n, 1) * bar_days for n in (math.floor(bars), math.ceil(bars)))
         told = " or ".join(f"{each:.9g}" for each in near)
         raise RiskError(f"horizon_days: whole bars of the prices, such as {told} (got {days:g})")
+    if abs(round(parts := max(days, 1 / days)) / parts - 1) > ABOUT:
+        raise RiskError(f"horizon_days: whole days, or about a whole part of one (got {days:g})")
     return replace(bar, steps=round(bars))
 
 

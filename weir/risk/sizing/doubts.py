@@ -38,6 +38,7 @@ def doubts(
         *_of_the_simulation(case, paths),
         *_of_the_fund(case, wanted, ahead, float(paths.losses.mean())),
         *_of_the_book(case),
+        *_of_the_history(case),
         *(told for name in case.book.markets for told in _of_prices(case, name, prices[name])),
     )
 
@@ -81,6 +82,12 @@ def _of_the_book(case: Case) -> Iterator[str]:
             yield f"{name}: longs and shorts differ by {abs(rest):,.0f} USD; on a chain they never do"
 
 
+def _of_the_history(case: Case) -> Iterator[str]:
+    if (bars := len(case.returns) + 1) < WINDOW:
+        days = bars * case.bar_days
+        yield f"only {bars} bars of prices, {days:.1f} days, are there for all markets: no more is known"
+
+
 def _of_prices(case: Case, name: str, history: PriceHistory) -> Iterator[str]:
     returns, bar, source = history.returns, history.bar_seconds, case.book.source
     if history.gaps:
@@ -99,5 +106,3 @@ def _of_prices(case: Case, name: str, history: PriceHistory) -> Iterator[str]:
     if len(odd):
         when, change = utc(int(history.times[odd[0] + 1])), float(np.expm1(returns[odd[0]]))
         yield f"{name}: a price that changes by {change:+,.0%} in one bar ({when} UTC)"
-    if len(history.times) < WINDOW:
-        yield f"{name}: only {len(history.times)} bars of prices, {len(history.times) * bar / DAY:.1f} days"

@@ -111,6 +111,8 @@ def _cover(
             loss = _forced(case, moves, scenario.depth, np.isin(labels, chosen))
             if loss > worst:
                 worst, who, where = loss, chosen, row
+    if not worst:
+        return TargetPart(name=f"cover {count}", value=0.0, why="no forced default costs the fund anything")
     members = (np.flatnonzero(labels == label) for label in who)
     told = (f"{names[m[0]]}{f' and {len(m) - 1} more' if len(m) > 1 else ''}" for m in members)
     return TargetPart(name=f"cover {count}", value=worst, why=f"{'; '.join(told)} in {where.title}")
