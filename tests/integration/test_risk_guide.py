@@ -22,7 +22,7 @@ from weir.risk.inputs.book import Account, Book
 from weir.risk.inputs.sources import package_history
 from weir.risk.memo import Memo
 from weir.risk.parameters import DepegParameters, FundingAssumptions, ImpactParameters, RiskParameters
-from weir.risk.stress.library import library
+from weir.risk.stress.library import apply, library, load_scenarios
 from weir.toolchain import ROOT
 
 GUIDE = Guide("risk")
@@ -107,6 +107,14 @@ def test_the_book_of_the_guide_is_one(tmp_path: Path) -> None:
         *("markets", "stablecoins", "fund", "source"),
         *(f"accounts.{field}" for field in Account.model_fields if field != "account"),
     }
+
+
+def test_the_scenario_of_the_guide_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "own.json"
+    path.write_text(JSON[1])
+    (found,) = load_scenarios(path)
+    assert apply(found, ["BTC", "ETH"], ["USDC", "DAI"]).tolist() == [-0.3, -0.45, -0.05, 0]
+    assert (found.kind, found.depth) == ("own", 0.25)
 
 
 def test_parameters_and_their_defaults() -> None:
