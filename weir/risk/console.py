@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from weir.formatting import address, number, percent, usd, usd_short, utc
+from weir.risk.backtest.coverage import SIGNIFICANCE, ZONED
 from weir.risk.backtest.rolling import Backtest
 from weir.risk.memo import LAYERS, Estimate, Memo
-from weir.risk.sizing.outlook import ZONED
 from weir.risk.stress.library import Scenario
 
 __all__ = ["render", "render_backtest", "render_scenarios"]
@@ -23,8 +23,6 @@ ROWS = 12
 """Accounts and scenarios that a table shows; the memo has all."""
 TESTS = {"kupiec": "Kupiec", "independence": "Indep.", "conditional": "Both", "z2": "Z2"}
 """Tests of a backtest, with names for a table."""
-SIGNIFICANT = 0.05
-"""p-value below which a test rejects a model."""
 _TEXTS = (
     "Account",
     "Layer",
@@ -183,11 +181,11 @@ def render_backtest(found: Mapping[str, Backtest]) -> RenderableType:
 def _backtest(name: str, found: Backtest) -> Table:
     first, last = (str(np.datetime_as_string(time, unit="m")) for time in (found.times[0], found.times[-1]))
     title = (
-        f"{name}: {number(len(found.returns))} forecasts, {first} to {last}; * rejected at {SIGNIFICANT:.0%}"
+        f"{name}: {number(len(found.returns))} forecasts, {first} to {last}; * rejected at {SIGNIFICANCE:.0%}"
     )
     table = _table(title, "Model", "Level", "Beyond", "Expected", *TESTS.values(), "Zone")
     for each in found.results:
-        rejected = each.rejected(SIGNIFICANT)
+        rejected = each.rejected()
         table.add_row(
             each.model,
             f"{each.level:.4g}",
@@ -246,4 +244,4 @@ def _whole(days: float | None) -> str:
 
 def _p_value(p: float) -> str:
     shown = f"{p:.3f}" if p >= 0.001 else "<0.001"
-    return f"{shown}*" if p < SIGNIFICANT else shown
+    return f"{shown}*" if p < SIGNIFICANCE else shown

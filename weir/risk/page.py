@@ -12,6 +12,7 @@ from math import floor, isfinite, log10
 
 from weir import pages
 from weir.formatting import number, percent
+from weir.risk.backtest.coverage import SIGNIFICANCE
 from weir.risk.errors import RiskError
 from weir.risk.memo import AccountRow, Memo
 from weir.risk.page_charts import LAYER_NAMES, by_loss, figures, horizon
@@ -20,9 +21,6 @@ __all__ = ["render"]
 
 ACCOUNTS = 50
 """Rows of the accounts' table; the JSON has them all."""
-
-REJECTED = 0.05
-"""A test whose p-value is below this rejects the model."""
 
 _STRIP = {"level", "times", "losses", "var", "exceptions"}
 
@@ -56,7 +54,7 @@ def render(memo: Memo) -> str:
         hidden=memo.account_rows[ACCOUNTS:],
         contributions=_sum(memo.account_rows),
         tests=_tests(memo),
-        rejected=REJECTED,
+        rejected=SIGNIFICANCE,
         parameters=list(_leaves(memo.parameters)),
     )
 

@@ -13,6 +13,8 @@ from scipy.stats import binom, chi2
 from weir.risk.errors import RiskError
 
 __all__ = [
+    "SIGNIFICANCE",
+    "ZONED",
     "Test",
     "Zone",
     "acerbi_szekely",
@@ -24,6 +26,11 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 Zone = Literal["green", "yellow", "red"]
+
+SIGNIFICANCE = 0.05
+"""A test with a p-value below this rejects the forecasts."""
+ZONED = 0.99
+"""The level for which the zones of `traffic_light` are defined."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from weir.risk.backtest.coverage import (
+    SIGNIFICANCE,
     Test,
     Zone,
     acerbi_szekely,
@@ -78,9 +79,9 @@ class Result:
             "z2": self.z2.p_value,
         }
 
-    def rejected(self, significance: float = 0.05) -> tuple[str, ...]:
-        """Names of the tests whose p-value is below `significance`."""
-        return tuple(name for name, p in self.p_values.items() if p < significance)
+    def rejected(self) -> tuple[str, ...]:
+        """Names of the tests that reject it."""
+        return tuple(name for name, p in self.p_values.items() if p < SIGNIFICANCE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from weir.risk.backtest.coverage import ZONED
 from weir.risk.backtest.rolling import LEAST_FORECASTS, backtest
 from weir.risk.inputs.prices import PriceHistory
 from weir.risk.measures.replenishment import Activity, daily_income, replenish
@@ -27,8 +28,6 @@ Progress = Callable[[str, float], None]
 WINDOW = 1_000
 """Bars from which each forecast of the backtest is made."""
 TRAJECTORY_DAYS = 365
-ZONED = 0.99
-"""The level for which Basel defines its zones."""
 
 
 def outlook(case: Case, paths: engine.Paths, target: Target) -> FundingOutlook:
