@@ -202,7 +202,7 @@ def planted(tmp_path: Path) -> Callable[[str], Path]:
 def test_a_planted_bug_is_found_shrunk_saved_and_replayed(bug: str, planted: Callable[[str], Path]) -> None:
     root = planted(bug)
     folder = root / "findings"
-    options = ["fuzz", "--root", str(root), "--findings", str(folder), "--json", "--shrink-seconds", "20"]
+    options = ["fuzz", "--root", str(root), "--findings", str(folder), "--json", "--shrink-seconds", "300"]
     found = CliRunner().invoke(cli, options)
     assert found.exit_code == 1, found.output
     assert isinstance(found.exception, SystemExit), found.exception
