@@ -49,6 +49,8 @@ ACCOUNTS, MARKETS, PATHS = 10_000, 3, 1_000_000
 CHUNK = 16_384
 ROWS = 16, 64, 256, 1024
 """Paths at a time that NumPy and JAX are tried with."""
+CLEAN = 64
+"""Those of a clean NumPy version: 5 MB of float64 at a time."""
 ROUNDS = 3
 
 
@@ -189,9 +191,8 @@ def _peers(workers: int) -> dict[str, dict[str, float]]:
     changes = draw(Law(made_up_model()), np.arange(PATHS), 0)
     few = changes[:CHUNK]
     owed = shortfall_deficits(exposures, exposures.resources)
-    plain = {rows: partial(_numpy, exposures, few, workers, rows) for rows in ROWS}
     works: dict[str, tuple[Callable[[], Floats], int]] = {
-        "numpy float64": (_fastest(plain), len(few)),
+        **{_named(rows): (partial(_numpy, exposures, few, workers, rows), len(few)) for rows in ROWS},
         "weir": (lambda: _kernel(owed.without_bounds(), changes, workers), PATHS),
         "weir with bounds": (lambda: _kernel(owed, changes, workers), PATHS),
     }
@@ -199,7 +200,7 @@ def _peers(workers: int) -> dict[str, dict[str, float]]:
         for double in (True, False):
             runs = {rows: _jax(exposures, few, rows, double) for rows in ROWS}
             works[f"jax float{64 if double else 32}"] = (_fastest(runs), len(few))
-    exact = works["numpy float64"][0]()
+    exact = works[_named(CLEAN)][0]()
     best = _best(**{name: work for name, (work, _) in works.items()})
     return {
         name: {
@@ -208,6 +209,14 @@ def _peers(workers: int) -> dict[str, dict[str, float]]:
         }
         for name, (work, paths) in works.items()
     }
+
+
+def _named(rows: int) -> str:
+    return f"numpy float64, {rows} paths at a time"
+
+
+def _fastest_numpy(peers: dict[str, dict[str, float]]) -> float:
+    return max(peers[_named(rows)]["rate"] for rows in ROWS)
 
 
 def _fastest(runs: Mapping[int, Callable[[], Floats]]) -> Callable[[], Floats]:
@@ -268,7 +277,9 @@ def measure(workers: int, progress: Callable[[str], None] = lambda _: None) -> d
     return {
         "machine": {"cores": workers, "processor": _processor(), "gpu": bool(gpus.is_available())},
         "peers": peers,
-        "kernel_over_numpy": peers["weir"]["rate"] / peers["numpy float64"]["rate"],
+        "kernel_over_numpy": peers["weir"]["rate"] / peers[_named(CLEAN)]["rate"],
+        "kernel_over_fastest_numpy": peers["weir"]["rate"]
+        / max(peers[_named(rows)]["rate"] for rows in ROWS),
         "scaling": scaling,
         "full_over_kernel": scaling[-1]["full"] / scaling[-1]["kernel"],
         "peak_mib": _peak_memory(),
@@ -278,7 +289,7 @@ def measure(workers: int, progress: Callable[[str], None] = lambda _: None) -> d
 def report(figures: dict[str, Any]) -> str:
     """The figures as Markdown."""
     machine, peers, scaling = figures["machine"], figures["peers"], figures["scaling"]
-    numpy = peers["numpy float64"]["rate"]
+    clean, best = peers[_named(CLEAN)]["rate"], _fastest_numpy(peers)
     lines = [
         "# Speed of the simulation",
         "",
@@ -287,18 +298,20 @@ def report(figures: dict[str, Any]) -> str:
         "",
         f"## The sum of shortfalls: {ACCOUNTS:,} accounts, {MARKETS} factors",
         "",
-        "| | account-scenarios a second | times NumPy | greatest error, of the greatest loss |",
-        "| --- | ---: | ---: | ---: |",
+        f"| | account-scenarios a second | times NumPy, {CLEAN} | times the fastest NumPy | greatest error |",
+        "| --- | ---: | ---: | ---: | ---: |",
     ]
     lines += [
-        f"| {name} | {each['rate'] / 1e9:.2f} billion | {each['rate'] / numpy:.1f} | {each['error']:.0e} |"
+        f"| {name} | {each['rate'] / 1e9:.2f} billion | {each['rate'] / clean:.1f} "
+        f"| {each['rate'] / best:.1f} | {each['error']:.0e} |"
         for name, each in peers.items()
     ]
     lines += [
         "",
         f"NumPy: product, maximum and sum, a part of the paths on each core. JAX: `jit` on the CPU"
         f"{'' if any(name.startswith('jax') for name in peers) else '; it is not installed here'}. Both on "
-        f"{CHUNK:,} paths, in the fastest of batches of {', '.join(map(str, ROWS))}; Weir on {PATHS:,}. "
+        f"{CHUNK:,} paths, JAX in the fastest of batches of {', '.join(map(str, ROWS))}; Weir on {PATHS:,}. "
+        "Errors are parts of the greatest loss. "
         "QuantLib prices instruments and has nothing that sums shortfalls of accounts: no peer. "
         "With bounds, blocks that can have no loss are left out: the same bits; how much faster depends "
         "on the book.",
