@@ -278,8 +278,7 @@ def measure(workers: int, progress: Callable[[str], None] = lambda _: None) -> d
         "machine": {"cores": workers, "processor": _processor(), "gpu": bool(gpus.is_available())},
         "peers": peers,
         "kernel_over_numpy": peers["weir"]["rate"] / peers[_named(CLEAN)]["rate"],
-        "kernel_over_fastest_numpy": peers["weir"]["rate"]
-        / max(peers[_named(rows)]["rate"] for rows in ROWS),
+        "kernel_over_fastest_numpy": peers["weir"]["rate"] / _fastest_numpy(peers),
         "scaling": scaling,
         "full_over_kernel": scaling[-1]["full"] / scaling[-1]["kernel"],
         "peak_mib": _peak_memory(),
