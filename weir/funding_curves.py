@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from weir.client import Weir
+from weir.pages import templates
 from weir.toolchain import ROOT
 
 __all__ = ["PICTURE", "Curve", "draw", "read"]
@@ -27,7 +25,6 @@ SAMPLES = 100
 COVERAGE = 2 * MILLION
 """How far the pictures go that are drawn over coverage, ppm."""
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _COLUMNS = 3
 _PANEL = 250, 160
 _CELL = 350, 270
@@ -143,18 +140,14 @@ class _Panel:
 def draw(curves: Sequence[Curve]) -> str:
     """The picture, an SVG document."""
     rows = -(-len(curves) // _COLUMNS)
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("funding.svg.j2").render(
-        width=_CELL[0] * _COLUMNS,
-        height=_CELL[1] * rows,
-        panels=[_panel(curve, i) for i, curve in enumerate(curves)],
+    return (
+        templates(keep_trailing_newline=True)
+        .get_template("funding.svg.j2")
+        .render(
+            width=_CELL[0] * _COLUMNS,
+            height=_CELL[1] * rows,
+            panels=[_panel(curve, i) for i, curve in enumerate(curves)],
+        )
     )
 
 

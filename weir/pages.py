@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -16,9 +17,21 @@ from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
 from weir import formatting
 from weir.charts import Figure
 
-__all__ = ["render", "save"]
+__all__ = ["render", "save", "templates"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
+
+
+def templates(**options: Any) -> Environment:
+    """Weir's templates: everything is escaped, and nothing left out in silence; `options` are Jinja's."""
+    return Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        **options,
+    )
 
 
 def render(
@@ -34,13 +47,7 @@ def render(
     The functions of `weir.formatting` are its filters, and `filters` beside them; `styles` are the files
     that come after `report.css`.
     """
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates()
     environment.filters.update({name: getattr(formatting, name) for name in formatting.__all__})
     environment.filters.update(filters or {})
     return environment.get_template(template).render(

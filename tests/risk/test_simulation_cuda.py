@@ -44,7 +44,7 @@ def test_the_gpus_code_computes_the_same(tmp_path):
             np.testing.assert_allclose(found[name], getattr(here, name), rtol=1e-5, atol=1e-2)
 
 
-@pytest.mark.skipif(cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there_is_refused():
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(cuda, "is_available", lambda: False)
     with pytest.raises(RiskError, match="no CUDA GPU"):
         executor(device="cuda")

@@ -133,7 +133,9 @@ def test_a_started_node_is_usable_as_it_is(kind: Kind) -> None:
         signal.SIGTERM,
         pytest.param(
             signal.SIGKILL,
-            marks=pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children"),
+            marks=pytest.mark.skipif(
+                sys.platform != "linux", reason="only Linux tells a child that its parent died"
+            ),
         ),
     ],
     ids=lambda number: number.name,

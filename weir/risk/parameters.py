@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from weir.parameters import FundingParameters
 from weir.risk.credit import CreditParameters
 from weir.risk.errors import RiskError, told
+from weir.risk.files import reading
 
 __all__ = ["DepegParameters", "FundingAssumptions", "ImpactParameters", "RiskParameters"]
 
@@ -100,14 +101,8 @@ class RiskParameters(_Model):
     @classmethod
     def load(cls, path: Path) -> Self:
         """Reads a JSON file; raises `RiskError` naming the file and the field that is wrong."""
-        try:
+        with reading(path):
             return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
-        except OSError as error:
-            raise RiskError(f"{path}: {error.strerror or error}") from None
-        except ValidationError as error:
-            raise RiskError(f"{path}: {told(error)}") from None
-        except ValueError as error:
-            raise RiskError(f"{path}: not JSON: {error}") from None
 
     def changed(self, fields: Mapping[str, Any]) -> Self:
         """With these fields instead; raises `RiskError` naming one that is wrong."""

@@ -15,9 +15,9 @@ from eth_account.messages import SignableMessage, encode_defunct
 from eth_account.signers.local import LocalAccount
 from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError as EthValidationError
-from pydantic import ValidationError
 
-from weir.risk.errors import RiskError, told
+from weir.risk.errors import RiskError
+from weir.risk.files import reading
 from weir.risk.inputs.book import Book
 from weir.risk.inputs.prices import PriceHistory
 from weir.risk.memo import Change, Memo, Signature
@@ -130,14 +130,8 @@ def _message(memo: Memo, name: str) -> SignableMessage:
 
 def load_memo(path: Path) -> Memo:
     """Reads a memo's JSON; raises `RiskError` naming the file and what is wrong."""
-    try:
+    with reading(path, "a memo"):
         return Memo.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RiskError(f"{path}: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise RiskError(f"{path}: not a memo: not text") from None
-    except ValidationError as error:
-        raise RiskError(f"{path}: not a memo: {told(error)}") from None
 
 
 def changes_since(before: Memo, after: Memo) -> tuple[Change, ...]:

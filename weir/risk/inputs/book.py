@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from weir.risk.errors import RiskError, told
-from weir.risk.files import replacing, write
+from weir.risk.files import reading, replacing, write
 from weir.risk.simulation.exposures import Exposures
 
 __all__ = ["Account", "Book", "Fund", "Market", "Source", "Stablecoin"]
@@ -198,15 +197,9 @@ class Book(_Model):
     @classmethod
     def load(cls, path: Path) -> Self:
         """Reads a JSON or Parquet file; raises `RiskError` naming the file and the field that is wrong."""
-        try:
+        with reading(path):
             raw = _from_parquet(path) if path.suffix == ".parquet" else _from_json(path)
             return cls.model_validate(raw)
-        except OSError as error:
-            raise RiskError(f"{path}: {error.strerror or error}") from None
-        except ValidationError as error:
-            raise RiskError(f"{path}: {told(error)}") from None
-        except ValueError as error:
-            raise RiskError(f"{path}: {error}") from None
 
     def save(self, path: Path) -> None:
         """Writes JSON, or Parquet where the name ends so; what `load` reads."""

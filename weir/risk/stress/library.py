@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from weir.risk.errors import RiskError, told
+from weir.risk.files import reading
 
 __all__ = ["HIGHEST", "LOWEST", "Scenario", "apply", "library", "load_scenarios"]
 
@@ -124,12 +125,8 @@ def load_scenarios(path: Path) -> tuple[Scenario, ...]:
 
 def _read(path: Path) -> tuple[Scenario, ...]:
     built_in = path.parent == _DIRECTORY
-    try:
+    with reading(path):
         raw = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RiskError(f"{path}: {error.strerror or error}") from None
-    except ValueError as error:
-        raise RiskError(f"{path}: not JSON: {error}") from None
     found = []
     for i, item in enumerate(raw if isinstance(raw, list) else [raw]):
         if isinstance(item, dict) and not built_in:
