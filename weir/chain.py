@@ -127,6 +127,7 @@ class Event:
     arguments: Mapping[str, Any]
     address: str
     block: int
+    block_hash: str
     log_index: int
     transaction: str
 
@@ -248,6 +249,7 @@ class _Codec:
             arguments=layout.decode(topics[1:], bytes.fromhex(log["data"][2:])),
             address=_address(log["address"]),
             block=int(log["blockNumber"], 16),
+            block_hash=log["blockHash"],
             log_index=int(log["logIndex"], 16),
             transaction=log["transactionHash"],
         )

@@ -36,10 +36,14 @@ __all__ = [
 _LAZY = {
     "contribution": "weir.funding_commands:contribution",
     "demo": "weir.simulation:command",
+    "down": "weir.operate:down",
     "fuzz": "weir.fuzz.command:command",
+    "index": "weir.index.command:index",
     "keeper": "weir.keeper:command",
+    "monitor": "weir.monitor.command:monitor",
     "post": "weir.funding_commands:post",
     "risk": "weir.risk.command:risk",
+    "up": "weir.operate:up",
 }
 """Commands that live in modules of their own."""
 
