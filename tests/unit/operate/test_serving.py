@@ -1,0 +1,69 @@
+"""What a process tells of itself, on loopback alone."""
+
+from __future__ import annotations
+
+import socket
+from http.client import HTTPConnection
+
+import pytest
+from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client.parser import text_string_to_metric_families
+
+from weir.serving import HOST, Health, ServingError, serve
+
+
+def ask(port: int, path: str) -> tuple[int, str]:
+    connection = HTTPConnection(HOST, port, timeout=10)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    found = answer.status, answer.read().decode()
+    connection.close()
+    return found
+
+
+def test_metrics_are_those_of_the_registry() -> None:
+    registry = CollectorRegistry()
+    Gauge("weir_trial_blocks", "Blocks seen.", registry=registry).set(7)
+    with serve(0, registry, lambda: Health(True)) as port:
+        status, text = ask(port, "/metrics")
+    (family,) = text_string_to_metric_families(text)
+    assert status == 200
+    assert (family.name, family.documentation, family.samples[0].value) == (
+        "weir_trial_blocks",
+        "Blocks seen.",
+        7,
+    )
+
+
+def test_health_is_asked_anew_each_time() -> None:
+    state = [Health(True, facts={"block": 12}), Health(False, "no node answers")]
+    with serve(0, CollectorRegistry(), lambda: state.pop(0)) as port:
+        assert ask(port, "/healthz") == (200, '{"healthy": true, "reason": "ok", "block": 12}')
+        assert ask(port, "/healthz") == (503, '{"healthy": false, "reason": "no node answers"}')
+
+
+def test_nothing_else_is_there() -> None:
+    with serve(0, CollectorRegistry(), lambda: Health(True)) as port:
+        assert ask(port, "/")[0] == 404
+
+
+def test_it_listens_on_loopback_alone_and_ends_with_its_context() -> None:
+    with serve(0, CollectorRegistry(), lambda: Health(True)) as port:
+        with socket.socket() as other, pytest.raises(ConnectionRefusedError):
+            other.connect(("127.0.0.2", port))
+        assert ask(port, "/healthz")[0] == 200
+    with pytest.raises(ConnectionRefusedError):
+        ask(port, "/healthz")
+
+
+@pytest.mark.parametrize("port", [70_000, None])
+def test_a_port_that_can_not_be_had_is_told(port: int | None) -> None:
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        taken.listen()
+        wanted = port or taken.getsockname()[1]
+        with (
+            pytest.raises(ServingError, match=f"port {wanted}: "),
+            serve(wanted, CollectorRegistry(), lambda: Health(True)),
+        ):
+            pass

@@ -1,0 +1,162 @@
+"""The database of keepers and index: exact, all or nothing, on SQLite and on PostgreSQL alike."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Column, Integer, String, Table, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from tests.databases import KINDS, database, postgresql
+from weir.store import Store, StoreError, StoreUrlError, Whole, metadata
+
+trials = Table(
+    "trials",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("amount", Whole),
+    Column("name", String(20)),
+)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def trial_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with database(request.param, tmp_path_factory.mktemp("db")) as url:
+        yield url
+
+
+@pytest.fixture
+def store(trial_url: str) -> Iterator[Store]:
+    opened = Store.open(trial_url)
+    with opened.write() as connection:
+        connection.execute(trials.delete())
+    yield opened
+    opened.close()
+
+
+def rows(store: Store) -> int:
+    with store.read() as connection:
+        return connection.execute(select(func.count()).select_from(trials)).scalar_one()
+
+
+@pytest.mark.parametrize("amount", [0, 1, -1, 2**63, -(2**255), 2**256 - 1, 10**97, None])
+def test_a_whole_number_comes_back_as_it_was(store: Store, amount: int | None) -> None:
+    with store.write() as connection:
+        connection.execute(insert(trials).values(id=1, amount=amount))
+    with store.read() as connection:
+        assert connection.execute(select(trials.c.amount)).scalar_one() == amount
+        wanted = trials.c.amount.is_(None) if amount is None else trials.c.amount == amount
+        assert connection.execute(select(trials.c.id).where(wanted)).scalar_one() == 1
+
+
+def test_what_fails_half_way_leaves_nothing(store: Store) -> None:
+    def fail() -> None:
+        with store.write() as connection:
+            connection.execute(insert(trials).values(id=1))
+            raise KeyError("half way")
+
+    with pytest.raises(KeyError):
+        fail()
+    assert rows(store) == 0
+
+
+def test_what_exists_already_is_told_from_a_database_in_trouble(store: Store) -> None:
+    with store.write() as connection:
+        connection.execute(insert(trials).values(id=1))
+    with pytest.raises(IntegrityError), store.write() as connection:
+        connection.execute(insert(trials).values(id=1))
+    assert rows(store) == 1
+
+
+def test_a_reader_sees_one_state(store: Store) -> None:
+    with store.read() as reading:
+        assert reading.execute(select(func.count()).select_from(trials)).scalar() == 0
+        with store.write() as writing:
+            writing.execute(insert(trials).values(id=1))
+        assert reading.execute(select(func.count()).select_from(trials)).scalar() == 0
+    assert rows(store) == 1
+
+
+def test_writers_take_turns(store: Store) -> None:
+    """Reading and then writing what was read loses no update."""
+    with store.write() as connection:
+        connection.execute(insert(trials).values(id=1, amount=0))
+
+    def count() -> None:
+        for _ in range(25):
+            with store.write(lock="count") as connection:
+                found = connection.execute(select(trials.c.amount)).scalar_one()
+                connection.execute(update(trials).values(amount=found + 1))
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with store.read() as connection:
+        assert connection.execute(select(trials.c.amount)).scalar_one() == 100
+
+
+def test_it_can_be_opened_by_many_at_once(trial_url: str) -> None:
+    opened: list[Store] = []
+    threads = [threading.Thread(target=lambda: opened.append(Store.open(trial_url))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(opened) == 4
+
+
+def test_tables_of_another_version_are_refused(store: Store, trial_url: str) -> None:
+    about = metadata.tables["about"]
+    with store.write() as connection:
+        connection.execute(update(about).values(schema=about.c.schema + 1))
+    try:
+        with pytest.raises(StoreError, match="tables of version"):
+            Store.open(trial_url)
+    finally:
+        with store.write() as connection:
+            connection.execute(update(about).values(schema=about.c.schema - 1))
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("nonsense", "not a database's address"),
+        ("mysql://localhost/weir", "only sqlite and postgresql"),
+        ("sqlite://", "a file is needed"),
+        ("sqlite:///:memory:", "a file is needed"),
+    ],
+)
+def test_other_addresses_are_refused(url: str, why: str) -> None:
+    with pytest.raises(StoreUrlError, match=why):
+        Store.open(url)
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "weir.sqlite3"
+    file.write_text("This is not a database, but long enough to be one's first page. " * 100)
+    with pytest.raises(StoreError, match="not a database"):
+        Store.open(f"sqlite:///{file}")
+    assert file.read_text().startswith("This is not")
+
+
+def test_a_password_is_never_told() -> None:
+    with pytest.raises(StoreError) as told:
+        Store.open("postgresql://weir:hidden@127.0.0.1:1/weir")
+    assert "hidden" not in str(told.value)
+    assert "127.0.0.1:1" in str(told.value)
+
+
+def test_a_server_that_went_away_is_told_and_found_again(tmp_path: Path) -> None:
+    folder = tmp_path / "pg"
+    with postgresql(folder) as server:
+        store = Store.open(server.get_uri())
+    with pytest.raises(StoreError), store.write() as connection:
+        connection.execute(insert(trials).values(id=1))
+    with postgresql(folder):
+        assert rows(store) == 0
+        store.close()
