@@ -11,7 +11,7 @@ import pytest
 from tests.expect import reverts
 from tests.system import System
 from tests.unit.fund_helpers import wait_until
-from tests.unit.test_guaranty_fund import (
+from tests.unit.guaranty_fund.books import (
     BTC,
     DAY,
     FUNDING,

@@ -14,7 +14,7 @@ TESTS = {
     "IFundingPolicy": "test_funding_policy.py",
     "IStablecoins": "test_stablecoins.py",
     "ICollateral": "collateral/test_*.py",
-    "IReserve": "test_reserve.py",
+    "IReserve": "reserve/test_*.py",
 }
 EXPECTED = {"error": r'reverts\(\s*"{}"', "event": r'events?\([^"]*"{}"'}
 """How a test says that it expects one (tests/expect.py)."""
