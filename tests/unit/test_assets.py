@@ -17,6 +17,7 @@ from weir.chain import ContractError, connect
 from weir.client import Weir
 from weir.deployment import deploy
 from weir.keeper.policy import Kind, Options
+from weir.keeper.roles import USUAL, Role
 from weir.keeper.runner import Keeper
 from weir.node import Node
 from weir.orders import Order
@@ -265,7 +266,7 @@ def _sent(keeper: Keeper) -> dict[str, int]:
 
 def test_a_keeper_starts_sales_and_buys_at_the_discount_it_wants(weir: Weir, node: Node) -> None:
     _price(weir, weir.feed("BTC"), "59000")
-    keeper = _keeper(weir, stranger, min_discount=10_000)
+    keeper = _keeper(weir, stranger, roles=USUAL | {Role.BUY}, min_discount=10_000)
     # The loss has not been settled yet: the keeper sees that it will be a debt.
     assert weir.account(trader.address).debt == 0
     assert _sent(keeper) == {Kind.START_SALE: 1}
@@ -292,7 +293,7 @@ def test_a_keeper_starts_sales_and_buys_at_the_discount_it_wants(weir: Weir, nod
 
 def test_a_keeper_converts_the_reserve(weir: Weir, node: Node) -> None:
     weir.assets.contribute(stranger, "USDC", _coins(weir, stranger, 1_000))
-    keeper = _keeper(weir, stranger, min_discount=20_000)
+    keeper = _keeper(weir, stranger, roles=USUAL | {Role.BUY}, min_discount=20_000)
     _mint(weir, stranger, 5_000)
     weir.chain.send(stranger, weir.token.functions.approve(weir.assets.reserve.address, 10**30))
     assert _sent(keeper) == {Kind.START_CONVERSION: 1}

@@ -19,7 +19,6 @@ from weir.cli import deployment_option, keystore_option, rpc_option
 if TYPE_CHECKING:
     from web3 import Web3
 
-    from weir.client import Weir
     from weir.keeper.runner import Keeper, StepReport
 
 __all__ = ["command", "keep", "keeper_options"]
@@ -130,6 +129,7 @@ def keep(
     from weir.accounts import choose_account
     from weir.client import Weir
     from weir.keeper.policy import Options
+    from weir.keeper.roles import USUAL, Role
     from weir.keeper.runner import Keeper
     from weir.keeper.state import KeeperState
 
@@ -137,12 +137,13 @@ def keep(
     options = Options(
         execute=execute,
         min_profit=weir.units(Decimal(str(min_profit))),
-        gas_price=_gas_price(weir, native_price),
+        native_price=native_price * 10.0 ** (weir.deployment.decimals - 18),
         min_bounty_rate=min_bounty,
         margin_use=margin_use,
         min_collect=weir.units(Decimal(1)),
         min_sale=weir.units(Decimal(1)),
-        min_discount=min_discount,
+        roles=USUAL if min_discount is None else USUAL | {Role.BUY},
+        min_discount=min_discount or 0,
     )
     memory = KeeperState.open(state, weir.chain.id, weir.clearing_house.address)
     keeper = Keeper(weir, choose_account(weir.chain.id, keystore), options, state=memory)
@@ -160,14 +161,6 @@ def keep(
 def _print(report: StepReport) -> None:
     for line in report.lines():
         click.echo(line)
-
-
-def _gas_price(weir: Weir, native_price: float) -> float:
-    """Units of S per gas, at the chain's present gas price."""
-    if not native_price:
-        return 0.0
-    wei = int(weir.chain.rpc("eth_gasPrice"), 16)
-    return wei * native_price * float(10**weir.deployment.decimals) / 1e18
 
 
 def _stopped_by_signal() -> threading.Event:

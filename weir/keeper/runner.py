@@ -25,6 +25,7 @@ from weir.keeper.policy import (
     sales,
     settlements,
 )
+from weir.keeper.roles import Role
 from weir.keeper.state import InFlight, KeeperState
 from weir.keeper.view import Reader, View
 
@@ -105,7 +106,7 @@ class Keeper:
         self._finish_in_flight()
         view = self._read()
         report = StepReport(view.block, view.time)
-        before = [*settlements(view, self.options), *flags(view)]
+        before = [*settlements(view, self.options), *flags(view, self.options)]
         for task in before:
             self._perform(task, report)
         if report.count("sent"):
@@ -155,7 +156,7 @@ class Keeper:
         return report
 
     def _read(self) -> View:
-        return self._reader.read(self.account.address, wallet=self.options.min_discount is not None)
+        return self._reader.read(self.account.address, wallet=Role.BUY in self.options.roles)
 
     def _one_by_one(self, view: View, report: StepReport, tasks: Callable[[View], list[Task]]) -> None:
         """One subject after another, the most urgent first, each with a fresh look at what is left."""
@@ -171,7 +172,7 @@ class Keeper:
     def _convert(self, report: StepReport) -> None:
         """Auctions of other stablecoins: starts those that are due, and buys where it pays."""
         view = self._read()
-        for task in (*sales(view, self.options), *conversions(view)):
+        for task in (*sales(view, self.options), *conversions(view, self.options)):
             self._perform(task, report)
         view = self._read()
         self._one_by_one(view, report, lambda seen: purchases(seen, self.account.address, self.options))
@@ -181,7 +182,7 @@ class Keeper:
     def _perform(self, task: Task, report: StepReport) -> Receipt | None:
         """Simulates and sends one task; None where it was not sent or failed."""
         outcome, receipt = self._attempt(task, report.time)
-        report.tasks.append(asdict(task) | {"outcome": outcome})
+        report.tasks.append(task.as_dict() | {"outcome": outcome})
         log.log(
             logging.INFO if outcome in ("sent", "planned") else logging.DEBUG,
             "%s %s %s (%s)",
@@ -271,11 +272,17 @@ class Keeper:
             case Kind.BUY_FROM_RESERVE:
                 terms = task.asset, task.units, self.account.address, task.cost
                 return self.weir.assets.reserve.functions.buy(*terms)
+            case Kind.SELL_TO_RESERVE:
+                terms = task.asset, task.units, self.account.address, task.cost
+                return self.weir.assets.reserve.functions.sell(*terms)
             case Kind.COLLECT:
                 return self.weir.fund.functions.collect()
             case Kind.ROLL:
                 tranche = self.weir.junior if task.subject == "junior" else self.weir.senior
                 return tranche.functions.roll()
+            case Kind.POST:
+                assert task.call is not None
+                return task.call
 
 
 def _bounty(receipt: Receipt) -> int:

@@ -41,7 +41,7 @@ class View:
 
     `accounts` has the keeper's own, all for which something may be done, those that have pledged stablecoins
     (`pledges`), and, where a loss is about to be shared, everybody. `wallets` has that of a keeper who buys.
-    `decimals` are those of S.
+    `decimals` are those of S, `gas_price` is in wei.
     """
 
     block: int
@@ -53,6 +53,7 @@ class View:
     fund: FundState
     uncollected: int
     decimals: int = 6
+    gas_price: int = 0
     assets: tuple[AssetState, ...] = ()
     pledges: Mapping[str, PledgeState] = field(default_factory=dict)
     sale_duration: int = 1
@@ -103,6 +104,7 @@ class Reader:
             fund=weir.fund_state(block="pending"),
             uncollected=self._uncollected(),
             decimals=weir.deployment.decimals,
+            gas_price=int(weir.chain.rpc("eth_gasPrice"), 16),
             assets=weir.assets.states(block="pending") if weir.assets else (),
             pledges={each.address: each for each in pledges},
             sale_duration=weir.assets.sale_duration() if weir.assets else 1,

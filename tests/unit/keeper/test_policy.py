@@ -1,0 +1,529 @@
+"""What a keeper decides, on made-up views."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from weir.client import AccountState, Actions, FundState, MarketState, PositionState, TrancheState
+from weir.keeper.policy import (
+    MILLION,
+    WAD,
+    Kind,
+    Options,
+    affordable,
+    conversions,
+    expected_bounty,
+    flags,
+    housekeeping,
+    purchases,
+    resolutions,
+    sales,
+    settlements,
+    taken,
+    winners,
+)
+from weir.keeper.roles import Role
+from weir.keeper.view import Rules, View, Wallet
+from weir.stablecoins import AssetState, AuctionState, PledgeState
+
+USD = 10**6
+ETHER = 10**18
+PRICE = 10_000
+RULES = Rules(penalty=5_000, min_notional=100 * USD, scale=10**30)
+LIQUIDATOR, TRADER, OTHER, WINNER = "0x10", "0x20", "0x21", "0x30"
+OPTIONS = Options()
+
+
+def buyer(**changes: Any) -> Options:
+    """Of a keeper that does nothing but buy."""
+    return Options(roles=frozenset({Role.BUY}), **changes)
+
+
+# ------------------------------------------------------------------- factories
+
+
+def market(number: int = 0, **changes: Any) -> MarketState:
+    """Initial margin 5 %, maintenance 3 %, at 10,000 USD; the fund may pay a million."""
+    fields: dict[str, Any] = dict.fromkeys(MarketState.__slots__, 0)
+    fields |= {
+        "id": number,
+        "price": PRICE * ETHER,
+        "initial_margin_ratio": 50_000,
+        "maintenance_margin_ratio": 30_000,
+        "available": 1_000_000 * USD,
+    }
+    return MarketState(**fields | changes)
+
+
+def account(address: str, equity: int, *sizes: float, unsettled: int = 0, **changes: Any) -> AccountState:
+    """An account with USD `equity` and positions in markets 0, 1, …; its profit so far lies in market 0."""
+    positions = tuple(
+        PositionState(
+            market=m,
+            size=round(size * ETHER),
+            unsettled=unsettled * USD if m == 0 else 0,
+            notional=round(abs(size) * PRICE * USD),
+            live=True,
+        )
+        for m, size in enumerate(sizes)
+        if size
+    )
+    notional = sum(position.notional for position in positions)
+    fields: dict[str, Any] = {
+        "address": address,
+        "cash": (equity - unsettled) * USD,
+        "claims": 0,
+        "debt": 0,
+        "collateral": 0,
+        "net": (equity - unsettled) * USD,
+        "unsettled": unsettled * USD,
+        "equity": equity * USD,
+        "initial_margin": notional * 5 // 100,
+        "maintenance_margin": notional * 3 // 100,
+        "notional": notional,
+        "flagged_at": 0,
+        "insolvent": False,
+        "priced": True,
+        "positions": positions,
+    }
+    return AccountState(**fields | changes)
+
+
+def finding(of: AccountState, **changes: Any) -> Actions:
+    """What the lens says about an account: nothing to do, unless changed."""
+    fields: dict[str, Any] = {name: getattr(of, name, False) for name in Actions.__slots__}
+    return Actions(**fields | {"bounty_rate": 0} | changes)
+
+
+def for_sale(of: AccountState, bounty_rate: int = 2_000, **changes: Any) -> Actions:
+    return finding(of, liquidate=True, bounty_rate=bounty_rate, flagged_at=1, **changes)
+
+
+def view(*accounts: AccountState, findings: tuple[Actions, ...] = (), **changes: Any) -> View:
+    tranche = TrancheState("0x99", 0, 0, 0, 0, 1, rolls_from=500, requested=0, noticed=0)
+    fund: dict[str, Any] = dict.fromkeys(FundState.__slots__, 0)
+    fund |= {"gate_open": True, "junior_tranche": tranche, "senior_tranche": tranche}
+    fields: dict[str, Any] = {
+        "block": 10,
+        "time": 1_000,
+        "rules": RULES,
+        "markets": (market(0), market(1)),
+        "findings": findings,
+        "accounts": {each.address: each for each in accounts},
+        "fund": FundState(**fund),
+        "uncollected": 0,
+        "gas_price": 1,
+    }
+    return View(**fields | changes)
+
+
+QUIET = AuctionState(started_at=0, ends_at=0, buying=False, startable=False, factor=0)
+
+
+def asset(**changes: Any) -> AssetState:
+    """USDC at 90 cents, with a haircut of 5 %; a sale may lose 2 %, and the reserve has 1,000 of it."""
+    fields: dict[str, Any] = dict.fromkeys(AssetState.__slots__, 0)
+    fields |= {
+        "symbol": "USDC",
+        "token": "0x70",
+        "decimals": 6,
+        "is_share": False,
+        "status": "ok",
+        "price": 9 * ETHER // 10,
+        "haircut": 50_000,
+        "discount": 20_000,
+        "reserve": 1_000 * USD,
+        "reserve_worth": 900 * USD,
+        "auction": QUIET,
+    }
+    return AssetState(**fields | changes)
+
+
+def pledge(address: str, held: int, **changes: Any) -> PledgeState:
+    """So many tokens of the asset above, and nothing to be paid from them."""
+    fields: dict[str, Any] = dict.fromkeys(PledgeState.__slots__, 0)
+    fields |= {
+        "address": address,
+        "held": (held * USD,),
+        "value": held * USD * 9 * 95 // 1_000,
+        "startable": False,
+    }
+    return PledgeState(**fields | changes)
+
+
+def pledged(*pledges: PledgeState, of: tuple[AssetState, ...] = (), **changes: Any) -> dict[str, Any]:
+    """What a view has of stablecoins; auctions take ten minutes to their discount."""
+    return {
+        "assets": of or (asset(),),
+        "pledges": {each.address: each for each in pledges},
+        "sale_duration": 600,
+    } | changes
+
+
+# ------------------------------------------------------------------- fractions
+
+
+class TestTaken:
+    def test_everything_of_an_insolvent_account(self) -> None:
+        assert taken(RULES, for_sale(account(TRADER, -5, 1)), WAD) == WAD
+
+    def test_what_restores_initial_margin_and_no_more(self) -> None:
+        below = for_sale(account(TRADER, 250, 1))
+        fraction = taken(RULES, below, WAD)
+        cost = below.notional * (below.bounty_rate + RULES.penalty) // MILLION
+
+        def restored(part: int) -> bool:
+            equity = below.equity - cost * part // WAD
+            return equity >= below.initial_margin * (WAD - part) // WAD
+
+        assert restored(fraction)
+        assert not restored(fraction - WAD // 10**6)
+
+    def test_less_when_less_is_wanted(self) -> None:
+        assert taken(RULES, for_sale(account(TRADER, 250, 1)), WAD // 10) == WAD // 10
+
+    def test_everything_when_the_cost_eats_the_margin(self) -> None:
+        dear = RULES._replace(penalty=50_000)
+        assert taken(dear, for_sale(account(TRADER, 250, 1)), WAD) == WAD
+
+    def test_at_least_the_smallest_piece(self) -> None:
+        small = for_sale(account(TRADER, 250, 1))
+        assert taken(RULES, small, 1) == -(-RULES.min_notional * WAD // small.notional)
+
+    def test_no_rest_below_the_smallest_piece(self) -> None:
+        assert taken(RULES, for_sale(account(TRADER, -5, 1)), WAD - WAD // 1000) == WAD
+
+    def test_dust_goes_whole(self) -> None:
+        assert taken(RULES, for_sale(account(TRADER, 0, 0), notional=0), 1) == WAD
+
+
+class TestAffordable:
+    def test_all_that_may_be_taken_with_enough_margin(self) -> None:
+        target = account(TRADER, -5, 1)
+        rich = account(LIQUIDATOR, 10_000)
+        assert affordable(view(rich, target), rich, target, for_sale(target), 900_000) == WAD
+
+    def test_the_most_that_margin_allows(self) -> None:
+        target = account(TRADER, -5, 10)
+        own = account(LIQUIDATOR, 1_000)
+        fraction = affordable(view(own, target), own, target, for_sale(target), MILLION)
+        # 5 % of 100,000 USD is 5,000; a thousand carries a fifth.
+        assert abs(fraction - WAD // 5) < WAD // 10**9
+
+    def test_only_a_part_of_the_margin_is_used(self) -> None:
+        target = account(TRADER, -5, 10)
+        own = account(LIQUIDATOR, 1_000)
+        half = affordable(view(own, target), own, target, for_sale(target), MILLION // 2)
+        assert abs(half - WAD // 10) < WAD // 10**9
+
+    def test_positions_of_ones_own_count(self) -> None:
+        target = account(TRADER, -5, 10)
+        long, short = account(LIQUIDATOR, 1_000, 1), account(LIQUIDATOR, 1_000, -1)
+        to_long = affordable(view(long, target), long, target, for_sale(target), MILLION)
+        to_short = affordable(view(short, target), short, target, for_sale(target), MILLION)
+        assert abs(to_long - WAD // 10) < WAD // 10**9
+        assert abs(to_short - 3 * WAD // 10) < WAD // 10**9
+
+    def test_nothing_without_margin_for_the_smallest_piece(self) -> None:
+        target = account(TRADER, -5, 10)
+        poor = account(LIQUIDATOR, 4)
+        assert affordable(view(poor, target), poor, target, for_sale(target), MILLION) == 0
+
+    @pytest.mark.parametrize("state", [{"flagged_at": 7}, {"debt": 1}])
+    def test_nothing_while_flagged_or_in_debt(self, state: dict[str, int]) -> None:
+        target = account(TRADER, -5, 1)
+        own = account(LIQUIDATOR, 10_000, **state)
+        assert affordable(view(own, target), own, target, for_sale(target), MILLION) == 0
+
+
+class TestExpectedBounty:
+    def test_from_cash(self) -> None:
+        target = account(TRADER, 250, 1)
+        assert expected_bounty(view(target), target, for_sale(target), WAD) == 20 * USD
+
+    def test_a_loss_takes_claims_and_then_cash_before_it(self) -> None:
+        covered = account(TRADER, 25, 1, unsettled=-300, cash=5 * USD, claims=320 * USD, net=325 * USD)
+        assert expected_bounty(view(covered), covered, for_sale(covered), WAD) == 5 * USD
+        bare = account(TRADER, 18, 1, unsettled=-300, cash=305 * USD, claims=13 * USD, net=318 * USD)
+        assert expected_bounty(view(bare), bare, for_sale(bare), WAD) == 18 * USD + 2 * USD
+        rich = account(TRADER, 25, 1, unsettled=-300, cash=320 * USD, claims=5 * USD, net=325 * USD)
+        assert expected_bounty(view(rich), rich, for_sale(rich), WAD) == 20 * USD
+
+    def test_from_the_fund_once_nothing_is_left(self) -> None:
+        target = account(TRADER, -100, 1, unsettled=-300, cash=200 * USD)
+        assert expected_bounty(view(target), target, for_sale(target), WAD) == 20 * USD
+
+    def test_no_more_than_the_fund_may_pay(self) -> None:
+        target = account(TRADER, -100, 1, unsettled=-300, cash=200 * USD)
+        tight = view(target, markets=(market(available=7 * USD),))
+        assert expected_bounty(tight, target, for_sale(target), WAD) == 7 * USD
+
+
+# ----------------------------------------------------------------------- tasks
+
+
+class TestResolutions:
+    def test_the_deepest_first(self) -> None:
+        own, first, second = account(LIQUIDATOR, 50_000), account(TRADER, -900, 1), account(OTHER, 100, 1)
+        found = resolutions(
+            view(own, second, first, findings=(for_sale(second), for_sale(first))), LIQUIDATOR, OPTIONS
+        )
+        assert [task.subject for task in found] == [TRADER, OTHER]
+        assert {task.kind for task in found} == {Kind.LIQUIDATE}
+
+    def test_never_itself(self) -> None:
+        own = account(LIQUIDATOR, 10, 1)
+        assert resolutions(view(own, findings=(for_sale(own),)), LIQUIDATOR, OPTIONS) == []
+
+    def test_winners_stand_in_line_when_a_loss_is_to_be_resolved(self) -> None:
+        own, target = account(LIQUIDATOR, 50_000), account(TRADER, -900, 1)
+        winner = account(WINNER, 9_000, -1, unsettled=800)
+        (task,) = resolutions(view(own, target, winner, findings=(for_sale(target),)), LIQUIDATOR, OPTIONS)
+        assert (task.fraction, task.settle_first) == (WAD, (WINNER,))
+
+    def test_nobody_is_named_where_nothing_is_lost(self) -> None:
+        own, target = account(LIQUIDATOR, 50_000), account(TRADER, 250, 1)
+        winner = account(WINNER, 9_000, -1, unsettled=800)
+        (task,) = resolutions(view(own, target, winner, findings=(for_sale(target),)), LIQUIDATOR, OPTIONS)
+        assert task.settle_first == ()
+        assert 0 < task.fraction < WAD
+
+    def test_deleverages_without_margin_of_its_own(self) -> None:
+        own, target = account(LIQUIDATOR, 1), account(TRADER, -900, 1)
+        ready = for_sale(target, deleverage=True)
+        (task,) = resolutions(view(own, target, findings=(ready,)), LIQUIDATOR, OPTIONS)
+        assert task.kind is Kind.DELEVERAGE
+
+    def test_waits_while_the_auction_runs(self) -> None:
+        own, target = account(LIQUIDATOR, 1), account(TRADER, -900, 1)
+        assert resolutions(view(own, target, findings=(for_sale(target),)), LIQUIDATOR, OPTIONS) == []
+
+    @pytest.mark.parametrize(
+        ("options", "wanted"),
+        [
+            (Options(min_bounty_rate=2_000), True),
+            (Options(min_bounty_rate=2_001), False),
+            (Options(min_profit=20 * USD), True),
+            (Options(min_profit=20 * USD + 1), False),
+            (Options(min_profit=10 * USD, native_price=10 * USD / 400_000), True),
+            (Options(min_profit=10 * USD, native_price=10.1 * USD / 400_000), False),
+        ],
+    )
+    def test_only_for_its_price(self, options: Options, wanted: bool) -> None:
+        own, target = account(LIQUIDATOR, 50_000), account(TRADER, -900, 1)
+        found = resolutions(view(own, target, findings=(for_sale(target),)), LIQUIDATOR, options)
+        assert bool(found) is wanted
+
+
+class TestWinners:
+    def test_the_largest_first_and_no_more_than_asked_for(self) -> None:
+        small, large = account("0x31", 100, -1, unsettled=5), account("0x32", 100, -1, unsettled=50)
+        loser = account("0x33", 100, 1, unsettled=-50)
+        seen = view(small, large, loser)
+        assert winners(seen, (0,), 8, ()) == ("0x32", "0x31")
+        assert winners(seen, (0,), 1, ()) == ("0x32",)
+        assert winners(seen, (0,), 8, ("0x32",)) == ("0x31",)
+
+    def test_only_of_the_market(self) -> None:
+        seen = view(account("0x31", 100, -1, unsettled=5))
+        assert winners(seen, (1,), 8, ()) == ()
+        assert winners(seen, (), 8, ()) == ("0x31",)
+
+
+class TestSettleAndFlag:
+    def test_a_loss_without_a_position_is_settled_after_the_winners(self) -> None:
+        loser, winner = account(TRADER, -40), account(WINNER, 100, -1, unsettled=5)
+        (task,) = settlements(view(loser, winner, findings=(finding(loser, settle=True),)), OPTIONS)
+        assert (task.subject, task.settle_first) == (TRADER, (WINNER,))
+
+    def test_empty_records_go_together(self) -> None:
+        people = [account(f"0x{i:02}", 10) for i in range(45)]
+        tasks = settlements(view(*people, findings=tuple(finding(p, settle=True) for p in people)), OPTIONS)
+        named = [address for task in tasks for address in (*task.settle_first, task.subject)]
+        assert len(tasks) == 3
+        assert sorted(named) == sorted(person.address for person in people)
+
+    def test_what_is_settled_is_not_flagged(self) -> None:
+        loser = account(TRADER, -40)
+        assert flags(view(loser, findings=(finding(loser, settle=True, flag=True),)), OPTIONS) == []
+
+    @pytest.mark.parametrize("verdict", ["flag", "unflag", "mark"])
+    def test_flags_follow_the_verdict(self, verdict: str) -> None:
+        person = account(TRADER, 10, 1)
+        (task,) = flags(view(person, findings=(finding(person, **{verdict: True}),)), OPTIONS)
+        assert (task.kind, task.subject) == (Kind.FLAG, TRADER)
+
+    def test_the_deepest_is_flagged_first(self) -> None:
+        people = account(TRADER, 200, 1), account(OTHER, -200, 1)
+        tasks = flags(view(*people, findings=tuple(finding(p, flag=True) for p in people)), OPTIONS)
+        assert [task.subject for task in tasks] == [OTHER, TRADER]
+
+
+class TestHousekeeping:
+    def test_collects_from_a_threshold_on(self) -> None:
+        options = Options(min_collect=100)
+        assert housekeeping(view(uncollected=99), options) == []
+        assert [task.kind for task in housekeeping(view(uncollected=100), options)] == [Kind.COLLECT]
+
+    @pytest.mark.parametrize(
+        ("changes", "gate", "due"),
+        [
+            ({"requested": 1}, True, True),
+            ({"noticed": 1}, True, True),
+            ({}, True, False),
+            ({"noticed": 1}, False, False),
+            ({"noticed": 1, "rolls_from": 1_001}, True, False),
+        ],
+    )
+    def test_rolls_for_those_who_wait(self, changes: dict[str, int], gate: bool, due: bool) -> None:
+        seen = view()
+        fund = replace(seen.fund, junior_tranche=replace(seen.fund.junior_tranche, **changes), gate_open=gate)
+        tasks = housekeeping(replace(seen, fund=fund), Options(min_collect=1))
+        assert [task.subject for task in tasks] == (["junior"] if due else [])
+
+
+# ------------------------------------------------------------- stablecoins
+
+
+class TestCollateralInLiquidations:
+    """A target whose equity is 4,000 of cash and 9,500 tokens (8,122.5 at the haircut), long 40 at 10,000."""
+
+    target = account(TRADER, 12_122, 40, cash=4_000 * USD, collateral=8_122 * USD)
+    seen = finding(target, bounty_rate=2_000)
+
+    def fraction(self, own: AccountState) -> int:
+        world = view(own, self.target, **pledged(pledge(TRADER, 9_500)))
+        return affordable(world, own, self.target, self.seen, MILLION)
+
+    def test_its_price_must_be_there_in_cash(self) -> None:
+        rich = account(LIQUIDATOR, 100_000)
+        whole = self.fraction(rich)
+        assert whole > 0
+        # 9,500 at 90 cents less 2 %.
+        price = 8_379 * USD * whole // WAD
+        assert self.fraction(account(LIQUIDATOR, 100_000, cash=price + 1)) == whole
+        assert 0 < self.fraction(account(LIQUIDATOR, 100_000, cash=price // 2)) <= whole // 2
+        assert self.fraction(account(LIQUIDATOR, 100_000, cash=0)) == 0
+
+    def test_it_pays_the_bounty_too(self) -> None:
+        poor = account(TRADER, 8_122, 40, cash=0, collateral=8_122 * USD)
+        world = view(poor, **pledged(pledge(TRADER, 9_500)))
+        assert expected_bounty(view(poor), poor, self.seen, WAD) == 0
+        assert expected_bounty(world, poor, self.seen, WAD) == 400_000 * USD * 2_000 // MILLION
+        # Debts come first.
+        owing = account(TRADER, 122, 40, cash=0, debt=8_000 * USD, collateral=8_122 * USD)
+        alone = {"markets": (market(0, available=0), market(1))}
+        world = view(owing, **pledged(pledge(TRADER, 9_500)), **alone)
+        assert expected_bounty(world, owing, self.seen, WAD) == 379 * USD
+
+
+class TestSales:
+    def test_who_owes_most_comes_first(self) -> None:
+        pledges = (
+            pledge(TRADER, 100, due=50 * USD, startable=True),
+            pledge(OTHER, 100, due=80 * USD, startable=True, default_id=3),
+            pledge(WINNER, 100),
+        )
+        accounts = [account(each.address, 1_000, collateral=each.value) for each in pledges]
+        tasks = sales(view(*accounts, **pledged(*pledges)), OPTIONS)
+        assert [(task.kind, task.subject) for task in tasks] == [
+            (Kind.START_SALE, OTHER),
+            (Kind.START_SALE, TRADER),
+        ]
+
+    def test_a_loss_that_settling_will_make_a_debt_counts(self) -> None:
+        losing = account(TRADER, 60, 1, unsettled=-40, cash=15 * USD, collateral=85 * USD)
+        assert [t.subject for t in sales(view(losing, **pledged(pledge(TRADER, 100))), OPTIONS)] == [TRADER]
+        covered = account(TRADER, 100, 1, unsettled=-15, cash=30 * USD, collateral=85 * USD)
+        assert sales(view(covered, **pledged(pledge(TRADER, 100))), OPTIONS) == []
+
+    @pytest.mark.parametrize(("ends_at", "due"), [(1_000, True), (1_001, False), (0, True)])
+    def test_one_at_a_time(self, ends_at: int, due: bool) -> None:
+        held = pledge(TRADER, 100, due=50 * USD, sale_ends_at=ends_at)
+        world = view(account(TRADER, 0, collateral=held.value), **pledged(held))
+        assert bool(sales(world, OPTIONS)) == due
+
+    def test_dust_is_left_alone(self) -> None:
+        held = pledge(TRADER, 1, due=50 * USD)
+        world = view(account(TRADER, 0, collateral=held.value), **pledged(held))
+        assert sales(world, Options(min_sale=held.value))
+        assert not sales(world, Options(min_sale=held.value + 1))
+
+
+class TestConversions:
+    def test_what_is_due_is_started(self) -> None:
+        due = asset(id=1, symbol="SAVE", auction=replace(QUIET, startable=True))
+        (task,) = conversions(view(**pledged(of=(asset(), due))), OPTIONS)
+        assert (task.kind, task.subject, task.asset) == (Kind.START_CONVERSION, "SAVE", 1)
+
+
+class TestPurchases:
+    """An auction that began 300 seconds ago, of 600: 1 % off; the keeper has 500 in its wallet for each."""
+
+    selling = replace(QUIET, started_at=700, ends_at=1_900, factor=990_000)
+
+    def bought(self, options: Options, *pledges: PledgeState, **changes: Any) -> list[tuple[Any, ...]]:
+        wallets = {"wallets": {LIQUIDATOR: Wallet(500 * USD, 500 * USD)}}
+        world = view(**pledged(*pledges, **wallets | changes))
+        return [(t.kind, t.subject, t.units, t.cost) for t in purchases(world, LIQUIDATOR, options)]
+
+    @staticmethod
+    def for_sale(address: str = TRADER, **changes: Any) -> PledgeState:
+        fields = {"due": 2_000 * USD, "sale_started_at": 700, "sale_ends_at": 1_900}
+        return replace(pledge(address, 400), **fields | changes)
+
+    def test_what_is_for_sale_at_the_price_of_now(self) -> None:
+        assert self.bought(buyer(min_discount=10_000), self.for_sale()) == [
+            (Kind.BUY_COLLATERAL, TRADER, 400 * USD, 356_400_000)
+        ]
+
+    @pytest.mark.parametrize("options", [OPTIONS, buyer(min_discount=10_001)])
+    def test_never_unless_told_and_never_too_dear(self, options: Options) -> None:
+        assert self.bought(options, self.for_sale()) == []
+
+    def test_no_more_than_the_wallet_has(self) -> None:
+        poor = {"wallets": {LIQUIDATOR: Wallet(89_100_000, 0)}}
+        assert self.bought(buyer(min_discount=0), self.for_sale(), **poor) == [
+            (Kind.BUY_COLLATERAL, TRADER, 100 * USD, 89_100_000)
+        ]
+        assert self.bought(buyer(min_discount=0), self.for_sale(), wallets={}) == []
+
+    def test_no_more_than_is_due(self) -> None:
+        (found,) = self.bought(buyer(min_discount=0), self.for_sale(due=89_100_000))
+        assert 100 * USD <= found[2] <= 100 * USD + 1
+
+    @pytest.mark.parametrize(
+        "changes", [{"due": 0}, {"sale_ends_at": 1_000}, {"address": LIQUIDATOR}, {"held": (0,)}]
+    )
+    def test_not_what_is_not_for_sale(self, changes: dict[str, Any]) -> None:
+        address = changes.pop("address", TRADER)
+        assert self.bought(buyer(min_discount=0), self.for_sale(address, **changes)) == []
+
+    def test_not_what_has_no_price(self) -> None:
+        assert self.bought(buyer(min_discount=0), self.for_sale(), of=(asset(price=0),)) == []
+
+    def test_gains_must_pay(self) -> None:
+        # 3.6 of worth are gained.
+        assert self.bought(buyer(min_discount=0, min_profit=3_600_000), self.for_sale())
+        assert not self.bought(buyer(min_discount=0, min_profit=3_600_001), self.for_sale())
+        assert not self.bought(buyer(min_discount=0, native_price=20.0), self.for_sale())
+
+    def test_the_reserve_sells_what_is_above_its_target_or_pays_an_advance(self) -> None:
+        sold = (asset(auction=self.selling, reserve_target=810 * USD),)
+        (found,) = self.bought(buyer(min_discount=0), of=sold)
+        assert found[:2] == (Kind.BUY_FROM_RESERVE, "USDC")
+        # 90 are above the target: 101.01… tokens at 0.891, and one unit at most beyond.
+        assert 101_010_101 <= found[2] <= 101_010_102
+        fund = replace(view().fund, advanced_junior=300 * USD, advanced_senior=59_400_000)
+        (found,) = self.bought(buyer(min_discount=0), of=sold, fund=fund)
+        assert 403_367_003 <= found[2] <= 403_367_004
+
+    def test_nothing_is_bought_from_a_reserve_that_buys(self) -> None:
+        buying = replace(self.selling, buying=True, factor=1_010_000)
+        assert self.bought(buyer(min_discount=0), of=(asset(auction=buying),)) == []
+
+    def test_the_largest_discount_first_then_the_largest_lot(self) -> None:
+        pledges = (self.for_sale(), self.for_sale(OTHER, sale_started_at=100, sale_ends_at=1_300))
+        found = self.bought(buyer(min_discount=0), *pledges, of=(asset(auction=self.selling),))
+        assert [each[1] for each in found] == [OTHER, "USDC", TRADER]
