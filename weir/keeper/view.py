@@ -86,6 +86,10 @@ class Reader:
             view.wallets[own] = Wallet(*(self._approved(own, c) for c in (assets.collateral, assets.reserve)))
         return view
 
+    def forget(self) -> None:
+        """Has the next reading look again, although no block has come: the pending one may have changed."""
+        self._last = None
+
     def _read(self, block: int, time: int) -> View:
         weir = self.weir
         findings = weir.actionable(block="pending")

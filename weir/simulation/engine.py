@@ -201,7 +201,7 @@ class Simulation:
 
     def _tell(self, done: int, what: str, point: PricePoint | None = None) -> None:
         prices = point.prices if point else {}
-        liquidations = sum(keeper.state.totals.sent["liquidate"] for _, keeper in self.keepers)
+        liquidations = sum(keeper.outbox.totals().sent["liquidate"] for _, keeper in self.keepers)
         self.progress(Progress(done, self.total, what, prices, liquidations, self.recorder.defaults))
 
     def _walk(self, last: PricePoint, point: PricePoint) -> Iterator[PricePoint]:
