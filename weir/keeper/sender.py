@@ -272,7 +272,8 @@ class Sender:
         if self._too_dear(gas, allowed):
             return Outcome("too dear")
         worst = gas * fees.most
-        if self.journal.spent(self._day) + worst > self.limits.daily:
+        spent = self.journal.spent(self._day) + worst
+        if spent > self.limits.daily:
             self.tally.limited = True
             return Outcome("limit")
         if self._committed + worst > self.tally.balance:
@@ -286,6 +287,7 @@ class Sender:
         self._due.add(key)
         self._flying[nonce] = {made.hash}
         self._committed += worst
+        self.tally.spent, self.tally.in_flight = spent, len(self._flying)
         if self._broadcast(made):
             return Outcome("sent")
         self.rests.failed(task.key, self._head.time)
