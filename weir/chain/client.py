@@ -23,13 +23,13 @@ from weir.chain.codec import (
     Call,
     Codec,
     call_request,
-    checksummed,
     decode_outputs,
     encode_call,
     revert_data,
 )
 from weir.chain.errors import ContractError, NodeUnreachableError, RpcError, TransactionTimeoutError
 from weir.chain.results import Event, Receipt
+from weir.chain.words import checksummed
 
 __all__ = ["Chain", "Fees", "created_address", "pages", "sign", "transaction_hash"]
 

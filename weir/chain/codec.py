@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, TypeAlias, cast
 
 from eth_abi.abi import decode, encode
@@ -13,19 +12,18 @@ from eth_utils.abi import (
     event_abi_to_log_topic,
     function_abi_to_4byte_selector,
 )
-from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from web3.contract.contract import ContractFunction
 
 from weir.artifacts import Artifact
 from weir.chain.errors import ContractError
 from weir.chain.results import Event
+from weir.chain.words import checksummed, decoder
 
 __all__ = [
     "Call",
     "Codec",
     "call_request",
-    "checksummed",
     "decode_outputs",
     "encode_arguments",
     "encode_call",
@@ -52,18 +50,14 @@ class _Fields:
         self._fields = tuple(fields)
         self._types = [collapse_if_tuple(cast(Any, field)) for field in self._fields]
         self.names = tuple(field.get("name") or str(i) for i, field in enumerate(self._fields))
+        self._decode = decoder(self._fields)
 
     def encode(self, values: Iterable[Any]) -> bytes:
         return encode(self._types, [_plain(value) for value in values])
 
     def decode(self, data: bytes) -> list[Any]:
         """The values; structs as mappings by name."""
-        if not self._fields:
-            return []
-        values = decode(self._types, data)
-        return [
-            _named(field, field["type"], value) for field, value in zip(self._fields, values, strict=True)
-        ]
+        return self._decode(data)
 
     def decode_named(self, data: bytes) -> dict[str, Any]:
         return dict(zip(self.names, self.decode(data), strict=True))
@@ -148,23 +142,6 @@ def _selector(entry: Mapping[str, Any]) -> bytes:
 
 def _is_hashed(kind: str) -> bool:
     return kind in ("string", "bytes") or kind.startswith("tuple") or kind.endswith("]")
-
-
-@lru_cache(maxsize=65_536)
-def checksummed(text: str) -> str:
-    """The address with its checksum."""
-    return to_checksum_address(text)
-
-
-def _named(field: Mapping[str, Any], kind: str, value: Any) -> Any:
-    """A decoded value with names on its structs and checksums on its addresses."""
-    if kind.endswith("]"):
-        inner = kind[: kind.rindex("[")]
-        return tuple(_named(field, inner, item) for item in value)
-    if kind == "tuple":
-        parts = zip(field["components"], value, strict=True)
-        return {part["name"]: _named(part, part["type"], item) for part, item in parts}
-    return checksummed(value) if kind == "address" else value
 
 
 def encode_call(call: Call) -> bytes:
