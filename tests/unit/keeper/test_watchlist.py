@@ -1,0 +1,230 @@
+"""The watch list against the chain: whoever the lens says something may be done about is found, always."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.unit.keeper.exchange import LIQUIDATOR, STRANGER, Exchange, Walk
+from weir.chain import RpcError
+from weir.client import AccountState, Weir
+from weir.keeper import view, watchlist
+from weir.keeper.policy import Options
+from weir.keeper.roles import USUAL, Role
+from weir.keeper.runner import Keeper
+from weir.keeper.view import Reader
+from weir.keeper.watchlist import WatchList, is_suspect
+from weir.node import Node
+
+ROUNDED = 20
+"""Units of S that an account's figures may be off: one for each time that something is rounded."""
+
+
+@pytest.fixture(scope="module")
+def watched_node() -> Iterator[Node]:
+    with Node("anvil", timestamp=1_700_000_000) as node:
+        yield node
+
+
+@pytest.fixture
+def exchange(watched_node: Node) -> Iterator[Exchange]:
+    """Fresh; what a test does is undone."""
+    snapshot = watched_node.rpc("evm_snapshot")
+    yield Exchange(watched_node)
+    watched_node.rpc("evm_revert", snapshot)
+
+
+@pytest.fixture(autouse=True)
+def _nobody_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is missed is not found by chance."""
+    monkeypatch.setattr(watchlist, "IN_TURN", 0)
+
+
+def _seen(watch: WatchList, weir: Weir) -> dict[str, AccountState | None]:
+    watch.follow()
+    return watch.accounts(weir.markets(block="pending"), weir.assets.states(block="pending"))
+
+
+def _check(watch: WatchList, weir: Weir) -> int:
+    """That the list misses nobody, and is wrong about nobody; the number of those to be looked at."""
+    seen = _seen(watch, weir)
+    truth = weir.accounts(block="pending")
+    assert list(seen) == [account.address for account in truth]
+    suspects = {who for who, account in seen.items() if is_suspect(account)}
+    assert {each.address for each in weir.actionable(block="pending")} <= suspects
+    for account in truth:
+        known = seen[account.address]
+        if known is not None:
+            _check_account(known, account)
+    head = weir.chain.block("pending")
+    pledges = watch.pledges(weir.assets.states(block="pending"), int(head["timestamp"], 16))
+    assert pledges == list(weir.assets.pledges(block="pending"))
+    return len(suspects)
+
+
+def _check_account(known: AccountState, truth: AccountState) -> None:
+    for name in ("cash", "debt", "collateral", "flagged_at", "insolvent", "priced"):
+        assert getattr(known, name) == getattr(truth, name), (name, known, truth)
+    for name in ("claims", "net", "unsettled", "equity", "notional", "initial_margin", "maintenance_margin"):
+        assert abs(getattr(known, name) - getattr(truth, name)) <= ROUNDED, (name, known, truth)
+    assert len(known.positions) == len(truth.positions)
+    for mine, theirs in zip(known.positions, truth.positions, strict=True):
+        assert (mine.market, mine.live) == (theirs.market, theirs.live)
+        assert abs(mine.size - theirs.size) <= 10
+
+
+# ------------------------------------------------------------ whatever happens
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_nobody_is_missed_whatever_happens(exchange: Exchange, seed: int) -> None:
+    weir, walk = exchange.weir, Walk(exchange, seed)
+    watch, reader = WatchList(weir), Reader(weir)
+    roles = USUAL | {Role.BUY}
+    keepers = [
+        Keeper(weir, account, Options(execute=True, roles=roles), gas=5_000_000, reader=reader)
+        for account in (LIQUIDATOR, STRANGER)
+    ]
+    looked_at, accounts = 0, 0
+    for _ in range(80):
+        walk.step()
+        looked_at += _check(watch, weir)
+        accounts += len(watch)
+        assert reader.read(STRANGER.address).findings == weir.actionable(block="pending")
+        if walk.rng.random() < 0.25:
+            walk.rng.choice(keepers).step()
+    assert 0 < looked_at < accounts / 2
+    assert _happened(weir) >= {"Flagged", "Unflagged", "Liquidated", "Defaulted", "ClaimsWrittenOff"}
+
+
+def _happened(weir: Weir) -> set[str]:
+    names = ("Vault", "ClearingHouse", "InsuranceFund", "Collateral")
+    contracts = [weir.deployment.contracts[name].address for name in names]
+    last = int(weir.chain.rpc("eth_blockNumber"), 16)
+    return {event.name for event in weir.chain.logs(contracts, weir.deployment.block, last)}
+
+
+# ------------------------------------------------------------------- one by one
+
+
+def test_a_side_whose_epoch_has_ended_is_read_again(exchange: Exchange) -> None:
+    """All longs are deleveraged against the one short, of whose position nothing is left but its profit."""
+    weir, watch = exchange.weir, WatchList(exchange.weir)
+    trader, other = exchange.traders[:2]
+    for account in (trader, other):
+        exchange.mint(account, 1_000)
+        exchange.deposit(account, 1_000)
+    exchange.trade(trader, 1, 6, other)
+    _check(watch, weir)
+    exchange.price("ETH", 2_800)
+    house = weir.clearing_house.functions
+    exchange.send(STRANGER, house.flag(trader.address))
+    _check(watch, weir)
+    exchange.node.increase_time(700)
+    exchange.send(STRANGER, house.deleverage(trader.address, []))
+    assert "EpochEnded" in _happened(weir)
+    _check(watch, weir)
+    short = _seen(watch, weir)[other.address]
+    assert short is not None
+    assert [position.live for position in short.positions] == [False]
+    assert is_suspect(short)
+
+
+def test_a_crowd_is_asked_about_one_by_one(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same findings either way: of a few suspects, and of a page of all."""
+    weir, trader = exchange.weir, exchange.traders[0]
+    exchange.mint(trader, 1_000)
+    exchange.deposit(trader, 1_000)
+    exchange.trade(trader, 0, 0.3)
+    exchange.price("BTC", 57_000)
+    expected = weir.actionable(block="pending")
+    assert [each.flag for each in expected] == [True]
+    for size in (0, 10**6):
+        monkeypatch.setattr(view, "PAGED_FROM", size)
+        assert Reader(weir).read(STRANGER.address).findings == expected
+
+
+def test_a_reorganisation_is_followed(exchange: Exchange) -> None:
+    """A deposit and a trade are undone, and another trader trades instead, in blocks of the same numbers."""
+    weir, watch, reader = exchange.weir, WatchList(exchange.weir), Reader(exchange.weir)
+    first, second = exchange.traders[:2]
+    for account in (first, second):
+        exchange.mint(account, 5_000)
+        exchange.deposit(account, 1_000)
+    _check(watch, weir)
+    before = exchange.node.rpc("evm_snapshot")
+    exchange.deposit(first, 1_000)
+    exchange.trade(first, 0, 0.3)
+    _check(watch, weir)
+    assert reader.read(STRANGER.address).accounts[first.address].positions
+    exchange.node.rpc("evm_revert", before)
+    exchange.weir = weir = Weir(weir.chain.w3, weir.deployment)
+    exchange.deposit(second, 1_000)
+    exchange.trade(second, 0, -0.3)
+    _check(watch, weir)
+    seen = reader.read(STRANGER.address).accounts
+    assert not seen[first.address].positions
+    assert seen[second.address].positions
+
+
+def test_a_chain_that_goes_back_is_followed(exchange: Exchange) -> None:
+    watch, trader = WatchList(exchange.weir), exchange.traders[0]
+    exchange.mint(trader, 5_000)
+    before = exchange.node.rpc("evm_snapshot")
+    exchange.deposit(trader, 1_000)
+    known = _check(watch, exchange.weir), len(watch)
+    exchange.node.rpc("evm_revert", before)
+    _check(watch, exchange.weir)
+    assert len(watch) == known[1] - 1
+
+
+def test_all_are_read_again_in_turn(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no event tells (here: because it is hidden) is found out all the same."""
+    weir, watch, trader = exchange.weir, WatchList(exchange.weir), exchange.traders[0]
+    exchange.mint(trader, 5_000)
+    exchange.deposit(trader, 1_000)
+    watch.follow()
+    monkeypatch.setattr(watch, "_touched", lambda _: iter(()))
+    exchange.deposit(trader, 500)
+    assert _cash(_seen(watch, weir)[trader.address]) == 1_000 * 10**6
+    monkeypatch.setattr(watchlist, "IN_TURN", 1)
+    for _ in range(len(watch)):
+        exchange.node.mine()
+        watch.follow()
+    assert _cash(_seen(watch, weir)[trader.address]) == 1_500 * 10**6
+
+
+def _cash(account: AccountState | None) -> int:
+    assert account is not None
+    return account.cash
+
+
+def test_a_node_that_fails_changes_nothing(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    weir, watch, trader = exchange.weir, WatchList(exchange.weir), exchange.traders[0]
+    watch.follow()
+    exchange.mint(trader, 5_000)
+    exchange.deposit(trader, 1_000)
+    with monkeypatch.context() as broken:
+        broken.setattr(Weir, "accounts", _fails)
+        with pytest.raises(RpcError, match="busy"):
+            watch.follow()
+    assert trader.address not in watch.accounts(weir.markets(), weir.assets.states())
+    _check(watch, weir)
+
+
+def _fails(*_: object, **__: object) -> None:
+    raise RpcError("eth_call", -32000, "busy")
+
+
+def test_the_nearest_come_first(exchange: Exchange) -> None:
+    weir, traders = exchange.weir, exchange.traders[:4]
+    for trader, leverage in zip(traders, (3, 15, 0, 8), strict=True):
+        exchange.mint(trader, 1_000)
+        exchange.deposit(trader, 1_000)
+        if leverage:
+            exchange.trade(trader, 0, leverage * 1_000 / 60_000)
+    ranked = Reader(weir).read(STRANGER.address).nearest(3)
+    assert [who for _, who in ranked] == [traders[1].address, traders[3].address, traders[0].address]
+    # 15x with 3 % of maintenance margin: 1 - 15 * 0.03 of equity for 15 * 0.97 of each move.
+    assert ranked[0][0] == pytest.approx(0.55 / 14.55, rel=0.02)
