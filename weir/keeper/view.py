@@ -101,10 +101,6 @@ class Reader:
         """Has the next reading look again, although no block has come: the pending one may have changed."""
         self._last = None
 
-    def forget(self) -> None:
-        """Has the next reading look again, although no block has come: the pending one may have changed."""
-        self._last = None
-
     def _read(self, block: int, time: int) -> View:
         weir = self.weir
         markets = weir.markets(block="pending")
