@@ -59,22 +59,22 @@ class Crowd:
         self.maker = maker
         self._salt = 0
 
-    # ---- moves
+    # ---- what may be sent
 
-    def price(self, prices: Sequence[Decimal]) -> None:
-        """New answers of all markets' feeds, in one block."""
+    def price(self, prices: Sequence[Decimal]) -> list[tuple[str, Call]]:
+        """New answers of all markets' feeds, to be sent."""
         answers = [to_units(price, FEED_DECIMALS) for price in prices]
         feeds = [self.weir.feed(symbol).functions for symbol, _ in MARKETS]
         sender = development_account(0).address
-        self.send((sender, feed.setAnswer(answer)) for feed, answer in zip(feeds, answers, strict=True))
+        return [(sender, feed.setAnswer(answer)) for feed, answer in zip(feeds, answers, strict=True)]
 
-    def deposit(self, amounts: Iterable[tuple[str, int]]) -> None:
-        """USD for accounts, paid by the maker."""
+    def deposit(self, amounts: Iterable[tuple[str, int]]) -> list[tuple[str, Call]]:
+        """USD for accounts, paid by the maker, to be sent."""
         deposit, units = self.weir.vault.functions.deposit, self.weir.units
-        self.send((self.maker.address, deposit(who, units(Decimal(usd)))) for who, usd in amounts)
+        return [(self.maker.address, deposit(who, units(Decimal(usd)))) for who, usd in amounts]
 
-    def trade(self, market: int, takers: Sequence[tuple[str, int]]) -> None:
-        """Signed sizes (1e-18, long positive) at the first prices, each against the maker."""
+    def trade(self, market: int, takers: Sequence[tuple[str, int]]) -> list[tuple[str, Call]]:
+        """Signed sizes (1e-18, long positive) at the first prices, each against the maker, to be sent."""
         calls: list[tuple[str, Call]] = []
         for is_long in (True, False):
             wanted = [(who, abs(size)) for who, size in takers if (size > 0) == is_long]
@@ -82,7 +82,7 @@ class Crowd:
             signature = self.weir.sign(order, self.maker)
             trade = self.weir.clearing_house.functions.trade
             calls += [(who, trade(order.as_tuple(), signature, size)) for who, size in wanted]
-        self.send(calls)
+        return calls
 
     def _order(self, market: int, buys: bool, size: int) -> Order:
         self._salt += 1
@@ -96,6 +96,8 @@ class Crowd:
             expiry=GENESIS + 365 * DAY,
             salt=self._salt,
         )
+
+    # ---- sending
 
     def send(self, calls: Iterable[tuple[str, Call]]) -> None:
         """Many transactions in few blocks, each sender's in order; raises where one fails."""
@@ -119,7 +121,10 @@ class Crowd:
 
 
 def build(node: Node, accounts: int, root: Path | None = None, seed: int = 1) -> Crowd:
-    """`accounts` accounts with 1,000 to 20,000 USD; four in five have one to three positions, up to 15x."""
+    """`accounts` accounts with 1,000 to 20,000 USD; four in five have one to three positions, up to 15x.
+
+    From then on the chain's blocks are mined by `Crowd.send` only.
+    """
     weir = Weir(
         connect(node.url), deploy(connect(node.url), development_account(0), _parameters(), root=root)
     )
@@ -133,10 +138,9 @@ def build(node: Node, accounts: int, root: Path | None = None, seed: int = 1) ->
         chunk = people[first : first + size]
         weir.chain.rpc_batch([("anvil_setBalance", [each, hex(10**18)]) for each in chunk])
     equity = {each: rng.randint(1_000, 20_000) for each in people}
-    crowd.deposit(equity.items())
+    crowd.send(crowd.deposit(equity.items()))
     for market, takers in enumerate(_positions(rng, equity)):
-        crowd.trade(market, takers)
-    node.rpc("evm_setAutomine", True)
+        crowd.send(crowd.trade(market, takers))
     return crowd
 
 
