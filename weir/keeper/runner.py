@@ -14,21 +14,12 @@ from eth_account.signers.local import LocalAccount
 
 from weir.chain import ContractError
 from weir.client import Weir
+from weir.keeper.auctions import conversions, purchases, sales
 from weir.keeper.calls import call_of, intent_key
 from weir.keeper.following import NodeBehindError, Remembered
 from weir.keeper.lease import LeaseLostError
 from weir.keeper.outbox import Immediate, Outbox, Outcome, Rehearsal, Settled, bounty_of
-from weir.keeper.policy import (
-    Options,
-    Task,
-    conversions,
-    flags,
-    housekeeping,
-    purchases,
-    resolutions,
-    sales,
-    settlements,
-)
+from weir.keeper.policy import Options, Task, flags, housekeeping, resolutions, settlements
 from weir.keeper.roles import Role
 from weir.keeper.view import Reader, View
 

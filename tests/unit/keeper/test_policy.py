@@ -12,19 +12,15 @@ from weir.keeper.policy import (
     Kind,
     Options,
     affordable,
-    conversions,
     expected_bounty,
     flags,
     housekeeping,
-    purchases,
     resolutions,
-    sales,
     settlements,
     taken,
     winners,
 )
-from weir.keeper.roles import Role
-from weir.keeper.view import Rules, View, Wallet
+from weir.keeper.view import Rules, View
 from weir.stablecoins import AssetState, AuctionState, PledgeState
 
 USD = 10**6
@@ -33,11 +29,6 @@ PRICE = 10_000
 RULES = Rules(penalty=5_000, min_notional=100 * USD, scale=10**30)
 LIQUIDATOR, TRADER, OTHER, WINNER = "0x10", "0x20", "0x21", "0x30"
 OPTIONS = Options()
-
-
-def buyer(**changes: Any) -> Options:
-    """Of a keeper that does nothing but buy."""
-    return Options(roles=frozenset({Role.BUY}), **changes)
 
 
 # ------------------------------------------------------------------- factories
@@ -416,114 +407,3 @@ class TestCollateralInLiquidations:
         alone = {"markets": (market(0, available=0), market(1))}
         world = view(owing, **pledged(pledge(TRADER, 9_500)), **alone)
         assert expected_bounty(world, owing, self.seen, WAD) == 379 * USD
-
-
-class TestSales:
-    def test_who_owes_most_comes_first(self) -> None:
-        pledges = (
-            pledge(TRADER, 100, due=50 * USD, startable=True),
-            pledge(OTHER, 100, due=80 * USD, startable=True, default_id=3),
-            pledge(WINNER, 100),
-        )
-        accounts = [account(each.address, 1_000, collateral=each.value) for each in pledges]
-        tasks = sales(view(*accounts, **pledged(*pledges)), OPTIONS)
-        assert [(task.kind, task.subject) for task in tasks] == [
-            (Kind.START_SALE, OTHER),
-            (Kind.START_SALE, TRADER),
-        ]
-
-    def test_a_loss_that_settling_will_make_a_debt_counts(self) -> None:
-        losing = account(TRADER, 60, 1, unsettled=-40, cash=15 * USD, collateral=85 * USD)
-        assert [t.subject for t in sales(view(losing, **pledged(pledge(TRADER, 100))), OPTIONS)] == [TRADER]
-        covered = account(TRADER, 100, 1, unsettled=-15, cash=30 * USD, collateral=85 * USD)
-        assert sales(view(covered, **pledged(pledge(TRADER, 100))), OPTIONS) == []
-
-    @pytest.mark.parametrize(("ends_at", "due"), [(1_000, True), (1_001, False), (0, True)])
-    def test_one_at_a_time(self, ends_at: int, due: bool) -> None:
-        held = pledge(TRADER, 100, due=50 * USD, sale_ends_at=ends_at)
-        world = view(account(TRADER, 0, collateral=held.value), **pledged(held))
-        assert bool(sales(world, OPTIONS)) == due
-
-    def test_dust_is_left_alone(self) -> None:
-        held = pledge(TRADER, 1, due=50 * USD)
-        world = view(account(TRADER, 0, collateral=held.value), **pledged(held))
-        assert sales(world, Options(min_sale=held.value))
-        assert not sales(world, Options(min_sale=held.value + 1))
-
-
-class TestConversions:
-    def test_what_is_due_is_started(self) -> None:
-        due = asset(id=1, symbol="SAVE", auction=replace(QUIET, startable=True))
-        (task,) = conversions(view(**pledged(of=(asset(), due))), OPTIONS)
-        assert (task.kind, task.subject, task.asset) == (Kind.START_CONVERSION, "SAVE", 1)
-
-
-class TestPurchases:
-    """An auction that began 300 seconds ago, of 600: 1 % off; the keeper has 500 in its wallet for each."""
-
-    selling = replace(QUIET, started_at=700, ends_at=1_900, factor=990_000)
-
-    def bought(self, options: Options, *pledges: PledgeState, **changes: Any) -> list[tuple[Any, ...]]:
-        wallets = {"wallets": {LIQUIDATOR: Wallet(500 * USD, 500 * USD)}}
-        world = view(**pledged(*pledges, **wallets | changes))
-        return [(t.kind, t.subject, t.units, t.cost) for t in purchases(world, LIQUIDATOR, options)]
-
-    @staticmethod
-    def for_sale(address: str = TRADER, **changes: Any) -> PledgeState:
-        fields = {"due": 2_000 * USD, "sale_started_at": 700, "sale_ends_at": 1_900}
-        return replace(pledge(address, 400), **fields | changes)
-
-    def test_what_is_for_sale_at_the_price_of_now(self) -> None:
-        assert self.bought(buyer(min_discount=10_000), self.for_sale()) == [
-            (Kind.BUY_COLLATERAL, TRADER, 400 * USD, 356_400_000)
-        ]
-
-    @pytest.mark.parametrize("options", [OPTIONS, buyer(min_discount=10_001)])
-    def test_never_unless_told_and_never_too_dear(self, options: Options) -> None:
-        assert self.bought(options, self.for_sale()) == []
-
-    def test_no_more_than_the_wallet_has(self) -> None:
-        poor = {"wallets": {LIQUIDATOR: Wallet(89_100_000, 0)}}
-        assert self.bought(buyer(min_discount=0), self.for_sale(), **poor) == [
-            (Kind.BUY_COLLATERAL, TRADER, 100 * USD, 89_100_000)
-        ]
-        assert self.bought(buyer(min_discount=0), self.for_sale(), wallets={}) == []
-
-    def test_no_more_than_is_due(self) -> None:
-        (found,) = self.bought(buyer(min_discount=0), self.for_sale(due=89_100_000))
-        assert 100 * USD <= found[2] <= 100 * USD + 1
-
-    @pytest.mark.parametrize(
-        "changes", [{"due": 0}, {"sale_ends_at": 1_000}, {"address": LIQUIDATOR}, {"held": (0,)}]
-    )
-    def test_not_what_is_not_for_sale(self, changes: dict[str, Any]) -> None:
-        address = changes.pop("address", TRADER)
-        assert self.bought(buyer(min_discount=0), self.for_sale(address, **changes)) == []
-
-    def test_not_what_has_no_price(self) -> None:
-        assert self.bought(buyer(min_discount=0), self.for_sale(), of=(asset(price=0),)) == []
-
-    def test_gains_must_pay(self) -> None:
-        # 3.6 of worth are gained.
-        assert self.bought(buyer(min_discount=0, min_profit=3_600_000), self.for_sale())
-        assert not self.bought(buyer(min_discount=0, min_profit=3_600_001), self.for_sale())
-        assert not self.bought(buyer(min_discount=0, native_price=20.0), self.for_sale())
-
-    def test_the_reserve_sells_what_is_above_its_target_or_pays_an_advance(self) -> None:
-        sold = (asset(auction=self.selling, reserve_target=810 * USD),)
-        (found,) = self.bought(buyer(min_discount=0), of=sold)
-        assert found[:2] == (Kind.BUY_FROM_RESERVE, "USDC")
-        # 90 are above the target: 101.01… tokens at 0.891, and one unit at most beyond.
-        assert 101_010_101 <= found[2] <= 101_010_102
-        fund = replace(view().fund, advanced_junior=300 * USD, advanced_senior=59_400_000)
-        (found,) = self.bought(buyer(min_discount=0), of=sold, fund=fund)
-        assert 403_367_003 <= found[2] <= 403_367_004
-
-    def test_nothing_is_bought_from_a_reserve_that_buys(self) -> None:
-        buying = replace(self.selling, buying=True, factor=1_010_000)
-        assert self.bought(buyer(min_discount=0), of=(asset(auction=buying),)) == []
-
-    def test_the_largest_discount_first_then_the_largest_lot(self) -> None:
-        pledges = (self.for_sale(), self.for_sale(OTHER, sale_started_at=100, sale_ends_at=1_300))
-        found = self.bought(buyer(min_discount=0), *pledges, of=(asset(auction=self.selling),))
-        assert [each[1] for each in found] == [OTHER, "USDC", TRADER]
