@@ -137,6 +137,12 @@ _OPTIONS = (
         help="Buy other stablecoins at auction from this discount on, with what the wallet has approved to "
         "Collateral and Reserve (as --role buy does at any).  [default: never]",
     ),
+    click.option(
+        "--posting",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Post the target and tiers of this file, and others when `weir risk report --payload` has written "
+        "them, with an account that has the poster's role.  [default: never; --role post needs it]",
+    ),
     click.option("--json", "as_json", is_flag=True, help="End with a summary in JSON."),
 )
 
@@ -173,6 +179,7 @@ def keep(
     port: int | None,
     steps: int | None,
     interval: float,
+    posting: Path | None,
     as_json: bool,
     **rules: Any,
 ) -> int:
@@ -180,8 +187,10 @@ def keep(
     from weir.accounts import choose_account
     from weir.client import Weir
     from weir.keeper.metrics import Metrics
+    from weir.keeper.posting import Poster
     from weir.keeper.runner import Keeper
 
+    chosen = _roles(roles, buys=rules["min_discount"] is not None, posts=posting is not None)
     stop = _Stop()
     stop.listen()
 
@@ -190,12 +199,10 @@ def keep(
 
     weir = patiently(lambda: Weir.load(w3, deployment))
     account = choose_account(weir.chain.id, keystore)
-    chosen = frozenset(Role(role) for role in roles) or USUAL
-    if rules["min_discount"] is not None and not roles:
-        chosen |= {Role.BUY}
     options = _policy(weir, chosen, **rules)
     with _outbox(weir, account, options, store_url, rules, patiently, stop) as outbox:
-        keeper = Keeper(weir, account, options, outbox=outbox)
+        poster = Poster(weir, account.address, posting) if posting else None
+        keeper = Keeper(weir, account, options, outbox=outbox, poster=poster)
         metrics = Metrics(keeper, interval)
 
         def observe(report: StepReport) -> None:
@@ -209,6 +216,15 @@ def keep(
         if as_json:
             click.echo(json.dumps(_summary(keeper, last), indent=2))
     return 1 if last is not None and last.failed and not stop.is_set() else 0
+
+
+def _roles(named: tuple[str, ...], *, buys: bool, posts: bool) -> frozenset[Role]:
+    """Those named, or else the usual ones and those that other options ask for."""
+    chosen = frozenset(Role(role) for role in named)
+    if Role.POST in chosen and not posts:
+        raise click.UsageError("--role post needs --posting FILE")
+    wanted = {Role.BUY: buys, Role.POST: posts}
+    return chosen or USUAL | {role for role, is_wanted in wanted.items() if is_wanted}
 
 
 def _policy(

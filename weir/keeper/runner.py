@@ -20,6 +20,7 @@ from weir.keeper.following import NodeBehindError, Remembered
 from weir.keeper.lease import LeaseLostError
 from weir.keeper.outbox import Immediate, Outbox, Outcome, Rehearsal, Settled, bounty_of
 from weir.keeper.policy import Options, Task, flags, housekeeping, resolutions, settlements
+from weir.keeper.posting import Poster
 from weir.keeper.roles import Role
 from weir.keeper.view import Reader, View
 
@@ -87,7 +88,7 @@ class Keeper:
     """Does what its roles are, all with one account; dry unless `options.execute`.
 
     What it sends goes to an `outbox`: by default one for chains that mine at once, with a fixed `gas` limit
-    where one is given.
+    where one is given. A `poster` has what is posted.
     """
 
     def __init__(
@@ -99,12 +100,14 @@ class Keeper:
         gas: int | None = None,
         reader: Reader | None = None,
         outbox: Outbox | None = None,
+        poster: Poster | None = None,
     ) -> None:
         self.weir = weir
         self.account = account
         self.options = options or Options()
         self.outbox = outbox or self._usual_outbox(gas)
         self._reader = reader or Reader(weir)
+        self._poster = poster
 
     def _usual_outbox(self, gas: int | None) -> Outbox:
         if self.options.execute:
@@ -127,7 +130,7 @@ class Keeper:
         self._one_by_one(view, report, lambda seen: resolutions(seen, own, self.options))
         if self.weir.assets:
             self._convert(report)
-        for task in housekeeping(view, self.options):
+        for task in (*housekeeping(view, self.options), *self._postings(view)):
             self._perform(task, view, report)
         self.outbox.rests.forget(view.time)
         return report
@@ -201,6 +204,9 @@ class Keeper:
         if "sent" in [self._perform(task, view, report).what for task in due]:
             view = self._look_again()
         self._one_by_one(view, report, lambda seen: purchases(seen, self.account.address, self.options))
+
+    def _postings(self, view: View) -> list[Task]:
+        return self._poster.tasks(view) if self._poster and Role.POST in self.options.roles else []
 
     # ---- tasks
 
