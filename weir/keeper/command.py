@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from decimal import Decimal
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from weir.keeper.runner import Keeper, StepReport
     from weir.keeper.sender import Limits
 
-__all__ = ["command", "keep", "keeper_options"]
+__all__ = ["command", "drain", "keep", "keeper_options", "opened"]
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -140,8 +141,8 @@ _OPTIONS = (
     click.option(
         "--posting",
         type=click.Path(dir_okay=False, path_type=Path),
-        help="Post the target and tiers of this file, and others when `weir risk report --payload` has written "
-        "them, with an account that has the poster's role.  [default: never; --role post needs it]",
+        help="Post what `weir risk report --payload` wrote to this file, and what it writes next, with an "
+        "account that has the poster's role.  [default: never; --role post needs it]",
     ),
     click.option("--json", "as_json", is_flag=True, help="End with a summary in JSON."),
 )
@@ -170,39 +171,18 @@ def command(rpc: str, **options: Any) -> int:
 
 
 def keep(
-    w3: Web3,
-    *,
-    deployment: Path | None,
-    keystore: Path | None,
-    roles: tuple[str, ...],
-    store_url: str,
-    port: int | None,
-    steps: int | None,
-    interval: float,
-    posting: Path | None,
-    as_json: bool,
-    **rules: Any,
+    w3: Web3, *, port: int | None, steps: int | None, interval: float, as_json: bool, **options: Any
 ) -> int:
     """What `weir keeper` does, on any client; the exit code."""
-    from weir.accounts import choose_account
-    from weir.client import Weir
     from weir.keeper.metrics import Metrics
-    from weir.keeper.posting import Poster
-    from weir.keeper.runner import Keeper
 
-    chosen = _roles(roles, buys=rules["min_discount"] is not None, posts=posting is not None)
     stop = _Stop()
     stop.listen()
 
     def patiently(work: Callable[[], T]) -> T:
         return work() if steps else _until_it_works(work, stop)
 
-    weir = patiently(lambda: Weir.load(w3, deployment))
-    account = choose_account(weir.chain.id, keystore)
-    options = _policy(weir, chosen, **rules)
-    with _outbox(weir, account, options, store_url, rules, patiently, stop) as outbox:
-        poster = Poster(weir, account.address, posting) if posting else None
-        keeper = Keeper(weir, account, options, outbox=outbox, poster=poster)
+    with opened(w3, patiently=patiently, sleep=stop.wait, **options) as keeper:
         metrics = Metrics(keeper, interval)
 
         def observe(report: StepReport) -> None:
@@ -212,10 +192,41 @@ def keep(
 
         with _served(port, metrics):
             last = keeper.run(interval=interval, steps=steps, stop=stop, observe=observe, fail=metrics.failed)
-            _drain(keeper, last)
+            drain(keeper, last)
         if as_json:
             click.echo(json.dumps(_summary(keeper, last), indent=2))
     return 1 if last is not None and last.failed and not stop.is_set() else 0
+
+
+@contextmanager
+def opened(
+    w3: Web3,
+    *,
+    deployment: Path | None,
+    keystore: Path | None,
+    roles: tuple[str, ...],
+    store_url: str,
+    posting: Path | None,
+    patiently: Callable[[Callable[[], Any]], Any] = lambda work: work(),
+    sleep: Callable[[float], object] = time.sleep,
+    **rules: Any,
+) -> Iterator[Keeper]:
+    """A keeper by the command's options; meanwhile nobody else sends with its account.
+
+    `patiently` does what needs a node or a database that may not be there yet.
+    """
+    from weir.accounts import choose_account
+    from weir.client import Weir
+    from weir.keeper.posting import Poster
+    from weir.keeper.runner import Keeper
+
+    chosen = _roles(roles, buys=rules["min_discount"] is not None, posts=posting is not None)
+    weir = patiently(lambda: Weir.load(w3, deployment))
+    account = choose_account(weir.chain.id, keystore)
+    options = _policy(weir, chosen, **rules)
+    with _outbox(weir, account, options, store_url, rules, patiently, sleep) as outbox:
+        poster = Poster(weir, account.address, posting) if posting else None
+        yield Keeper(weir, account, options, outbox=outbox, poster=poster)
 
 
 def _roles(named: tuple[str, ...], *, buys: bool, posts: bool) -> frozenset[Role]:
@@ -274,7 +285,7 @@ def _outbox(
     store_url: str,
     rules: dict[str, Any],
     patiently: Callable[[Callable[[], Any]], Any],
-    stop: _Stop,
+    sleep: Callable[[float], object],
 ) -> Iterator[Outbox]:
     """Where what is due goes: a journal and the chain, or nowhere in a dry run. Holds the account's lease."""
     from weir.keeper.following import Remembered
@@ -291,7 +302,7 @@ def _outbox(
     def sender() -> Sender:
         genesis = weir.chain.block(0)["hash"]
         lease = Lease.of(store, weir.chain.id, genesis, account.address)
-        lease.take(sleep=stop.wait)
+        lease.take(sleep=sleep)
         journal = Journal(lease, weir.clearing_house.address)
         return Sender(weir, account, journal, _limits(weir, options, rules))
 
@@ -333,7 +344,7 @@ def _served(port: int | None, metrics: Any) -> Iterator[None]:
         yield
 
 
-def _drain(keeper: Keeper, last: StepReport | None) -> None:
+def drain(keeper: Keeper, last: StepReport | None = None) -> None:
     """Waits for what is on its way, as long as that may take."""
     from weir.keeper.sender import Sender
 
