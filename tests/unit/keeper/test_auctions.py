@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.keeper.test_policy import (
+from tests.unit.keeper.made_up import (
     LIQUIDATOR,
     OPTIONS,
     OTHER,

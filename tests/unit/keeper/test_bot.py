@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
-from tests.unit.keeper.exchange import LIQUIDATOR, Exchange
+from tests.exchange import KEEPER, Exchange
 from weir.node import Node
 from weir.toolchain import ROOT
 
@@ -22,27 +20,16 @@ PATIENCE = 90.0
 SILVERBACK = "from silverback._cli import cli; cli()"
 
 
-@pytest.fixture(scope="module")
-def crash() -> Iterator[Exchange]:
-    """A trader at 18x."""
-    with Node("anvil") as node:
-        exchange = Exchange(node, traders=1)
-        (trader,) = exchange.traders
-        exchange.mint(trader, 1_000)
-        exchange.deposit(trader, 1_000)
-        exchange.trade(trader, 0, 0.3)
-        yield exchange
-
-
 class Bot:
     """`silverback run weir_bot` in a folder of its own, and what it says."""
 
     def __init__(self, exchange: Exchange, folder: Path, options: str) -> None:
         (folder / "bots").symlink_to(ROOT / "bots")
+        self.node = exchange.node
         self.log = folder / "log"
         environment = {
             "WEIR_KEEPER": options,
-            "WEIR_PRIVATE_KEY": LIQUIDATOR.key.hex(),
+            "WEIR_PRIVATE_KEY": KEEPER.key.hex(),
             "PYTHONPATH": str(ROOT),
         }
         network = f"ethereum:local:{exchange.node.url}"
@@ -59,11 +46,13 @@ class Bot:
         return self.log.read_text(errors="replace")
 
     def until(self, condition: Callable[[], bool]) -> None:
+        """Mines on meanwhile: Silverback gives up on a chain that stands still."""
         deadline = time.monotonic() + PATIENCE
         while not condition():
             assert self.process.poll() is None, self.said()
             assert time.monotonic() < deadline, self.said()
-            time.sleep(0.1)
+            self.node.mine()
+            time.sleep(0.5)
 
 
 @contextmanager
@@ -76,17 +65,16 @@ def _running(exchange: Exchange, folder: Path, options: str) -> Iterator[Bot]:
         bot.process.wait()
 
 
-def test_it_liquidates_and_ends_in_order(crash: Exchange, tmp_path: Path) -> None:
+def test_it_liquidates_and_ends_in_order(tmp_path: Path) -> None:
     """With the journal of `weir keeper`; on SIGTERM it lets go of its account."""
-    store, deployment = f"sqlite:///{tmp_path / 'keeper.db'}", tmp_path / "deployment.json"
-    crash.weir.deployment.save(deployment)
-    (trader,) = crash.traders
-    with _running(crash, tmp_path, f"--deployment {deployment} --execute --store {store}") as bot:
-        bot.until(lambda: "Startup complete" in bot.said())
-        crash.price("BTC", 57_000)
-        crash.node.mine()
-        bot.until(lambda: not crash.weir.account(trader.address).positions and "tasks_sent" in bot.said())
-        bot.process.send_signal(signal.SIGTERM)
-        assert bot.process.wait(PATIENCE) == 0, bot.said()
+    with Node("anvil") as node:
+        crash = Exchange(node, tmp_path, traders=2)
+        options = f"--deployment {crash.file} --execute --store sqlite:///{tmp_path / 'keeper.db'}"
+        with _running(crash, tmp_path, options) as bot:
+            bot.until(lambda: "Startup complete" in bot.said())
+            crash.price(9_200)
+            bot.until(lambda: crash.sent() > 0 and not crash.weir.actionable() and "tasks_sent" in bot.said())
+            bot.process.send_signal(signal.SIGTERM)
+            assert bot.process.wait(PATIENCE) == 0, bot.said()
     assert "stop - Started" in bot.said()
     assert "step failed" not in bot.said()

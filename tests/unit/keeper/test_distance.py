@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.keeper.test_policy import ETHER, TRADER, USD, account, asset, market, pledge
+from tests.unit.keeper.made_up import ETHER, TRADER, USD, account, asset, market, pledge
 from weir.client import AccountState, MarketState, SideState
 from weir.keeper.distance import distance, revalued
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.keeper.exchange import STRANGER
+from tests.unit.keeper.walk import STRANGER
 from weir.accounts import development_account
 from weir.chain import connect
 from weir.client import Weir

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.keeper.exchange import LIQUIDATOR, STRANGER, Exchange, Walk
+from tests.unit.keeper.walk import LIQUIDATOR, STRANGER, Venue, Walk
 from weir.chain import RpcError
 from weir.client import AccountState, Weir
 from weir.keeper import view, watchlist
@@ -28,10 +28,10 @@ def watched_node() -> Iterator[Node]:
 
 
 @pytest.fixture
-def exchange(watched_node: Node) -> Iterator[Exchange]:
+def venue(watched_node: Node) -> Iterator[Venue]:
     """Fresh; what a test does is undone."""
     snapshot = watched_node.rpc("evm_snapshot")
-    yield Exchange(watched_node)
+    yield Venue(watched_node)
     watched_node.rpc("evm_revert", snapshot)
 
 
@@ -78,8 +78,8 @@ def _check_account(known: AccountState, truth: AccountState) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_nobody_is_missed_whatever_happens(exchange: Exchange, seed: int) -> None:
-    weir, walk = exchange.weir, Walk(exchange, seed)
+def test_nobody_is_missed_whatever_happens(venue: Venue, seed: int) -> None:
+    weir, walk = venue.weir, Walk(venue, seed)
     watch, reader = WatchList(weir), Reader(weir)
     roles = USUAL | {Role.BUY}
     keepers = [
@@ -108,21 +108,21 @@ def _happened(weir: Weir) -> set[str]:
 # ------------------------------------------------------------------- one by one
 
 
-def test_a_side_whose_epoch_has_ended_is_read_again(exchange: Exchange) -> None:
+def test_a_side_whose_epoch_has_ended_is_read_again(venue: Venue) -> None:
     """All longs are deleveraged against the one short, of whose position nothing is left but its profit."""
-    weir, watch = exchange.weir, WatchList(exchange.weir)
-    trader, other = exchange.traders[:2]
+    weir, watch = venue.weir, WatchList(venue.weir)
+    trader, other = venue.traders[:2]
     for account in (trader, other):
-        exchange.mint(account, 1_000)
-        exchange.deposit(account, 1_000)
-    exchange.trade(trader, 1, 6, other)
+        venue.mint(account, 1_000)
+        venue.deposit(account, 1_000)
+    venue.trade(trader, 1, 6, other)
     _check(watch, weir)
-    exchange.price("ETH", 2_800)
+    venue.price("ETH", 2_800)
     house = weir.clearing_house.functions
-    exchange.send(STRANGER, house.flag(trader.address))
+    venue.send(STRANGER, house.flag(trader.address))
     _check(watch, weir)
-    exchange.node.increase_time(700)
-    exchange.send(STRANGER, house.deleverage(trader.address, []))
+    venue.node.increase_time(700)
+    venue.send(STRANGER, house.deleverage(trader.address, []))
     assert "EpochEnded" in _happened(weir)
     _check(watch, weir)
     short = _seen(watch, weir)[other.address]
@@ -131,13 +131,13 @@ def test_a_side_whose_epoch_has_ended_is_read_again(exchange: Exchange) -> None:
     assert is_suspect(short)
 
 
-def test_a_crowd_is_asked_about_one_by_one(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crowd_is_asked_about_one_by_one(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same findings either way: of a few suspects, and of a page of all."""
-    weir, trader = exchange.weir, exchange.traders[0]
-    exchange.mint(trader, 1_000)
-    exchange.deposit(trader, 1_000)
-    exchange.trade(trader, 0, 0.3)
-    exchange.price("BTC", 57_000)
+    weir, trader = venue.weir, venue.traders[0]
+    venue.mint(trader, 1_000)
+    venue.deposit(trader, 1_000)
+    venue.trade(trader, 0, 0.3)
+    venue.price("BTC", 57_000)
     expected = weir.actionable(block="pending")
     assert [each.flag for each in expected] == [True]
     for size in (0, 10**6):
@@ -145,52 +145,52 @@ def test_a_crowd_is_asked_about_one_by_one(exchange: Exchange, monkeypatch: pyte
         assert Reader(weir).read(STRANGER.address).findings == expected
 
 
-def test_a_reorganisation_is_followed(exchange: Exchange) -> None:
+def test_a_reorganisation_is_followed(venue: Venue) -> None:
     """A deposit and a trade are undone, and another trader trades instead, in blocks of the same numbers."""
-    weir, watch, reader = exchange.weir, WatchList(exchange.weir), Reader(exchange.weir)
-    first, second = exchange.traders[:2]
+    weir, watch, reader = venue.weir, WatchList(venue.weir), Reader(venue.weir)
+    first, second = venue.traders[:2]
     for account in (first, second):
-        exchange.mint(account, 5_000)
-        exchange.deposit(account, 1_000)
+        venue.mint(account, 5_000)
+        venue.deposit(account, 1_000)
     _check(watch, weir)
-    before = exchange.node.rpc("evm_snapshot")
-    exchange.deposit(first, 1_000)
-    exchange.trade(first, 0, 0.3)
+    before = venue.node.rpc("evm_snapshot")
+    venue.deposit(first, 1_000)
+    venue.trade(first, 0, 0.3)
     _check(watch, weir)
     assert reader.read(STRANGER.address).accounts[first.address].positions
-    exchange.node.rpc("evm_revert", before)
-    exchange.weir = weir = Weir(weir.chain.w3, weir.deployment)
-    exchange.deposit(second, 1_000)
-    exchange.trade(second, 0, -0.3)
+    venue.node.rpc("evm_revert", before)
+    venue.weir = weir = Weir(weir.chain.w3, weir.deployment)
+    venue.deposit(second, 1_000)
+    venue.trade(second, 0, -0.3)
     _check(watch, weir)
     seen = reader.read(STRANGER.address).accounts
     assert not seen[first.address].positions
     assert seen[second.address].positions
 
 
-def test_a_chain_that_goes_back_is_followed(exchange: Exchange) -> None:
-    watch, trader = WatchList(exchange.weir), exchange.traders[0]
-    exchange.mint(trader, 5_000)
-    before = exchange.node.rpc("evm_snapshot")
-    exchange.deposit(trader, 1_000)
-    known = _check(watch, exchange.weir), len(watch)
-    exchange.node.rpc("evm_revert", before)
-    _check(watch, exchange.weir)
+def test_a_chain_that_goes_back_is_followed(venue: Venue) -> None:
+    watch, trader = WatchList(venue.weir), venue.traders[0]
+    venue.mint(trader, 5_000)
+    before = venue.node.rpc("evm_snapshot")
+    venue.deposit(trader, 1_000)
+    known = _check(watch, venue.weir), len(watch)
+    venue.node.rpc("evm_revert", before)
+    _check(watch, venue.weir)
     assert len(watch) == known[1] - 1
 
 
-def test_all_are_read_again_in_turn(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_are_read_again_in_turn(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
     """What no event tells (here: because it is hidden) is found out all the same."""
-    weir, watch, trader = exchange.weir, WatchList(exchange.weir), exchange.traders[0]
-    exchange.mint(trader, 5_000)
-    exchange.deposit(trader, 1_000)
+    weir, watch, trader = venue.weir, WatchList(venue.weir), venue.traders[0]
+    venue.mint(trader, 5_000)
+    venue.deposit(trader, 1_000)
     watch.follow()
     monkeypatch.setattr(watch, "_touched", lambda _: iter(()))
-    exchange.deposit(trader, 500)
+    venue.deposit(trader, 500)
     assert _cash(_seen(watch, weir)[trader.address]) == 1_000 * 10**6
     monkeypatch.setattr(watchlist, "IN_TURN", 1)
     for _ in range(len(watch)):
-        exchange.node.mine()
+        venue.node.mine()
         watch.follow()
     assert _cash(_seen(watch, weir)[trader.address]) == 1_500 * 10**6
 
@@ -200,11 +200,11 @@ def _cash(account: AccountState | None) -> int:
     return account.cash
 
 
-def test_a_node_that_fails_changes_nothing(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
-    weir, watch, trader = exchange.weir, WatchList(exchange.weir), exchange.traders[0]
+def test_a_node_that_fails_changes_nothing(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+    weir, watch, trader = venue.weir, WatchList(venue.weir), venue.traders[0]
     watch.follow()
-    exchange.mint(trader, 5_000)
-    exchange.deposit(trader, 1_000)
+    venue.mint(trader, 5_000)
+    venue.deposit(trader, 1_000)
     with monkeypatch.context() as broken:
         broken.setattr(Weir, "accounts", _fails)
         with pytest.raises(RpcError, match="busy"):
@@ -217,13 +217,13 @@ def _fails(*_: object, **__: object) -> None:
     raise RpcError("eth_call", -32000, "busy")
 
 
-def test_the_nearest_come_first(exchange: Exchange) -> None:
-    weir, traders = exchange.weir, exchange.traders[:4]
+def test_the_nearest_come_first(venue: Venue) -> None:
+    weir, traders = venue.weir, venue.traders[:4]
     for trader, leverage in zip(traders, (3, 15, 0, 8), strict=True):
-        exchange.mint(trader, 1_000)
-        exchange.deposit(trader, 1_000)
+        venue.mint(trader, 1_000)
+        venue.deposit(trader, 1_000)
         if leverage:
-            exchange.trade(trader, 0, leverage * 1_000 / 60_000)
+            venue.trade(trader, 0, leverage * 1_000 / 60_000)
     ranked = Reader(weir).read(STRANGER.address).nearest(3)
     assert [who for _, who in ranked] == [traders[1].address, traders[3].address, traders[0].address]
     # 15x with 3 % of maintenance margin: 1 - 15 * 0.03 of equity for 15 * 0.97 of each move.

@@ -1,4 +1,4 @@
-"""A small exchange with stablecoins as margin on which anything may happen, for what keepers see and do."""
+"""A small venue with stablecoins as margin on which anything may happen, for what keepers see and do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from weir.node import Node
 from weir.orders import Order
 from weir.parameters import AssetParameters, ConversionParameters, MarketParameters, Parameters
 
-__all__ = ["DEPLOYER", "LIQUIDATOR", "STRANGER", "TRADERS", "Exchange", "Walk"]
+__all__ = ["DEPLOYER", "LIQUIDATOR", "STRANGER", "TRADERS", "Venue", "Walk"]
 
 WAD = 10**18
 DAY = 86_400
@@ -41,7 +41,7 @@ PARAMETERS = Parameters(
 )
 
 
-class Exchange:
+class Venue:
     """The deployment, with moves in USD and in units of the underlying."""
 
     def __init__(self, node: Node, traders: int = len(TRADERS)) -> None:
@@ -105,14 +105,14 @@ class Exchange:
 
 
 class Walk:
-    """Random moves of everybody on an exchange; one that the contracts refuse changes nothing."""
+    """Random moves of everybody on a venue; one that the contracts refuse changes nothing."""
 
-    def __init__(self, exchange: Exchange, seed: int) -> None:
-        self.exchange = exchange
+    def __init__(self, venue: Venue, seed: int) -> None:
+        self.venue = venue
         self.rng = random.Random(seed)
-        for trader in exchange.traders:
-            exchange.mint(trader, 2_000)
-            exchange.deposit(trader, self.rng.randint(500, 2_000))
+        for trader in venue.traders:
+            venue.mint(trader, 2_000)
+            venue.deposit(trader, self.rng.randint(500, 2_000))
         self.prices = {**{symbol: float(price) for symbol, price in PRICES.items()}, "USDC": 1.0}
 
     def step(self) -> None:
@@ -139,46 +139,46 @@ class Walk:
     def _price(self) -> None:
         symbol = self.rng.choice(list(PRICES))
         self.prices[symbol] *= 1 + self.rng.gauss(0, self.rng.choice((0.01, 0.02, 0.08)))
-        self.exchange.price(symbol, self.prices[symbol])
+        self.venue.price(symbol, self.prices[symbol])
 
     def _peg(self) -> None:
         self.prices["USDC"] = min(1.02, max(0.6, self.prices["USDC"] * (1 + self.rng.gauss(0, 0.03))))
-        self.exchange.price("USDC", self.prices["USDC"])
+        self.venue.price("USDC", self.prices["USDC"])
 
     def _trade(self) -> None:
-        taker, other = self.rng.sample(self.exchange.traders, 2)
-        equity = max(0, self.exchange.weir.account(taker.address, block="pending").equity) / 10**6
+        taker, other = self.rng.sample(self.venue.traders, 2)
+        equity = max(0, self.venue.weir.account(taker.address, block="pending").equity) / 10**6
         market = self.rng.randrange(2)
         size = equity * self.rng.uniform(2, 19) / self.prices[("BTC", "ETH")[market]]
         maker = other if self.rng.random() < 0.2 else None
-        self.exchange.trade(taker, market, size * self.rng.choice((1, -1)), maker)
+        self.venue.trade(taker, market, size * self.rng.choice((1, -1)), maker)
 
     def _deposit(self) -> None:
-        trader = self.rng.choice(self.exchange.traders)
-        self.exchange.mint(trader, 2_000)
-        self.exchange.deposit(trader, self.rng.randint(1, 2_000))
+        trader = self.rng.choice(self.venue.traders)
+        self.venue.mint(trader, 2_000)
+        self.venue.deposit(trader, self.rng.randint(1, 2_000))
 
     def _withdraw(self) -> None:
-        trader = self.rng.choice(self.exchange.traders)
-        units = max(1, self.exchange.weir.account(trader.address).cash // 3)
-        self.exchange.send(trader, self.exchange.weir.vault.functions.withdraw(units, trader.address, []))
+        trader = self.rng.choice(self.venue.traders)
+        units = max(1, self.venue.weir.account(trader.address).cash // 3)
+        self.venue.send(trader, self.venue.weir.vault.functions.withdraw(units, trader.address, []))
 
     def _pledge(self) -> None:
-        trader = self.rng.choice(self.exchange.traders)
-        self.exchange.pledge(trader, self.rng.choice(("USDC", "USDC", "SAVE")), self.rng.randint(1, 3_000))
+        trader = self.rng.choice(self.venue.traders)
+        self.venue.pledge(trader, self.rng.choice(("USDC", "USDC", "SAVE")), self.rng.randint(1, 3_000))
 
     def _take_back(self) -> None:
-        trader = self.rng.choice(self.exchange.traders)
-        assets = self.exchange.weir.assets
+        trader = self.rng.choice(self.venue.traders)
+        assets = self.venue.weir.assets
         held = assets.pledges([trader.address])[0].held[0]
         assets.take_back(trader, "USDC", held // 2)
 
     def _settle(self) -> None:
-        names = [each.address for each in self.rng.sample(self.exchange.traders, 3)]
-        self.exchange.send(STRANGER, self.exchange.weir.clearing_house.functions.settle(names))
+        names = [each.address for each in self.rng.sample(self.venue.traders, 3)]
+        self.venue.send(STRANGER, self.venue.weir.clearing_house.functions.settle(names))
 
     def _collect(self) -> None:
-        self.exchange.send(STRANGER, self.exchange.weir.fund.functions.collect())
+        self.venue.send(STRANGER, self.venue.weir.fund.functions.collect())
 
     def _wait(self) -> None:
-        self.exchange.node.increase_time(self.rng.choice((30, 600, 4_000)))
+        self.venue.node.increase_time(self.rng.choice((30, 600, 4_000)))
