@@ -302,6 +302,27 @@ def test_a_keeper_converts_the_reserve(weir: Weir, node: Node) -> None:
     assert weir.assets.states()[0].reserve_worth <= weir.assets.states()[0].reserve_target + 10**6
 
 
+def test_a_keeper_sells_to_a_reserve_that_buys(weir: Weir, node: Node) -> None:
+    """Half of the fund's stake should be USDC; it has none."""
+    fund = weir.fund
+    units = _mint(weir, stranger, 1_000)
+    weir.chain.send(stranger, weir.token.functions.approve(fund.address, units))
+    weir.chain.send(stranger, fund.functions.contribute(units))
+    keeper = _keeper(weir, stranger, roles=USUAL | {Role.BUY}, min_discount=20_000)
+    assert _sent(keeper) == {Kind.START_CONVERSION: 1}
+    _wait(node, weir, SALE)
+    coins = _coins(weir, stranger, 400)
+    # It has approved nothing.
+    assert _sent(keeper) == {}
+    weir.chain.send(
+        stranger, weir.assets.token("USDC").functions.approve(weir.assets.reserve.address, 10**30)
+    )
+    assert _sent(keeper) == {Kind.SELL_TO_RESERVE: 1}
+    assert weir.assets.states()[0].reserve == coins
+    assert weir.chain.call(weir.token.functions.balanceOf(stranger.address)) == coins * 102 // 100
+    assert _sent(keeper) == {}
+
+
 def test_a_liquidator_takes_collateral_over(weir: Weir) -> None:
     _price(weir, weir.feed("BTC"), "56500")
     sent = _sent(_keeper(weir, liquidator))

@@ -20,10 +20,10 @@ from tests.unit.keeper.made_up import (
     view,
 )
 from weir.keeper.auctions import conversions, purchases, sales
-from weir.keeper.policy import Options
+from weir.keeper.policy import Options, Task
 from weir.keeper.roles import Kind, Role
 from weir.keeper.view import Wallet
-from weir.stablecoins import PledgeState
+from weir.stablecoins import AuctionState, PledgeState
 
 
 def buyer(**changes: Any) -> Options:
@@ -132,11 +132,63 @@ class TestPurchases:
         (found,) = self.bought(buyer(min_discount=0), of=sold, fund=fund)
         assert 403_367_003 <= found[2] <= 403_367_004
 
-    def test_nothing_is_bought_from_a_reserve_that_buys(self) -> None:
-        buying = replace(self.selling, buying=True, factor=1_010_000)
-        assert self.bought(buyer(min_discount=0), of=(asset(auction=buying),)) == []
-
     def test_the_largest_discount_first_then_the_largest_lot(self) -> None:
         pledges = (self.for_sale(), self.for_sale(OTHER, sale_started_at=100, sale_ends_at=1_300))
         found = self.bought(buyer(min_discount=0), *pledges, of=(asset(auction=self.selling),))
         assert [each[1] for each in found] == [OTHER, "USDC", TRADER]
+
+    def test_without_the_role_nothing_is_tried(self) -> None:
+        assert purchases(view(**pledged(self.for_sale())), LIQUIDATOR, Options(min_discount=0)) == []
+        assert self.bought(buyer(), of=()) == []
+
+
+class TestSalesToTheReserve:
+    """The reserve holds 900 worth of 1,200 that it should, at 90 cents a token, and now pays 1 % more; the
+    keeper has 1,000 tokens, and the fund 5,000 of skin.
+    """
+
+    buying = AuctionState(started_at=700, ends_at=1_900, buying=True, startable=False, factor=1_010_000)
+
+    def sold(self, options: Options, *, skin: int = 5_000, held: int = 1_000, **changes: Any) -> list[Task]:
+        coin = {"reserve_target": 1_200 * USD, "reserve_cap": 10**12, "auction": self.buying}
+        world = view(
+            **pledged(of=(asset(**coin | changes),)),
+            fund=replace(view().fund, skin=skin * USD),
+            wallets={LIQUIDATOR: Wallet(0, 0, (held * USD,))},
+        )
+        return purchases(world, LIQUIDATOR, options)
+
+    def test_what_it_lacks_is_sold_to_it(self) -> None:
+        (task,) = self.sold(buyer(min_discount=10_000))
+        assert (task.kind, task.subject, task.asset) == (Kind.SELL_TO_RESERVE, "USDC", 0)
+        # 300 worth of it at 90 cents, for 1 % more.
+        assert task.units == 333_333_333
+        assert task.cost == task.units * 909 // 1_000
+
+    def test_no_more_than_the_wallet_has(self) -> None:
+        (task,) = self.sold(buyer(), held=100)
+        assert (task.units, task.cost) == (100 * USD, 90_900_000)
+        assert self.sold(buyer(), held=0) == []
+
+    def test_no_more_than_skin_pays_for_and_the_cap_allows(self) -> None:
+        (task,) = self.sold(buyer(), skin=100)
+        assert task.cost <= 100 * USD < (task.units + 2) * 909 // 1_000
+        (task,) = self.sold(buyer(), reserve_cap=1_050 * USD)
+        assert task.units == 50 * USD
+
+    @pytest.mark.parametrize(
+        "changes",
+        [{"reserve_target": 900 * USD}, {"price": 0}, {"reserve_cap": 0}, {"auction": QUIET}, {"skin": 0}],
+    )
+    def test_not_what_it_does_not_want(self, changes: dict[str, Any]) -> None:
+        assert self.sold(buyer(), **changes) == []
+
+    def test_only_for_its_price_and_its_gas(self) -> None:
+        assert self.sold(buyer(min_discount=10_001)) == []
+        # 3 are gained on what was worth 300.
+        assert self.sold(buyer(min_profit=3_000_000))
+        assert not self.sold(buyer(min_profit=3_000_001))
+        assert not self.sold(buyer(native_price=20.0))
+
+    def test_without_the_role_nothing_is_tried(self) -> None:
+        assert self.sold(Options()) == []

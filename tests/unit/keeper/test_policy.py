@@ -1,6 +1,8 @@
 """What a keeper decides, on made-up views."""
 
+import json
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
@@ -26,6 +28,7 @@ from weir.keeper.policy import (
     WAD,
     Kind,
     Options,
+    Task,
     affordable,
     expected_bounty,
     flags,
@@ -35,6 +38,7 @@ from weir.keeper.policy import (
     taken,
     winners,
 )
+from weir.keeper.roles import Role
 
 # ------------------------------------------------------------------- fractions
 
@@ -291,3 +295,72 @@ class TestCollateralInLiquidations:
         alone = {"markets": (market(0, available=0), market(1))}
         world = view(owing, **pledged(pledge(TRADER, 9_500)), **alone)
         assert expected_bounty(world, owing, self.seen, WAD) == 379 * USD
+
+
+# ----------------------------------------------------------------------- roles
+
+
+class TestRoles:
+    """A keeper does what its roles are, and nothing else that it sees."""
+
+    own, target = account(LIQUIDATOR, 50_000), account(TRADER, -900, 1)
+    winner = account(WINNER, 9_000, -1, unsettled=800)
+    seen = view(
+        *(own, target, winner, account(OTHER, -40)),
+        findings=(
+            finding(account(OTHER, -40), settle=True),
+            for_sale(target, deleverage=True, mark=True),
+        ),
+        uncollected=10 * USD,
+    )
+
+    def sent(self, *roles: Role) -> list[Task]:
+        options = Options(roles=frozenset(roles))
+        before = [*settlements(self.seen, options), *flags(self.seen, options)]
+        after = [*resolutions(self.seen, LIQUIDATOR, options), *housekeeping(self.seen, options)]
+        return [*before, *after]
+
+    @pytest.mark.parametrize(
+        ("roles", "kinds"),
+        [
+            ((Role.SETTLE,), {Kind.SETTLE}),
+            ((Role.FLAG,), {Kind.FLAG}),
+            ((Role.LIQUIDATE,), {Kind.LIQUIDATE}),
+            ((Role.DELEVERAGE,), {Kind.DELEVERAGE}),
+            ((Role.FLAG, Role.DELEVERAGE), {Kind.FLAG, Kind.DELEVERAGE}),
+            ((Role.LIQUIDATE, Role.DELEVERAGE), {Kind.LIQUIDATE}),
+            ((Role.COLLECT,), {Kind.COLLECT}),
+            ((Role.ROLL, Role.POST, Role.AUCTION, Role.BUY), set()),
+            (tuple(Role), {Kind.SETTLE, Kind.FLAG, Kind.LIQUIDATE, Kind.COLLECT}),
+        ],
+    )
+    def test_any_subset_does_its_part(self, roles: tuple[Role, ...], kinds: set[Kind]) -> None:
+        assert {task.kind for task in self.sent(*roles)} == kinds
+
+    @pytest.mark.parametrize("role", [Role.LIQUIDATE, Role.DELEVERAGE, Role.SETTLE])
+    def test_winners_are_named_by_whoever_resolves_a_loss(self, role: Role) -> None:
+        (task,) = self.sent(role)
+        assert WINNER in task.settle_first
+
+    def test_what_is_too_dear_for_a_liquidator_is_left_to_deleveraging(self) -> None:
+        dear = Options(roles=frozenset({Role.LIQUIDATE}), min_bounty_rate=2_001)
+        both = replace(dear, roles=dear.roles | {Role.DELEVERAGE})
+        assert resolutions(self.seen, LIQUIDATOR, dear) == []
+        assert [t.kind for t in resolutions(self.seen, LIQUIDATOR, both)] == [Kind.DELEVERAGE]
+
+
+class TestGas:
+    def test_it_is_weighed_at_the_price_of_the_block(self) -> None:
+        """A bounty of 20 against 400,000 gas, with the coin at 2,000 USD."""
+        own, target = account(LIQUIDATOR, 50_000), account(TRADER, -900, 1)
+        options = Options(native_price=2_000 * USD / 10**18)
+        for gwei, wanted in ((24, True), (26, False)):
+            seen = view(own, target, findings=(for_sale(target),), gas_price=gwei * 10**9)
+            assert bool(resolutions(seen, LIQUIDATOR, options)) is wanted
+
+
+class TestTask:
+    def test_it_goes_into_json_without_its_call(self) -> None:
+        task = Task(Kind.POST, "target", reason="because", call=cast(Any, object()))
+        assert json.loads(json.dumps(task.as_dict()))["subject"] == "target"
+        assert "call" not in task.as_dict()
