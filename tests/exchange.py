@@ -65,6 +65,13 @@ class Exchange:
         answer = self.weir.feed("BTC").functions.setAnswer(usd * 10**8)
         self.weir.chain.send(DEPLOYER, answer, gas=GAS)
 
+    def price_by_hand(self, usd: int) -> None:
+        """The same where blocks are made by hand: in one of its own."""
+        answer = self.weir.feed("BTC").functions.setAnswer(usd * 10**8)
+        sent = self.weir.chain.submit(DEPLOYER, answer, gas=GAS)
+        self.node.mine()
+        self.weir.chain.wait(sent)
+
     def nonce(self, keeper: LocalAccount = KEEPER, block: str = "latest") -> int:
         """The number of transactions that the account has sent."""
         return int(self.weir.chain.rpc("eth_getTransactionCount", keeper.address, block), 16)

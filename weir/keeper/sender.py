@@ -24,6 +24,7 @@ from weir.heads import Head
 from weir.keeper.fees import Quote, higher, quote
 from weir.keeper.following import follow
 from weir.keeper.journal import Journal
+from weir.keeper.lease import LeaseLostError
 from weir.keeper.memory import Totals
 from weir.keeper.outbox import Outcome, Settled, bounty_of
 from weir.keeper.policy import Task
@@ -43,6 +44,10 @@ CANCELS = 3
 CERTAIN_BLOCKS = 2
 """Blocks after which a nonce that somebody else has used is believed to be lost."""
 TRANSFER_GAS = 21_000
+REFRESH_GAS, MOST_MARKETS = 80_000, 8
+"""The first transaction of a block refreshes the markets it touches, at most as many as an account is in. On
+the pending block, where gas is estimated, one before may have done so; it may be mined in another.
+"""
 LOW_GAS = 2_000_000
 """Gas that an account should be able to pay for at the fee of now."""
 DAY = 86_400
@@ -106,6 +111,7 @@ class Sender:
         self._due: set[str] = set()
         self._flying: dict[int, set[str]] = {}
         self._committed = 0
+        self._room = REFRESH_GAS * min(len(weir.deployment.markets), MOST_MARKETS)
 
     # ---- a step's beginning
 
@@ -212,19 +218,20 @@ class Sender:
         """Sends another with the same nonce and a higher fee, if it may be; an empty one in the end."""
         if self._quote.fees(self.limits.max_fee) is None:
             return False  # no fee that may be paid would help
+        ours = [each for each in attempts if each.intent == last.intent]
         before = [each.fees for each in attempts]
         fees = None if last.cancels else higher(before, self._quote, self.limits.action_fee)
-        tried = sum(not each.cancels for each in attempts)
+        tried = sum(not each.cancels for each in ours)
         to, data, gas, cancels = *_target(last.raw), last.gas, False
         if (
             fees is None
             or tried > REPLACEMENTS
-            or self._too_dear(gas, last.allowed)
+            or self._too_dear(gas - self._room, last.allowed)
             or (first and self._is_over(to, data))
         ):
             to, data, gas, cancels = self.own, b"", TRANSFER_GAS, True
             fees = higher(before, self._quote, self.limits.max_fee)
-        if fees is None or len(attempts) - tried >= CANCELS:
+        if fees is None or len(ours) - tried >= CANCELS:
             return False
         more = gas * fees.most - max(each.worst for each in attempts)
         if self.journal.spent(self._day) + max(0, more) > self.limits.daily:
@@ -267,10 +274,11 @@ class Sender:
         if fees is None:
             return Outcome("held")
         to, data = cast(str, call.address), encode_call(call)
-        gas = self.chain.estimate(self.own, to, data, block="pending")
+        needed = self.chain.estimate(self.own, to, data, block="pending")
         allowed = self._allowed(task)
-        if self._too_dear(gas, allowed):
+        if self._too_dear(needed, allowed):
             return Outcome("too dear")
+        gas = needed + self._room
         worst = gas * fees.most
         spent = self.journal.spent(self._day) + worst
         if spent > self.limits.daily:
@@ -350,15 +358,18 @@ class Sender:
         return all(hashes & mined for hashes in missing)
 
     def drain(self, seconds: float, *, sleep: Callable[[float], object] = time.sleep) -> list[Settled]:
-        """Waits until nothing is on its way, or for so long."""
+        """Waits until nothing is on its way, or for so long; what is left then is not lost."""
         settled: list[Settled] = []
         until, pause = time.monotonic() + seconds, 0.05
-        while self.tally.in_flight or self._flying:
-            settled += self.begin()
-            if not self._flying or time.monotonic() > until:
-                break
+        while self._flying and time.monotonic() < until:
             sleep(pause)
             pause = min(2 * pause, 1.0)
+            try:
+                settled += self.begin()
+            except LeaseLostError:
+                raise
+            except Exception as error:  # noqa: BLE001 (as in a step: a node may answer anything)
+                log.warning("waiting for %d transactions: %s", len(self._flying), error)
         return settled
 
     def totals(self) -> Totals:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from itertools import count
 
+from sqlalchemy import select
+
 from weir.chain import Fees, Receipt
 from weir.heads import Head
 from weir.keeper.journal import Journal
 from weir.keeper.lease import Lease
-from weir.keeper.tables import Attempt, Draft, Intent
+from weir.keeper.tables import Attempt, Draft, Intent, State, attempts, intents
 from weir.store import Store
 
 GENESIS, HOUSE, LIQUIDATOR, TRADER = "0x" + "9e" * 32, "0xhouse", "0xliquidator", "0xtrader"
@@ -39,6 +41,20 @@ def an_intent(key: str = "flag:0xtrader:0", *, kind: str = "flag", allowed: int 
 def a_draft(nonce: int, *, most: int = 100, day: int = 0, cancels: bool = False, raw: bytes = b"") -> Draft:
     unique = raw or f"transaction {next(_numbers)}".encode()
     return Draft(nonce, cancels, unique, 1_000, Fees(1, most), day, day * DAY + 5, 7)
+
+
+def sent_twice(store: Store) -> list[str]:
+    """Keys of what was signed again, at another nonce, before the first had been mined."""
+    columns = intents.c.key, attempts.c.nonce, attempts.c.sent_block, attempts.c.block, attempts.c.state
+    with store.read() as connection:
+        rows = connection.execute(select(*columns).join_from(attempts, intents).order_by(attempts.c.id)).all()
+    done = [row for row in rows if row.state in (State.DONE, State.FAILED)]
+    return [
+        first.key
+        for first in done
+        for again in done
+        if first.key == again.key and first.nonce < again.nonce and again.sent_block < first.block
+    ]
 
 
 def a_receipt(attempt: Attempt, at: Head, *, succeeded: bool = True, gas: int = 600) -> Receipt:

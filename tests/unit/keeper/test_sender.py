@@ -13,7 +13,7 @@ import pytest
 from eth_account.signers.local import LocalAccount
 
 from tests.exchange import KEEPER, OTHER_KEEPER, Exchange
-from tests.unit.keeper.stores import an_intent
+from tests.unit.keeper.stores import an_intent, sent_twice
 from weir.chain import Fees, sign
 from weir.keeper.following import NodeBehindError, Remembered
 from weir.keeper.journal import Journal
@@ -83,13 +83,6 @@ class Desk:
                 self.node.rpc("anvil_setNextBlockBaseFeePerGas", hex(base))
             self.node.mine()
 
-    def sent_hashes(self) -> Counter[int]:
-        """How many of the account's transactions the chain has, by nonce."""
-        last = int(self.node.rpc("eth_blockNumber"), 16)
-        blocks = (self.node.rpc("eth_getBlockByNumber", hex(n), True) for n in range(last + 1))
-        mine = (t for b in blocks for t in b["transactions"] if t["from"] == self.account.address.lower())
-        return Counter(int(t["nonce"], 16) for t in mine)
-
     def settle_everything(self) -> StepReport:
         """Steps and blocks, until nothing is left to do."""
         for _ in range(20):
@@ -131,7 +124,7 @@ def test_a_step_sends_and_does_not_wait(by_hand: Exchange, store: Store) -> None
     later = desk.step()
     assert outcomes(later)["flag", "done"] == BELOW
     desk.settle_everything()
-    assert set(desk.sent_hashes().values()) == {1}
+    assert sent_twice(store) == []
     totals = desk.sender.totals()
     assert totals.failed == {}
     assert totals.sent.total() == by_hand.sent()
@@ -147,7 +140,7 @@ def test_a_restarted_keeper_sends_nothing_twice(by_hand: Exchange, store: Store)
     assert "sent" not in {each["outcome"] for each in desk.step().tasks}
     assert desk.flying() == before.flying()
     desk.settle_everything()
-    assert set(desk.sent_hashes().values()) == {1}
+    assert sent_twice(store) == []
 
 
 def test_a_dry_run_sends_nothing(by_hand: Exchange) -> None:
@@ -178,7 +171,7 @@ def test_what_is_stuck_is_replaced_and_mined_once(by_hand: Exchange, store: Stor
     assert desk.sender.tally.replaced == len(first)
     desk.mine(base=dear)
     desk.settle_everything()
-    assert set(desk.sent_hashes().values()) == {1}
+    assert sent_twice(store) == []
     assert desk.sender.totals().failed == {}
 
 
@@ -201,7 +194,7 @@ def test_it_is_given_up_in_the_end_and_holds_nothing_up(by_hand: Exchange, store
     assert not desk.sender.totals().sent
     desk.settle_everything()
     assert by_hand.weir.actionable(block="pending") == ()
-    assert set(desk.sent_hashes().values()) == {1}
+    assert sent_twice(store) == []
 
 
 def test_no_fee_passes_the_ceiling(by_hand: Exchange, store: Store) -> None:
@@ -314,7 +307,7 @@ def test_a_node_that_finds_too_little_money_gives_the_nonce_back(
     assert desk.step().count("sent")["flag"] == BELOW
     assert min(desk.journal.pending()) == by_hand.before
     desk.settle_everything()
-    assert set(desk.sent_hashes().values()) == {1}
+    assert sent_twice(store) == []
 
 
 # ------------------------------------------------------------- what gets lost
@@ -335,7 +328,7 @@ def test_a_lost_answer_is_not_a_lost_transaction(
     assert sent >= BELOW
     monkeypatch.undo()
     desk.settle_everything()
-    assert set(desk.sent_hashes().values()) == {1}
+    assert sent_twice(store) == []
     assert desk.sender.totals().failed == {}
 
 
@@ -364,7 +357,7 @@ def test_what_a_node_forgets_it_is_told_again(by_hand: Exchange, store: Store) -
     by_hand.node.rpc("anvil_dropAllTransactions")
     desk.step()
     desk.settle_everything()
-    assert set(desk.sent_hashes().values()) == {1}
+    assert sent_twice(store) == []
     assert desk.sender.totals().failed == {}
 
 
@@ -389,8 +382,7 @@ def test_what_was_mined_in_undone_blocks_is_mined_again(exchange: Exchange, stor
     desk.settle_everything()
     after = desk.sender.totals()
     assert after.sent["liquidate"] >= before.sent["liquidate"]
-    assert set(desk.sent_hashes().values()) == {1}
-    assert desk.sent_hashes().total() == exchange.nonce()
+    assert sent_twice(store) == []
     assert exchange.weir.actionable(block="pending") == ()
 
 
@@ -438,7 +430,7 @@ def test_a_gap_is_filled(by_hand: Exchange, store: Store) -> None:
     desk.mine()
     assert by_hand.sent() >= 2
     desk.settle_everything()
-    assert set(desk.sent_hashes().values()) == {1}
+    assert sent_twice(store) == []
 
 
 def test_without_a_journal_nothing_is_sent(
@@ -482,7 +474,7 @@ def test_two_keepers_waste_gas_at_most(by_hand: Exchange, store: Store) -> None:
         own = weir.account(desk.account.address)
         # Equity only grows by bounties: whoever came second has paid for gas, in the chain's own coin.
         assert own.equity >= weir.units(Decimal(15_000)) + total.bounty - 100
-        assert set(desk.sent_hashes().values()) == {1}
+        assert sent_twice(store) == []
     assert weir.actionable(block="pending") == ()
 
 
