@@ -137,6 +137,7 @@ def summary(exchange: Exchange, process: subprocess.Popen[str]) -> dict[str, Any
     output, errors = process.communicate()
     assert process.returncode == 0, errors
     found: dict[str, Any] = json.loads(output)
+    assert found["last_step"], errors
     return found
 
 
@@ -268,7 +269,9 @@ def test_told_twice_it_leaves_at_once_and_loses_nothing(exchange: Exchange, url:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=20)
     assert process.returncode == 128 + signal.SIGTERM
-    assert len(left_open(url)) == exchange.nonce(block="pending") - exchange.before > 0
+    # At most one was written down and had not left yet.
+    sent = exchange.nonce(block="pending") - exchange.before
+    assert 0 < sent <= len(left_open(url)) <= sent + 1
 
 
 # ----------------------------------------------------------------------- together

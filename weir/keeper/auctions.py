@@ -59,7 +59,7 @@ def purchases(view: View, own: str, options: Options) -> list[Task]:
     lots = sorted((lot for lot in _lots(view, own) if lot.off >= options.min_discount), key=_Lot.rank)
     deals = (_sale(view, lot) if lot.kind == Kind.SELL_TO_RESERVE else _purchase(view, lot) for lot in lots)
     least = max(1, worth_sending(view, options, PURCHASE_GAS))
-    return [task for task, gain in deals if task.units and gain >= least]
+    return [task for task in deals if task.units and task.bounty >= least]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,27 +109,34 @@ def _for_the_reserve(view: View, asset: AssetState, money: int, units: int) -> _
     return _Lot(Kind.SELL_TO_RESERVE, asset.symbol, asset, wanted, 0, off, units)
 
 
-def _purchase(view: View, lot: _Lot) -> tuple[Task, int]:
-    """As much of a lot as the money buys, and what that gains, units of S."""
+def _purchase(view: View, lot: _Lot) -> Task:
+    """As much of a lot as the money buys."""
     asset, factor = lot.asset, MILLION - lot.off
     # What is due is paid by whole units: the last may be a part too much.
     wanted = min(lot.units, _units(view, asset, lot.due, factor) + 1)
     units = min(wanted, _units(view, asset, lot.wallet, factor))
     price = cost(asset, units, factor, view.decimals)
-    return _deal(lot, units, price), worth(asset, units, view.decimals) - price
+    return _deal(lot, units, price, worth(asset, units, view.decimals) - price)
 
 
-def _sale(view: View, lot: _Lot) -> tuple[Task, int]:
-    """As much as the reserve still buys of what the wallet has, and what that gains, units of S."""
+def _sale(view: View, lot: _Lot) -> Task:
+    """As much as the reserve still buys of what the wallet has."""
     asset, units = lot.asset, min(lot.units, lot.wallet)
     value = worth(asset, units, view.decimals)
     paid = proceeds(asset, units, MILLION + lot.off, view.decimals)
-    return _deal(lot, units, paid), paid - value
+    return _deal(lot, units, paid, paid - value)
 
 
-def _deal(lot: _Lot, units: int, price: int) -> Task:
-    reason = f"{lot.asset.symbol} at {lot.off} ppm off"
-    return Task(lot.kind, lot.subject, reason=reason, asset=lot.asset.id, units=units, cost=price)
+def _deal(lot: _Lot, units: int, price: int, gain: int) -> Task:
+    return Task(
+        lot.kind,
+        lot.subject,
+        reason=f"{lot.asset.symbol} at {lot.off} ppm off",
+        asset=lot.asset.id,
+        units=units,
+        cost=price,
+        bounty=gain,
+    )
 
 
 def _units(view: View, asset: AssetState, money: int, factor: int) -> int:

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
-import select
-import signal
-import socket
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from decimal import Decimal
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from weir.cli import deployment_option, keystore_option, rpc_option
 from weir.keeper.roles import USUAL, Role
+from weir.keeper.signals import Signals
 from weir.store import StoreError, store_option
 
 if TYPE_CHECKING:
@@ -28,10 +24,10 @@ if TYPE_CHECKING:
     from web3 import Web3
 
     from weir.client import Weir
+    from weir.keeper.limits import Limits
     from weir.keeper.outbox import Outbox
     from weir.keeper.policy import Options
     from weir.keeper.runner import Keeper, StepReport
-    from weir.keeper.sender import Limits
 
 __all__ = ["command", "drain", "keep", "keeper_options", "opened"]
 
@@ -176,7 +172,7 @@ def keep(
     """What `weir keeper` does, on any client; the exit code."""
     from weir.keeper.metrics import Metrics
 
-    stop = _Stop()
+    stop = Signals()
     stop.listen()
 
     def patiently(work: Callable[[], T]) -> T:
@@ -266,7 +262,7 @@ def _policy(
 
 
 def _limits(weir: Weir, options: Options, rules: dict[str, Any]) -> Limits:
-    from weir.keeper.sender import Limits
+    from weir.keeper.limits import Limits
 
     return Limits(
         max_fee=int(rules["max_fee"] * GWEI),
@@ -318,16 +314,17 @@ def _outbox(
         store.close()
 
 
-def _until_it_works(work: Callable[[], T], stop: _Stop) -> T:
-    """Tries again while the node or the database is away."""
-    from weir.chain import RpcError
+def _until_it_works(work: Callable[[], T], stop: Signals) -> T:
+    """Tries again while the node or the database is away, or answers rubbish."""
+    from weir.chain import ContractError, RpcError
 
     while True:
         try:
             return work()
-        except (OSError, RpcError, StoreError, LookupError) as error:
-            if isinstance(error, FileNotFoundError):
-                raise
+        except Exception as error:
+            ours = type(error).__module__.startswith("weir.") and not isinstance(error, OSError)
+            if ours and not isinstance(error, (RpcError, ContractError, StoreError)):
+                raise  # what is wrong with the input stays wrong
             log.warning("not yet: %s", error)
             stop.wait(RETRY_SECONDS)
             if stop.is_set():
@@ -357,38 +354,6 @@ def drain(keeper: Keeper, last: StepReport | None = None) -> None:
 def _print(report: StepReport) -> None:
     for line in report.lines():
         click.echo(line)
-
-
-class _Stop:
-    """Set by SIGINT and SIGTERM, so that a step is finished before the keeper ends; the second ends it.
-
-    An `Event` could hang here: a handler that interrupts its `wait` would wait for a lock that is held below
-    it.
-    """
-
-    def __init__(self) -> None:
-        self._set = False
-        self._told, self._tell = socket.socketpair()
-
-    def listen(self) -> None:
-        """Handles the signals from now on."""
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, self._leave)
-            signal.signal(signal.SIGTERM, self._leave)
-
-    def is_set(self) -> bool:
-        return self._set
-
-    def wait(self, timeout: float | None = None) -> bool:
-        if not self._set:
-            select.select([self._told], [], [], timeout)
-        return self._set
-
-    def _leave(self, number: int, _: FrameType | None) -> None:
-        if self._set:
-            sys.exit(128 + number)
-        self._set = True
-        self._tell.send(b"!")
 
 
 def _summary(keeper: Keeper, last: StepReport | None) -> dict[str, Any]:

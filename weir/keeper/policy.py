@@ -67,9 +67,10 @@ class Options:
 class Task:
     """Something to send about `subject`, an account, a part of the fund, or an asset of the reserve.
 
-    Liquidations have the `fraction` to ask for (1e18 = all) and the `bounty` expected; purchases the `asset`,
-    how many units of it, and the most to be paid (`cost`, units of S), sales the least to be got. The
-    reserve's conversions have the asset, too. A posting has its `call`, ready to be sent.
+    `bounty` is what it should bring the keeper, units of S. Liquidations have the `fraction` to ask for
+    (1e18 = all); purchases the `asset`, how many units of it, and the most to be paid (`cost`, units of S),
+    sales the least to be got. The reserve's conversions have the asset, too. A posting has its `call`, ready
+    to be sent.
     """
 
     kind: Kind

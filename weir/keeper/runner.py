@@ -28,7 +28,7 @@ __all__ = ["Keeper", "StepReport"]
 
 log = logging.getLogger(__name__)
 
-LONGEST_PAUSE = 60.0
+LONGEST_PAUSE = 15.0
 """Seconds between two steps while they fail, at most."""
 
 

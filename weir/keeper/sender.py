@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 import rlp  # type: ignore[import-untyped]
@@ -25,13 +23,15 @@ from weir.keeper.fees import Quote, higher, quote
 from weir.keeper.following import follow
 from weir.keeper.journal import Journal
 from weir.keeper.lease import LeaseLostError
+from weir.keeper.limits import Limits, Tally
 from weir.keeper.memory import Totals
 from weir.keeper.outbox import Outcome, Settled, bounty_of
 from weir.keeper.policy import Task
+from weir.keeper.refusals import Refusal, refusal
 from weir.keeper.roles import Kind
 from weir.keeper.tables import Attempt, Draft, Intent, State
 
-__all__ = ["Limits", "Sender", "Tally"]
+__all__ = ["Sender"]
 
 log = logging.getLogger(__name__)
 
@@ -53,43 +53,6 @@ LOW_GAS = 2_000_000
 DAY = 86_400
 FOR_MONEY = frozenset({Kind.LIQUIDATE, Kind.BUY_COLLATERAL, Kind.BUY_FROM_RESERVE, Kind.SELL_TO_RESERVE})
 """What is done for what it brings; all else is done for the common good."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What may be spent: at most `max_fee` (wei) for a unit of gas, and `daily` (wei) in a day of the chain.
-
-    With the chain's own coin at `native_price` (units of S per wei; 0: unknown, and nothing below is looked
-    at), gas may cost what an action brings less `min_profit`, or `max_gas_cost` where it brings nothing
-    (units of S).
-    """
-
-    max_fee: int
-    daily: int
-    native_price: float = 0.0
-    min_profit: int = 0
-    max_gas_cost: int = 0
-
-    @property
-    def action_fee(self) -> int:
-        """The most that an action pays for a unit of gas: an empty transaction must be able to pay more."""
-        return self.max_fee * 8 // 9
-
-
-@dataclass(slots=True)
-class Tally:
-    """What has happened since the process began, and how things stand: for metrics and health."""
-
-    head: Head | None = None
-    balance: int = 0
-    spent: int = 0
-    in_flight: int = 0
-    limited: bool = False
-    poor: bool = False
-    replaced: int = 0
-    cancelled: int = 0
-    reorgs: int = 0
-    settled: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 class Sender:
@@ -325,15 +288,15 @@ class Sender:
         try:
             self.chain.broadcast(attempt.raw)
         except (RpcError, ContractError) as error:
-            reason = _reason(error)
-            if reason not in ("known", "spent"):
+            reason = refusal(error)
+            if reason not in (Refusal.KNOWN, Refusal.SPENT):
                 log.warning("the node did not take %s: %s", _name(attempt), error)
-            if reason in ("poor", "underpriced") and self._can_go(attempt):
-                self.tally.poor |= reason == "poor"
+            if reason in (Refusal.POOR, Refusal.UNDERPRICED) and self._can_go(attempt):
+                self.tally.poor |= reason is Refusal.POOR
                 self.journal.became(attempt, State.REFUSED)
                 self._flying.pop(attempt.nonce, None)
                 return False
-            if reason != "known":
+            if reason is not Refusal.KNOWN:
                 return True
         except OSError as error:
             log.warning("no answer about %s: %s", _name(attempt), error)
@@ -389,18 +352,3 @@ def _settled(attempt: Attempt, state: State, gas: int = 0, bounty: int = 0) -> S
 
 def _name(attempt: Attempt) -> str:
     return f"{attempt.kind or 'an empty transaction'} {attempt.subject} (nonce {attempt.nonce})"
-
-
-_SIGNS = {
-    "known": ("alreadyknown", "alreadyimported", "knowntransaction", "alreadyexists"),
-    "spent": ("noncetoolow", "oldnonce", "noncetoosmall"),
-    "poor": ("insufficientfunds", "insufficientbalance"),
-    "underpriced": ("underpriced", "replacementnotallowed", "feetoolow"),
-}
-"""How nodes say it, without spaces and signs."""
-
-
-def _reason(error: Exception) -> str:
-    """Why a node did not take a transaction: one of the above, or "other"."""
-    text = "".join(filter(str.isalpha, str(error).lower()))
-    return next((reason for reason, signs in _SIGNS.items() if any(s in text for s in signs)), "other")

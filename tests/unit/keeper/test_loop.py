@@ -10,11 +10,11 @@ from typing import Any, cast
 import pytest
 
 from weir.chain import RpcError
-from weir.keeper.command import _Stop
 from weir.keeper.lease import LeaseLostError
 from weir.keeper.outbox import Settled
 from weir.keeper.policy import Kind
 from weir.keeper.runner import Keeper, StepReport
+from weir.keeper.signals import Signals
 
 
 class Flaky(Keeper):
@@ -52,7 +52,7 @@ def test_it_goes_on_after_failures_ever_more_slowly() -> None:
     assert report is not None
     assert report.block == 7
     assert len(told) == 5
-    for pause, longest in zip(stop.pauses, [10, 20, 40, 60, 60], strict=False):
+    for pause, longest in zip(stop.pauses, [10, 15, 15, 15, 15], strict=False):
         assert longest * 0.75 <= pause <= longest
     assert stop.pauses[5:] == [5]
 
@@ -81,7 +81,7 @@ def test_it_stops_when_told() -> None:
 
 def test_a_signal_ends_a_wait_and_a_second_one_the_process() -> None:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    stop = _Stop()
+    stop = Signals()
     try:
         stop.listen()
         assert not stop.wait(0)

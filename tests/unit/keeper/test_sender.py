@@ -18,10 +18,11 @@ from weir.chain import Fees, sign
 from weir.keeper.following import NodeBehindError, Remembered
 from weir.keeper.journal import Journal
 from weir.keeper.lease import Lease
+from weir.keeper.limits import Limits
 from weir.keeper.outbox import Rehearsal
 from weir.keeper.policy import Options
 from weir.keeper.runner import Keeper, StepReport
-from weir.keeper.sender import CANCELS, DAY, REPLACEMENTS, STUCK_BLOCKS, Limits, Sender
+from weir.keeper.sender import CANCELS, DAY, REPLACEMENTS, STUCK_BLOCKS, Sender
 from weir.keeper.tables import Draft
 from weir.node import Node
 from weir.store import Store, StoreError
