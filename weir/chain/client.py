@@ -185,6 +185,15 @@ class Chain:
         requests = [("eth_getLogs", [query | {"fromBlock": hex(a), "toBlock": hex(b)}]) for a, b in spans]
         return self._events(log for logs in self.rpc_batch(requests) for log in _raised(logs))
 
+    def logs_of(self, addresses: Sequence[str], blocks: Sequence[str]) -> list[Event]:
+        """Events of these contracts in the blocks with these hashes.
+
+        A node that does not know one refuses (`RpcError`), where for a number it would say that there is none.
+        """
+        queries = [{"address": list(addresses), "blockHash": each} for each in blocks]
+        found = self.rpc_batch([("eth_getLogs", [query]) for query in queries])
+        return self._events(log for logs in found for log in _raised(logs))
+
     def _events(self, logs: Iterable[Mapping[str, Any]]) -> list[Event]:
         return [event for log in logs if (event := self._codec.event(log)) is not None]
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from weir.chain import Event, pages
 from weir.client import ADDRESSES_PER_CALL, AccountState, MarketState, Weir
-from weir.heads import Head, look
+from weir.heads import WINDOW, ChainMovedError, Head, headers, look
 from weir.keeper.distance import pledge_value, revalued
 from weir.stablecoins import AssetState, PledgeState
 
@@ -55,15 +55,18 @@ class WatchList:
     def follow(self) -> Head:
         """Reads what the blocks since the last one changed, all where they do not follow it; the latest one.
 
-        A failure leaves the list as it was, to be tried again.
+        A failure leaves the list as it was, to be tried again; so does a chain that changes while it is read
+        (`ChainMovedError`).
         """
         seen = look(self.weir.chain, [self._head] if self._head else [])
         if self._head is None or seen.agreed is None or seen.behind:
             if self._head:
                 log.info("block %d is not on the chain any more: reading all accounts", self._head.number)
             self._read_all(seen.latest.number)
+        elif seen.latest.number - self._head.number > WINDOW:
+            self._read_all(seen.latest.number)
         elif seen.latest != self._head:
-            self._read_changes(self._head.number + 1, seen.latest.number)
+            self._read_changes(self._head, seen.latest)
         self._head = seen.latest
         return seen.latest
 
@@ -74,10 +77,13 @@ class WatchList:
         accounts = weir.accounts(block=block)
         self._records = {each.address: _Record(each, pledges.get(each.address), markets) for each in accounts}
 
-    def _read_changes(self, first: int, last: int) -> None:
-        weir = self.weir
+    def _read_changes(self, before: Head, latest: Head) -> None:
+        weir, last = self.weir, latest.number
+        blocks = headers(weir.chain, before.number + 1, last)
+        if (blocks[0].parent, blocks[-1]) != (before.hash, latest):
+            raise ChainMovedError(f"block {last} has changed while it was read")
         contracts = [weir.vault, weir.clearing_house, *([weir.assets.collateral] if weir.assets else [])]
-        events = weir.chain.logs([each.address for each in contracts], first, last)
+        events = weir.chain.logs_of([each.address for each in contracts], [each.hash for each in blocks])
         known = [*self._records, *self._new(last)]
         moved = [*self._touched(events), *self._recovering(), *known[len(self._records) :]]
         self._read([*dict.fromkeys([*moved, *self._next(known)])], last)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from tests.unit.keeper.walk import LIQUIDATOR, STRANGER, Venue, Walk
 from weir.chain import RpcError
 from weir.client import AccountState, Weir
+from weir.heads import ChainMovedError, Head, headers
 from weir.keeper import view, watchlist
 from weir.keeper.policy import Options
 from weir.keeper.roles import USUAL, Role
@@ -177,6 +180,37 @@ def test_a_chain_that_goes_back_is_followed(venue: Venue) -> None:
     venue.node.rpc("evm_revert", before)
     _check(watch, venue.weir)
     assert len(watch) == known[1] - 1
+
+
+def test_blocks_that_do_not_follow_the_last_one_are_not_believed(
+    venue: Venue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The chain changes between two requests: nothing is taken over, and the next look finds out."""
+    weir, watch, trader = venue.weir, WatchList(venue.weir), venue.traders[0]
+    watch.follow()
+    venue.mint(trader, 5_000)
+    venue.deposit(trader, 1_000)
+    with monkeypatch.context() as another:
+        another.setattr(watchlist, "headers", _of_another_chain)
+        with pytest.raises(ChainMovedError):
+            watch.follow()
+    assert trader.address not in watch.accounts(weir.markets(), weir.assets.states())
+    _check(watch, weir)
+
+
+def _of_another_chain(*arguments: Any) -> list[Head]:
+    return [replace(head, parent="0x00") for head in headers(*arguments)]
+
+
+def test_after_a_long_absence_all_are_read(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+    weir, watch, trader = venue.weir, WatchList(venue.weir), venue.traders[0]
+    monkeypatch.setattr(watchlist, "WINDOW", 5)
+    monkeypatch.setattr(weir.chain, "logs_of", None)
+    watch.follow()
+    venue.mint(trader, 5_000)
+    venue.deposit(trader, 1_000)
+    venue.node.mine(5)
+    _check(watch, weir)
 
 
 def test_all_are_read_again_in_turn(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
