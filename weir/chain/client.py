@@ -188,7 +188,7 @@ class Chain:
     def logs_of(self, addresses: Sequence[str], blocks: Sequence[str]) -> list[Event]:
         """Events of these contracts in the blocks with these hashes.
 
-        A node that does not know one refuses (`RpcError`), where for a number it would say that there is none.
+        A node that does not know one refuses (`RpcError`); of a number it would say that nothing happened.
         """
         queries = [{"address": list(addresses), "blockHash": each} for each in blocks]
         found = self.rpc_batch([("eth_getLogs", [query]) for query in queries])
