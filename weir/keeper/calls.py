@@ -57,7 +57,7 @@ def intent_key(task: Task, view: View) -> str:
 def _state(task: Task, view: View) -> tuple[object, ...]:
     match task.kind:
         case Kind.FLAG | Kind.LIQUIDATE | Kind.DELEVERAGE:
-            found = next((each for each in view.findings if each.address == task.subject), None)
+            found = view.accounts.get(task.subject)
             return (found.flagged_at if found else 0,)
         case Kind.START_SALE | Kind.BUY_COLLATERAL:
             pledge = view.pledges.get(task.subject)

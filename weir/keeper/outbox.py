@@ -21,10 +21,10 @@ __all__ = ["Immediate", "Outbox", "Outcome", "Rehearsal", "bounty_of"]
 class Outcome:
     """How sending a task went: `what` is the word for it, `receipt` there once it has been mined.
 
-    "sent": it is on its way, or mined already. "failed": it reverted. "waiting": the same is on its way.
-    "planned": a dry run would send it. "too dear": at the present fee it costs more than it brings, or than
-    it may. "limit": the day's spending limit would be passed. "held": the fee is above the ceiling, the
-    account has too little, or the node does not want it.
+    "sent": it is on its way, or mined already. "failed": it reverted. "waiting": the same is on its way, or
+    too much else is. "planned": a dry run would send it. "too dear": at the present fee it costs more than it
+    brings, or than it may. "limit": the day's spending limit would be passed. "held": the fee is above the
+    ceiling, the account has too little, or the node does not want it.
     """
 
     what: str
@@ -55,6 +55,9 @@ class Outbox(Protocol):
     def newest(self) -> int:
         """The newest block seen: what is read must not be older."""
 
+    def busy(self, key: str) -> bool:
+        """Whether the same is on its way, or as much as may be at once."""
+
     def send(self, task: Task, call: Call, key: str) -> Outcome:
         """Sends what the task needs, unless something is against it."""
 
@@ -81,6 +84,9 @@ class Immediate:
 
     def begin(self) -> Sequence[Settled]:
         return ()
+
+    def busy(self, key: str) -> bool:  # noqa: ARG002
+        return False
 
     def send(self, task: Task, call: Call, key: str) -> Outcome:  # noqa: ARG002 (nothing is ever on its way)
         try:
@@ -113,6 +119,9 @@ class Rehearsal:
     def begin(self) -> Sequence[Settled]:
         self.newest = follow(self.weir.chain, self.heads).head.number
         return ()
+
+    def busy(self, key: str) -> bool:  # noqa: ARG002
+        return False
 
     def send(self, task: Task, call: Call, key: str) -> Outcome:  # noqa: ARG002
         return Outcome("planned")

@@ -225,10 +225,13 @@ class Keeper:
         rests, now = self.outbox.rests, view.time
         if rests.rests(task.key, now):
             return Outcome("resting")
+        key = intent_key(task, view)
+        if self.outbox.busy(key):
+            return Outcome("waiting")
         call = call_of(self.weir, task, self.account.address)
         try:
             self.weir.chain.call(call, sender=self.account.address, block="pending")
-            outcome = self.outbox.send(task, call, intent_key(task, view))
+            outcome = self.outbox.send(task, call, key)
         except ContractError as error:
             log.debug("simulation of %s %s: %s", task.kind, task.subject, error)
             outcome = Outcome("refused")

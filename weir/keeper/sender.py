@@ -43,6 +43,8 @@ CANCELS = 3
 """Times that an empty one is sent in its place, each with a higher fee."""
 CERTAIN_BLOCKS = 2
 """Blocks after which a nonce that somebody else has used is believed to be lost."""
+MOST_IN_FLIGHT = 64
+"""Transactions on their way at once: nodes drop what is too far from an account's next nonce."""
 TRANSFER_GAS = 21_000
 REFRESH_GAS, MOST_MARKETS = 80_000, 8
 """The first transaction of a block refreshes the markets it touches, at most as many as an account is in. On
@@ -229,10 +231,12 @@ class Sender:
 
     # ---- new transactions
 
+    def busy(self, key: str) -> bool:
+        """Whether the same is on its way, or as much as nodes keep of one account."""
+        return key in self._due or len(self._flying) >= MOST_IN_FLIGHT
+
     def send(self, task: Task, call: Call, key: str) -> Outcome:
         """Writes down and broadcasts what the task needs, if nothing is against it; does not wait."""
-        if key in self._due:
-            return Outcome("waiting")
         fees = self._quote.fees(self.limits.action_fee)
         if fees is None:
             return Outcome("held")

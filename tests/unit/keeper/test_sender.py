@@ -21,6 +21,7 @@ from weir.keeper.lease import Lease
 from weir.keeper.limits import Limits
 from weir.keeper.outbox import Rehearsal
 from weir.keeper.policy import Options
+from weir.keeper.roles import USUAL, Role
 from weir.keeper.runner import Keeper, StepReport
 from weir.keeper.sender import CANCELS, DAY, REPLACEMENTS, STUCK_BLOCKS, Sender
 from weir.keeper.tables import Draft
@@ -31,6 +32,7 @@ GWEI, ETHER = 10**9, 10**18
 LIMITS = Limits(max_fee=10_000 * GWEI, daily=100 * ETHER)
 CRASH, BELOW = 9_300, 7
 """A price, and how many of the eight traders it takes below maintenance margin."""
+FLAGS = frozenset({Role.FLAG})
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,12 @@ class Desk:
     """A keeper with its sender and journal, on the exchange."""
 
     def __init__(
-        self, exchange: Exchange, store: Store, limits: Limits = LIMITS, account: LocalAccount = KEEPER
+        self,
+        exchange: Exchange,
+        store: Store,
+        limits: Limits = LIMITS,
+        account: LocalAccount = KEEPER,
+        roles: frozenset[Role] = USUAL,
     ) -> None:
         self.exchange, self.node, self.account = exchange, exchange.node, account
         weir = exchange.fresh()
@@ -71,7 +78,7 @@ class Desk:
         lease.take()
         self.journal = Journal(lease, weir.clearing_house.address)
         self.sender = Sender(weir, account, self.journal, limits)
-        self.keeper = Keeper(weir, account, Options(execute=True), outbox=self.sender)
+        self.keeper = Keeper(weir, account, Options(roles, execute=True), outbox=self.sender)
         self.step = self.keeper.step
 
     def flying(self) -> dict[int, list[Fees]]:
@@ -144,6 +151,16 @@ def test_a_restarted_keeper_sends_nothing_twice(by_hand: Exchange, store: Store)
     assert sent_twice(store) == []
 
 
+def test_no_more_is_on_its_way_than_nodes_keep(
+    by_hand: Exchange, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("weir.keeper.sender.MOST_IN_FLIGHT", 4)
+    desk = Desk(by_hand, store, roles=FLAGS)
+    assert outcomes(desk.step()) == {("flag", "sent"): 4, ("flag", "waiting"): BELOW - 4}
+    desk.mine()
+    assert outcomes(desk.step()) == {("flag", "done"): 4, ("flag", "sent"): BELOW - 4}
+
+
 def test_a_dry_run_sends_nothing(by_hand: Exchange) -> None:
     weir = by_hand.fresh()
     keeper = Keeper(weir, KEEPER, outbox=Rehearsal(weir, Remembered()))
@@ -177,7 +194,7 @@ def test_what_is_stuck_is_replaced_and_mined_once(by_hand: Exchange, store: Stor
 
 
 def test_it_is_given_up_in_the_end_and_holds_nothing_up(by_hand: Exchange, store: Store) -> None:
-    desk = Desk(by_hand, store)
+    desk = Desk(by_hand, store, roles=FLAGS)
     desk.step()
     nonces = list(desk.flying())
     for _ in range(REPLACEMENTS + CANCELS + 2):
@@ -194,14 +211,14 @@ def test_it_is_given_up_in_the_end_and_holds_nothing_up(by_hand: Exchange, store
     assert {each["outcome"] for each in report.settled} == {"cancelled"}
     assert not desk.sender.totals().sent
     desk.settle_everything()
-    assert by_hand.weir.actionable(block="pending") == ()
+    assert desk.sender.totals().sent == {"flag": BELOW}
     assert sent_twice(store) == []
 
 
 def test_no_fee_passes_the_ceiling(by_hand: Exchange, store: Store) -> None:
     base = int(by_hand.node.rpc("eth_getBlockByNumber", "latest", False)["baseFeePerGas"], 16)
     ceiling = 9 * (base + 2 * GWEI)
-    desk = Desk(by_hand, store, replace(LIMITS, max_fee=ceiling))
+    desk = Desk(by_hand, store, replace(LIMITS, max_fee=ceiling), roles=FLAGS)
     desk.step()
     for _ in range(8):
         highest = max(fees.most for tried in desk.flying().values() for fees in tried)
