@@ -176,6 +176,11 @@ class Actions:
     notional: int
     flagged_at: int
 
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to do."""
+        return self.settle or self.flag or self.unflag or self.mark or self.liquidate or self.deleverage
+
 
 @dataclass(frozen=True, slots=True)
 class TrancheState:
@@ -579,6 +584,12 @@ class Weir:
     def actionable(self, *, block: Block = "latest") -> tuple[Actions, ...]:
         """The accounts for which anyone may do something now."""
         return tuple(taken(Actions, raw) for raw in self._all_accounts(self.lens.functions.actionable, block))
+
+    def actions(self, addresses: Sequence[str], *, block: Block = "latest") -> tuple[Actions, ...]:
+        """Those of these accounts for which anyone may do something now."""
+        calls = [self.lens.functions.actionsOf(each) for each in addresses]
+        found = (taken(Actions, raw) for raw in self.chain.call_many(calls, block=block))
+        return tuple(each for each in found if each.any)
 
     def fund_state(self, *, block: Block = "latest") -> FundState:
         """The insurance fund and its tranches."""

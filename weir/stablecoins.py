@@ -20,7 +20,17 @@ from weir.decoding import PRICE_STATUS, Block, taken
 from weir.deployment import AssetRecord, Deployment
 from weir.parameters import from_units, to_units
 
-__all__ = ["AssetBooks", "AssetState", "Assets", "AuctionState", "PledgeState", "cost", "price_off", "worth"]
+__all__ = [
+    "AssetBooks",
+    "AssetState",
+    "Assets",
+    "AuctionState",
+    "PledgeState",
+    "cost",
+    "price_off",
+    "proceeds",
+    "worth",
+]
 
 MILLION = 10**6
 ACCOUNTS_PER_CALL = 50
@@ -137,6 +147,11 @@ def worth(asset: AssetState, units: int, decimals: int) -> int:
 def cost(asset: AssetState, units: int, factor: int, decimals: int) -> int:
     """What a buyer pays for units of an asset at so many ppm of its price."""
     return int(-(-units * asset.price * factor // (10 ** (18 + asset.decimals - decimals) * MILLION)))
+
+
+def proceeds(asset: AssetState, units: int, factor: int, decimals: int) -> int:
+    """What a seller gets for units of an asset at so many ppm of its price."""
+    return int(units * asset.price * factor // (10 ** (18 + asset.decimals - decimals) * MILLION))
 
 
 # ---------------------------------------------------------------------- client

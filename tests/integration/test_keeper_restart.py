@@ -1,172 +1,173 @@
-"""A keeper is killed in the middle of a crash and started again: in the end everything is resolved."""
+"""Keepers as processes: killed at every step of sending and started again, told to stop, started twice. In
+the end everything is resolved, and nothing was sent twice.
+"""
+
+from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
-from eth_account.signers.local import LocalAccount
+from sqlalchemy import select
 
-from tests.system import FREE
-from weir.accounts import development_account
-from weir.chain import connect
+from tests.exchange import AUCTION, KEEPER, OTHER_KEEPER, Exchange
+from tests.postgres import postgres
+from tests.unit.keeper.stores import sent_twice
 from weir.client import Weir
-from weir.deployment import deploy
+from weir.keeper.tables import State, accounts, attempts
 from weir.node import Node
-from weir.orders import Order
-from weir.parameters import LiquidationParameters, MarketParameters, Parameters
+from weir.store import Store
 
-GAS = 3_000_000
-DEPLOYER, MAKER, KEEPER = (development_account(i) for i in (0, 10, 11))
-TRADERS = [development_account(i) for i in range(20, 36)]
-OPENING = 10_000
-AUCTION = 120
+PROGRAM = "from weir.cli import main; main()"
+DYING = """
+import os, signal, sys
+from weir.chain import Chain
+from weir.keeper.journal import Journal
+
+place, when, number = sys.argv.pop(1), sys.argv.pop(1), int(sys.argv.pop(1))
+owner = Chain if hasattr(Chain, place) else Journal
+real, calls = getattr(owner, place), []
+
+def die_at_the_last(*arguments, **names):
+    calls.append(place)
+    last = len(calls) == number
+    if last and when == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    found = real(*arguments, **names)
+    if last:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return found
+
+setattr(owner, place, die_at_the_last)
+"""
+"""A keeper that is killed before or after it does something for the n-th time."""
+CRASH = 9_200
 
 
-class Exchange:
-    """A market in which sixteen longs at 10x to 25x stand against one maker, with a small fund."""
+@pytest.fixture(scope="module")
+def calm_exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
+    with Node("anvil", timestamp=1_700_000_000) as node:
+        yield Exchange(node, tmp_path_factory.mktemp("exchange"), traders=12)
 
-    def __init__(self, node: Node, folder: Path) -> None:
-        self.node = node
-        web3 = connect(node.url)
-        market = MarketParameters(
-            symbol="BTC",
-            price=Decimal(OPENING),
-            initial_margin_ratio=40_000,
-            maintenance_margin_ratio=25_000,
-            budget_share=1_000_000,
-        )
-        auction = LiquidationParameters(auction_duration=AUCTION)
-        deployment = deploy(web3, DEPLOYER, Parameters(markets=(market,), liquidation=auction, funding=FREE))
-        self.file = folder / "deployment.json"
-        deployment.save(self.file)
-        self.weir = Weir(web3, deployment)
-        self._deposit(MAKER, 500_000)
-        self._deposit(KEEPER, 15_000)
-        self._contribute(10_000)
-        for i, trader in enumerate(TRADERS):
-            self._deposit(trader, 1_000)
-            self._buy(trader, Decimal(1_000) * (10 + i) / OPENING)
-        self._before = self._nonce()
 
-    def price(self, usd: int) -> None:
-        answer = self.weir.feed("BTC").functions.setAnswer(usd * 10**8)
-        self.weir.chain.send(DEPLOYER, answer, gas=GAS)
+@pytest.fixture
+def exchange(calm_exchange: Exchange) -> Iterator[Exchange]:
+    node = calm_exchange.node
+    before = node.rpc("evm_snapshot")
+    node.rpc("anvil_setNextBlockBaseFeePerGas", hex(10**9))
+    calm_exchange.fresh()
+    yield calm_exchange
+    node.rpc("anvil_dropAllTransactions")
+    node.rpc("evm_setAutomine", True)
+    node.rpc("evm_revert", before)
 
-    def sent(self) -> int:
-        """How many transactions the keeper has sent as a keeper."""
-        return self._nonce() - self._before
 
-    def _nonce(self) -> int:
-        return int(self.weir.chain.rpc("eth_getTransactionCount", KEEPER.address, "latest"), 16)
-
-    def _money(self, owner: LocalAccount, spender: str, usd: int) -> int:
-        amount = self.weir.units(Decimal(usd))
-        token = self.weir.token.functions
-        self.weir.chain.send(DEPLOYER, token.mint(owner.address, amount), gas=GAS)
-        self.weir.chain.send(owner, token.approve(spender, amount), gas=GAS)
-        return amount
-
-    def _deposit(self, owner: LocalAccount, usd: int) -> None:
-        amount = self._money(owner, self.weir.vault.address, usd)
-        call = self.weir.vault.functions.deposit(owner.address, amount)
-        self.weir.chain.send(owner, call, gas=GAS)
-
-    def _contribute(self, usd: int) -> None:
-        amount = self._money(DEPLOYER, self.weir.fund.address, usd)
-        self.weir.chain.send(DEPLOYER, self.weir.fund.functions.contribute(amount), gas=GAS)
-
-    def _buy(self, trader: LocalAccount, size: Decimal) -> None:
-        wad = int(size * 10**18 * Decimal("0.98"))
-        order = Order(
-            MAKER.address, 0, False, False, wad, OPENING * 10**18, self.node.now() + 3_600, salt=wad
-        )
-        signature = self.weir.sign(order, MAKER)
-        call = self.weir.clearing_house.functions.trade(order.as_tuple(), signature, wad)
-        self.weir.chain.send(trader, call, gas=GAS)
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'keeper.sqlite3'}"
 
 
 @contextmanager
-def keeper(exchange: Exchange, state: Path) -> Iterator[subprocess.Popen[str]]:
+def keeper(
+    exchange: Exchange,
+    store: str,
+    *more: str,
+    dies: Sequence[str] = (),
+    account: Any = KEEPER,
+    execute: bool = True,
+) -> Iterator[subprocess.Popen[str]]:
     """A keeper process, as an operator would start it; killed at the end if it still runs."""
-    program = "from weir.cli import main; main()"
-    command = [sys.executable, "-c", program, "keeper", "--rpc", exchange.node.url, "--execute", "--json"]
-    files = ["--deployment", str(exchange.file), "--state", str(state), "--interval", "0.05"]
-    environment = {**os.environ, "WEIR_PRIVATE_KEY": KEEPER.key.hex()}
+    program = DYING + PROGRAM if dies else PROGRAM
+    command = [sys.executable, "-c", program, *dies, "-v", "keeper", "--rpc", exchange.node.url, "--json"]
+    command += ["--deployment", str(exchange.file), "--interval", "0.05", *more]
+    environment = {**os.environ, "WEIR_PRIVATE_KEY": account.key.hex(), "WEIR_STORE": store}
     process = subprocess.Popen(
-        [*command, *files], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*command, *(["--execute"] if execute else [])],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         yield process
     finally:
         if process.poll() is None:
             process.kill()
-        process.wait()
+        process.communicate()
 
 
-def wait(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 60) -> None:
+def wait(
+    condition: Callable[[], bool], process: subprocess.Popen[str] | None = None, seconds: float = 60
+) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline, "the keeper did nothing"
-        time.sleep(0.01)
+        assert process is None or process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "it never came to this"
+        time.sleep(0.02)
 
 
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Exchange]:
-    with Node("anvil", timestamp=1_700_000_000) as node:
-        yield Exchange(node, tmp_path)
+def ended(process: subprocess.Popen[str]) -> bool:
+    return process.poll() is not None
 
 
-def test_a_killed_keeper_goes_on_where_it_was(exchange: Exchange, tmp_path: Path) -> None:
-    weir, state = exchange.weir, tmp_path / "state.json"
-    with keeper(exchange, state) as first:
-        exchange.price(9_450)
-        wait(lambda: exchange.sent() >= 3, first)
-        first.send_signal(signal.SIGKILL)
-        first.wait()
-    sent = exchange.sent()
-    assert weir.actionable(block="pending"), "the crash must not be over when the keeper is killed"
-    assert json.loads(state.read_text())["clearing_house"] == weir.clearing_house.address
+def resolve(exchange: Exchange, process: subprocess.Popen[str]) -> None:
+    """Blocks and time, until nobody is left below margin and the keeper has nothing on its way."""
 
-    exchange.price(8_700)
-    with keeper(exchange, state) as second:
-        for _ in range(40):
-            if not weir.actionable(block="pending"):
-                break
-            exchange.node.increase_time(AUCTION // 3)
-            time.sleep(0.3)
-        second.send_signal(signal.SIGTERM)
-        output, _ = second.communicate(timeout=60)
-        assert second.returncode in (0, 1), output
+    def is_over() -> bool:
+        exchange.node.increase_time(AUCTION // 10)
+        exchange.node.mine()
+        return not exchange.weir.actionable() and exchange.nonce() == exchange.nonce(block="pending")
 
-    assert exchange.sent() > sent
-    summary = json.loads(output)
-    assert sum(summary["totals"]["sent"].values()) >= exchange.sent() - sent
-    assert not weir.actionable(block="pending")
-    _is_sound(weir)
+    wait(is_over, process)
 
 
-def test_a_damaged_state_stops_nothing(exchange: Exchange, tmp_path: Path) -> None:
-    state = tmp_path / "state.json"
-    state.write_text("{ this is not", encoding="utf-8")
-    exchange.price(9_600)
-    with keeper(exchange, state) as process:
-        wait(lambda: exchange.sent() >= 2, process)
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
-    assert json.loads(state.read_text())["totals"]["sent"]
+def summary(exchange: Exchange, process: subprocess.Popen[str]) -> dict[str, Any]:
+    """What a keeper says in the end that has been told to stop, while blocks go on."""
+    wait(lambda: bool(exchange.node.mine()) and ended(process))
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    found: dict[str, Any] = json.loads(output)
+    assert found["last_step"], errors
+    return found
 
 
-def _is_sound(weir: Weir) -> None:
-    """Nobody is left in debt without a position, nobody is insolvent, and P1 to P4 hold."""
+@contextmanager
+def opened(url: str) -> Iterator[Store]:
+    store = Store.open(url)
+    yield store
+    store.close()
+
+
+def left_open(url: str) -> list[int]:
+    """Nonces that the journal takes to be on their way still."""
+    with opened(url) as store, store.read() as connection:
+        query = select(attempts.c.nonce).where(attempts.c.state.in_((State.PREPARED, State.BROADCAST)))
+        return sorted(set(connection.execute(query).scalars()))
+
+
+def is_sound(exchange: Exchange, url: str, said: dict[str, Any]) -> None:
+    """The journal and the chain agree, nothing was sent twice, nobody is left in debt without a position or
+    insolvent, and P1 to P4 hold.
+    """
+    assert left_open(url) == []
+    with opened(url) as store:
+        assert sent_twice(store) == []
+    totals = said["totals"]
+    assert totals["failed"] == {}
+    assert (
+        sum(totals["sent"].values()) == exchange.sent() == exchange.nonce(block="pending") - exchange.before
+    )
+    weir: Weir = exchange.weir
     books = weir.identities()
     assert books.donations == 0
     for market in books.markets:
@@ -179,3 +180,152 @@ def _is_sound(weir: Weir) -> None:
     for record in defaults:
         paid = record.coinsurance + record.skin + record.junior + record.senior + record.unpaid_profit
         assert paid + record.remainder == record.shortfall
+
+
+# ------------------------------------------------------------------------ kill -9
+
+STEPS = [
+    ("intend", "before", 4),  # nothing is written down yet
+    ("_draft", "after", 4),  # written, but not for good
+    ("intend", "after", 4),  # written down, and not sent
+    ("broadcast", "after", 4),  # sent, and not noted
+    ("became", "after", 4),  # sent and noted
+    ("mined", "before", 3),  # mined, and not noted
+    ("move", "after", 2),  # a block was seen, and nothing done about it
+]
+
+
+@pytest.mark.parametrize(("place", "when", "number"), STEPS)
+def test_a_keeper_killed_at_any_step_sends_nothing_twice(
+    exchange: Exchange, url: str, place: str, when: str, number: int
+) -> None:
+    exchange.price(CRASH)
+    exchange.node.rpc("evm_setAutomine", False)
+    below = {each.address for each in exchange.weir.actionable(block="pending")}
+    with keeper(exchange, url, dies=[place, when, str(number)]) as first:
+        if place in ("mined", "move"):
+            wait(lambda: exchange.nonce(block="pending") > exchange.before + 3 or ended(first))
+            wait(lambda: bool(exchange.node.mine()) and ended(first))
+        else:
+            wait(lambda: ended(first))
+        assert first.returncode == -signal.SIGKILL, first.communicate()
+    flying = left_open(url)
+    assert flying == ([*range(flying[0], flying[0] + len(flying))] if flying else [])
+    with keeper(exchange, url) as second:
+        resolve(exchange, second)
+        second.send_signal(signal.SIGTERM)
+        said = summary(exchange, second)
+    is_sound(exchange, url, said)
+    assert said["totals"]["sent"]["flag"] >= len(below)
+
+
+def test_a_keeper_killed_again_and_again_comes_to_the_same_end(exchange: Exchange) -> None:
+    chance = random.Random(7)
+    exchange.price(CRASH)
+    exchange.node.rpc("evm_setAutomine", False)
+    with postgres() as url:
+        for _ in range(3):
+            with keeper(exchange, url) as process:
+                sent = exchange.nonce(block="pending")
+                wait(lambda sent=sent: exchange.nonce(block="pending") > sent, process)
+                time.sleep(chance.uniform(0, 0.2))
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+            exchange.node.mine()
+            exchange.price_by_hand(CRASH - 50)
+        with keeper(exchange, url) as process:
+            resolve(exchange, process)
+            process.send_signal(signal.SIGTERM)
+            said = summary(exchange, process)
+        is_sound(exchange, url, said)
+
+
+# ------------------------------------------------------------------- told to stop
+
+
+def test_told_to_stop_it_waits_for_what_it_has_sent(exchange: Exchange, url: str) -> None:
+    exchange.price(CRASH)
+    exchange.node.rpc("evm_setAutomine", False)
+    with keeper(exchange, url) as process:
+        wait(lambda: exchange.nonce(block="pending") > exchange.before, process)
+        process.send_signal(signal.SIGTERM)
+        wait(lambda: len(left_open(url)) == exchange.nonce(block="pending") - exchange.before, process)
+        assert not ended(process)
+        said = summary(exchange, process)
+    assert left_open(url) == []
+    assert sum(said["totals"]["sent"].values()) == exchange.sent() > 0
+    assert said["last_step"]["settled"]
+    with opened(url) as store, store.read() as connection:
+        assert connection.execute(select(accounts.c.holder)).scalar_one() is None
+
+
+def test_told_twice_it_leaves_at_once_and_loses_nothing(exchange: Exchange, url: str) -> None:
+    exchange.price(CRASH)
+    exchange.node.rpc("evm_setAutomine", False)
+    with keeper(exchange, url) as process:
+        wait(lambda: exchange.nonce(block="pending") > exchange.before, process)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGTERM
+    # At most one was written down and had not left yet.
+    sent = exchange.nonce(block="pending") - exchange.before
+    assert 0 < sent <= len(left_open(url)) <= sent + 1
+
+
+# ----------------------------------------------------------------------- together
+
+
+def test_one_account_has_one_keeper(exchange: Exchange, url: str) -> None:
+    with keeper(exchange, url, "--port", "0") as first:
+        assert first.stderr is not None
+        address = first.stderr.readline().split()[0]
+        assert address.startswith("http://127.0.0.1:")
+        with keeper(exchange, url, "--steps", "1") as second:
+            _, errors = second.communicate(timeout=60)
+        assert second.returncode == 1
+        last = errors.strip().splitlines()[-1]
+        assert last == f"weir: process {first.pid} sends with {KEEPER.address}: one account, one keeper"
+        with keeper(exchange, url, "--steps", "1", account=OTHER_KEEPER) as other:
+            _, errors = other.communicate(timeout=60)
+        assert other.returncode == 0, errors
+
+        wait(lambda: _health(address)["reason"] == "ok", first)
+        health = _health(address)
+        assert (health["healthy"], health["block"]) == (True, int(exchange.node.rpc("eth_blockNumber"), 16))
+        with urllib.request.urlopen(address.replace("/healthz", "/metrics")) as answer:
+            metrics = answer.read().decode()
+        assert "weir_keeper_balance_ether 9999." in metrics
+        assert "weir_keeper_equity_usd 15000.0" in metrics
+
+
+def _health(address: str) -> dict[str, Any]:
+    with urllib.request.urlopen(address) as answer:
+        found: dict[str, Any] = json.loads(answer.read())
+    return found
+
+
+def test_keys_are_told_to_nobody(exchange: Exchange, url: str, tmp_path: Path) -> None:
+    exchange.price(CRASH)
+    with keeper(exchange, url, "--steps", "3") as process:
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert "sent liquidate" in errors
+    secret = KEEPER.key.hex().removeprefix("0x")
+    assert secret not in output.lower() + errors.lower()
+    for file in tmp_path.iterdir():
+        content = file.read_bytes()
+        assert KEEPER.key not in content
+        assert secret.encode() not in content.lower()
+
+
+def test_a_dry_run_needs_no_store_and_sends_nothing(exchange: Exchange, tmp_path: Path) -> None:
+    exchange.price(CRASH)
+    file = tmp_path / "none" / "keeper.sqlite3"
+    with keeper(exchange, f"sqlite:///{file}", "--steps", "2", execute=False) as process:
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert not file.exists()
+    assert exchange.sent() == 0
+    assert {each["outcome"] for each in json.loads(output)["last_step"]["tasks"]} == {"planned"}

@@ -17,6 +17,7 @@ from weir.chain import ContractError, connect
 from weir.client import Weir
 from weir.deployment import deploy
 from weir.keeper.policy import Kind, Options
+from weir.keeper.roles import USUAL, Role
 from weir.keeper.runner import Keeper
 from weir.node import Node
 from weir.orders import Order
@@ -265,7 +266,7 @@ def _sent(keeper: Keeper) -> dict[str, int]:
 
 def test_a_keeper_starts_sales_and_buys_at_the_discount_it_wants(weir: Weir, node: Node) -> None:
     _price(weir, weir.feed("BTC"), "59000")
-    keeper = _keeper(weir, stranger, min_discount=10_000)
+    keeper = _keeper(weir, stranger, roles=USUAL | {Role.BUY}, min_discount=10_000)
     # The loss has not been settled yet: the keeper sees that it will be a debt.
     assert weir.account(trader.address).debt == 0
     assert _sent(keeper) == {Kind.START_SALE: 1}
@@ -292,13 +293,34 @@ def test_a_keeper_starts_sales_and_buys_at_the_discount_it_wants(weir: Weir, nod
 
 def test_a_keeper_converts_the_reserve(weir: Weir, node: Node) -> None:
     weir.assets.contribute(stranger, "USDC", _coins(weir, stranger, 1_000))
-    keeper = _keeper(weir, stranger, min_discount=20_000)
+    keeper = _keeper(weir, stranger, roles=USUAL | {Role.BUY}, min_discount=20_000)
     _mint(weir, stranger, 5_000)
     weir.chain.send(stranger, weir.token.functions.approve(weir.assets.reserve.address, 10**30))
     assert _sent(keeper) == {Kind.START_CONVERSION: 1}
     _wait(node, weir, SALE)
     assert _sent(keeper) == {Kind.BUY_FROM_RESERVE: 1}
     assert weir.assets.states()[0].reserve_worth <= weir.assets.states()[0].reserve_target + 10**6
+
+
+def test_a_keeper_sells_to_a_reserve_that_buys(weir: Weir, node: Node) -> None:
+    """Half of the fund's stake should be USDC; it has none."""
+    fund = weir.fund
+    units = _mint(weir, stranger, 1_000)
+    weir.chain.send(stranger, weir.token.functions.approve(fund.address, units))
+    weir.chain.send(stranger, fund.functions.contribute(units))
+    keeper = _keeper(weir, stranger, roles=USUAL | {Role.BUY}, min_discount=20_000)
+    assert _sent(keeper) == {Kind.START_CONVERSION: 1}
+    _wait(node, weir, SALE)
+    coins = _coins(weir, stranger, 400)
+    # It has approved nothing.
+    assert _sent(keeper) == {}
+    weir.chain.send(
+        stranger, weir.assets.token("USDC").functions.approve(weir.assets.reserve.address, 10**30)
+    )
+    assert _sent(keeper) == {Kind.SELL_TO_RESERVE: 1}
+    assert weir.assets.states()[0].reserve == coins
+    assert weir.chain.call(weir.token.functions.balanceOf(stranger.address)) == coins * 102 // 100
+    assert _sent(keeper) == {}
 
 
 def test_a_liquidator_takes_collateral_over(weir: Weir) -> None:

@@ -7,7 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from rich.console import Console
 from web3 import Web3
 
 from tests.system import FREE
-from weir import chain as chain_module
 from weir import client as client_module
 from weir.accounts import development_account
 from weir.artifacts import artifacts
@@ -32,6 +31,9 @@ from weir.chain import (
     connect,
     pages,
 )
+from weir.chain import client as chain_module
+from weir.chain import codec as codec_module
+from weir.chain import connection as connection_module
 from weir.client import MemberState, Recovered, Weir
 from weir.deployment import deploy
 from weir.formatting import utc
@@ -221,7 +223,7 @@ def test_a_transaction_whose_answer_is_lost_is_not_sent_twice(
 ) -> None:
     mint = weir.token.functions.mint(stranger.address, 1)
     weir.chain.send(stranger, mint, gas=GAS)
-    exchange, lost = chain_module._LoopbackProvider._exchange, []
+    exchange, lost = connection_module._LoopbackProvider._exchange, []
 
     def losing(self: Any, data: str) -> Any:
         answer = exchange(self, data)
@@ -230,7 +232,7 @@ def test_a_transaction_whose_answer_is_lost_is_not_sent_twice(
             raise ConnectionResetError
         return answer
 
-    monkeypatch.setattr(chain_module._LoopbackProvider, "_exchange", losing)
+    monkeypatch.setattr(connection_module._LoopbackProvider, "_exchange", losing)
     receipt = weir.chain.send(stranger, mint, gas=GAS)
     assert receipt.transaction == lost[0]["result"]
     weir.chain.send(stranger, mint, gas=GAS)
@@ -327,7 +329,7 @@ def test_a_call_to_nobody_is_an_error(weir: Weir) -> None:
     ],
 )
 def test_errors_have_names_and_arguments(data: bytes, name: str, arguments: dict[str, Any]) -> None:
-    error = chain_module._Codec(artifacts().values()).error(data)
+    error = codec_module.Codec(artifacts().values()).error(data)
     assert (error.name, error.arguments, error.data) == (name, arguments, data)
 
 
@@ -845,8 +847,8 @@ def test_a_connection_that_the_node_closed_is_opened_again() -> None:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            body = b'{"jsonrpc": "2.0", "id": 0, "result": "0x7"}'
+            question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = json.dumps({"jsonrpc": "2.0", "id": question["id"], "result": "0x7"}).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -862,6 +864,36 @@ def test_a_connection_that_the_node_closed_is_opened_again() -> None:
         try:
             chain = Chain(connect(f"http://127.0.0.1:{server.server_port}"))
             assert [chain.rpc("eth_blockNumber") for _ in range(3)] == ["0x7"] * 3
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_an_answer_to_another_question_is_not_taken_for_ones_own() -> None:
+    class Late(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["id"]
+            number = 1 if question == 2 else question
+            body = json.dumps({"jsonrpc": "2.0", "id": number, "result": hex(number)}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Late) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            chain = Chain(connect(f"http://127.0.0.1:{server.server_port}"))
+            assert [chain.rpc("eth_blockNumber") for _ in range(2)] == ["0x0", "0x1"]
+            with pytest.raises(NodeUnreachableError):
+                chain.rpc("eth_blockNumber")
+            assert chain.rpc("eth_blockNumber") == "0x3"
         finally:
             server.shutdown()
             thread.join()

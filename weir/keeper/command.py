@@ -4,33 +4,62 @@ from __future__ import annotations
 
 import json
 import logging
-import signal
-import threading
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from decimal import Decimal
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from weir.cli import deployment_option, keystore_option, rpc_option
+from weir.keeper.roles import USUAL, Role
+from weir.keeper.signals import Signals
+from weir.store import StoreError, store_option
 
 if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
     from web3 import Web3
 
     from weir.client import Weir
+    from weir.keeper.limits import Limits
+    from weir.keeper.outbox import Outbox
+    from weir.keeper.policy import Options
     from weir.keeper.runner import Keeper, StepReport
 
-__all__ = ["command", "keep", "keeper_options"]
+__all__ = ["command", "drain", "keep", "keeper_options", "opened"]
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+RPC_SECONDS = 15.0
+"""For which a node's answer is waited for."""
+DRAIN_SECONDS = 30.0
+"""For which a keeper that ends waits for what it has sent."""
+RETRY_SECONDS = 2.0
+GWEI, ETHER = 10**9, 10**18
 
 _OPTIONS = (
     deployment_option,
     keystore_option,
     click.option(
         "--execute", is_flag=True, help="Send what is due; without it everything is only simulated."
+    ),
+    click.option(
+        "--role",
+        "roles",
+        multiple=True,
+        type=click.Choice([role.value for role in Role]),
+        help="What to do; may be given several times.  [default: all but post and buy, which need authority "
+        "or money]",
+    ),
+    store_option,
+    click.option(
+        "--port",
+        type=click.IntRange(0, 65_535),
+        help="Answer /healthz and /metrics on this port of 127.0.0.1 (0: any).  [default: do not]",
     ),
     click.option(
         "--steps", type=click.IntRange(1), help="Stop after so many steps.  [default: when told to]"
@@ -43,17 +72,20 @@ _OPTIONS = (
         help="Seconds between two steps.",
     ),
     click.option(
-        "--state",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="File to remember across restarts what is on its way and what failed.",
+        "--max-fee",
+        type=click.FloatRange(0, min_open=True),
+        default=500.0,
+        show_default=True,
+        metavar="GWEI",
+        help="The most to pay for a unit of gas.",
     ),
     click.option(
-        "--min-profit",
-        type=float,
-        default=0.0,
+        "--daily-limit",
+        type=click.FloatRange(0),
+        default=0.5,
         show_default=True,
-        metavar="USD",
-        help="What a liquidation must bring beyond its gas.",
+        metavar="ETH",
+        help="The most to spend on gas in a UTC day, in the chain's own coin.",
     ),
     click.option(
         "--native-price",
@@ -61,7 +93,23 @@ _OPTIONS = (
         default=0.0,
         show_default=True,
         metavar="USD",
-        help="Price of the chain's own coin, which gas is paid in.",
+        help="Price of the chain's own coin, which gas is paid in; without it gas is not weighed.",
+    ),
+    click.option(
+        "--max-gas-cost",
+        type=click.FloatRange(0),
+        default=50.0,
+        show_default=True,
+        metavar="USD",
+        help="The most that the gas of an action may cost which brings the keeper nothing.",
+    ),
+    click.option(
+        "--min-profit",
+        type=float,
+        default=0.0,
+        show_default=True,
+        metavar="USD",
+        help="What a liquidation or a purchase must bring beyond its gas.",
     ),
     click.option(
         "--min-bounty",
@@ -84,7 +132,13 @@ _OPTIONS = (
         type=click.IntRange(0, 1_000_000),
         metavar="PPM",
         help="Buy other stablecoins at auction from this discount on, with what the wallet has approved to "
-        "Collateral and Reserve.  [default: never]",
+        "Collateral and Reserve (as --role buy does at any).  [default: never]",
+    ),
+    click.option(
+        "--posting",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Post what `weir risk report --payload` wrote to this file, and what it writes next, with an "
+        "account that has the poster's role.  [default: never; --role post needs it]",
     ),
     click.option("--json", "as_json", is_flag=True, help="End with a summary in JSON."),
 )
@@ -103,58 +157,198 @@ def keeper_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def command(rpc: str, **options: Any) -> int:
     """Settle, flag, liquidate and deleverage accounts, collect fees, roll tranches, sell other stablecoins.
 
-    Ends with exit code 1 when its last step tried something that did not succeed.
+    Told to stop (SIGTERM, Ctrl-C), it finishes its step, waits a while for what it has sent, and ends with
+    exit code 0; told twice, it ends at once. After --steps it ends with 1 when the last of them tried
+    something that did not succeed.
     """
     from weir.chain import connect
 
-    return keep(connect(rpc), **options)
+    return keep(connect(rpc, timeout=RPC_SECONDS), **options)
 
 
 def keep(
+    w3: Web3, *, port: int | None, steps: int | None, interval: float, as_json: bool, **options: Any
+) -> int:
+    """What `weir keeper` does, on any client; the exit code."""
+    from weir.keeper.metrics import Metrics
+
+    stop = Signals()
+    stop.listen()
+
+    def patiently(work: Callable[[], T]) -> T:
+        return work() if steps else _until_it_works(work, stop)
+
+    with opened(w3, patiently=patiently, sleep=stop.wait, **options) as keeper:
+        metrics = Metrics(keeper, interval)
+
+        def observe(report: StepReport) -> None:
+            metrics.stepped(report)
+            if not as_json:
+                _print(report)
+
+        with _served(port, metrics):
+            last = keeper.run(interval=interval, steps=steps, stop=stop, observe=observe, fail=metrics.failed)
+            drain(keeper, last)
+        if as_json:
+            click.echo(json.dumps(_summary(keeper, last), indent=2))
+    return 1 if last is not None and last.failed and not stop.is_set() else 0
+
+
+@contextmanager
+def opened(
     w3: Web3,
     *,
     deployment: Path | None,
     keystore: Path | None,
+    roles: tuple[str, ...],
+    store_url: str,
+    posting: Path | None,
+    patiently: Callable[[Callable[[], Any]], Any] = lambda work: work(),
+    sleep: Callable[[float], object] = time.sleep,
+    **rules: Any,
+) -> Iterator[Keeper]:
+    """A keeper by the command's options; meanwhile nobody else sends with its account.
+
+    `patiently` does what needs a node or a database that may not be there yet.
+    """
+    from weir.accounts import choose_account
+    from weir.client import Weir
+    from weir.keeper.posting import Poster
+    from weir.keeper.runner import Keeper
+
+    chosen = _roles(roles, buys=rules["min_discount"] is not None, posts=posting is not None)
+    weir = patiently(lambda: Weir.load(w3, deployment))
+    account = choose_account(weir.chain.id, keystore)
+    options = _policy(weir, chosen, **rules)
+    with _outbox(weir, account, options, store_url, rules, patiently, sleep) as outbox:
+        poster = Poster(weir, account.address, posting) if posting else None
+        yield Keeper(weir, account, options, outbox=outbox, poster=poster)
+
+
+def _roles(named: tuple[str, ...], *, buys: bool, posts: bool) -> frozenset[Role]:
+    """Those named, or else the usual ones and those that other options ask for."""
+    chosen = frozenset(Role(role) for role in named)
+    if Role.POST in chosen and not posts:
+        raise click.UsageError("--role post needs --posting FILE")
+    wanted = {Role.BUY: buys, Role.POST: posts}
+    return chosen or USUAL | {role for role, is_wanted in wanted.items() if is_wanted}
+
+
+def _policy(
+    weir: Weir,
+    roles: frozenset[Role],
+    *,
     execute: bool,
-    steps: int | None,
-    interval: float,
-    state: Path | None,
     min_profit: float,
     native_price: float,
     min_bounty: int,
     margin_use: int,
     min_discount: int | None,
-    as_json: bool,
-) -> int:
-    """What `weir keeper` does, on any client; the exit code."""
-    from weir.accounts import choose_account
-    from weir.client import Weir
+    **_: float,
+) -> Options:
     from weir.keeper.policy import Options
-    from weir.keeper.runner import Keeper
-    from weir.keeper.state import KeeperState
 
-    weir = Weir.load(w3, deployment)
-    options = Options(
+    return Options(
+        roles=roles,
         execute=execute,
         min_profit=weir.units(Decimal(str(min_profit))),
-        gas_price=_gas_price(weir, native_price),
+        native_price=native_price * 10.0 ** (weir.deployment.decimals - 18),
         min_bounty_rate=min_bounty,
         margin_use=margin_use,
         min_collect=weir.units(Decimal(1)),
         min_sale=weir.units(Decimal(1)),
-        min_discount=min_discount,
+        min_discount=min_discount or 0,
     )
-    memory = KeeperState.open(state, weir.chain.id, weir.clearing_house.address)
-    keeper = Keeper(weir, choose_account(weir.chain.id, keystore), options, state=memory)
-    last = keeper.run(
-        interval=interval,
-        steps=steps,
-        stop=_stopped_by_signal(),
-        observe=None if as_json else _print,
+
+
+def _limits(weir: Weir, options: Options, rules: dict[str, Any]) -> Limits:
+    from weir.keeper.limits import Limits
+
+    return Limits(
+        max_fee=int(rules["max_fee"] * GWEI),
+        daily=int(rules["daily_limit"] * ETHER),
+        native_price=options.native_price,
+        min_profit=options.min_profit,
+        max_gas_cost=weir.units(Decimal(str(rules["max_gas_cost"]))),
     )
-    if as_json:
-        click.echo(json.dumps(_summary(keeper, last), indent=2))
-    return 1 if last is not None and last.failed else 0
+
+
+@contextmanager
+def _outbox(
+    weir: Weir,
+    account: LocalAccount,
+    options: Options,
+    store_url: str,
+    rules: dict[str, Any],
+    patiently: Callable[[Callable[[], Any]], Any],
+    sleep: Callable[[float], object],
+) -> Iterator[Outbox]:
+    """Where what is due goes: a journal and the chain, or nowhere in a dry run. Holds the account's lease."""
+    from weir.keeper.following import Remembered
+    from weir.keeper.journal import Journal
+    from weir.keeper.lease import Lease
+    from weir.keeper.outbox import Rehearsal
+    from weir.keeper.sender import Sender
+    from weir.store import Store
+
+    if not options.execute:
+        yield Rehearsal(weir, Remembered())
+        return
+
+    def sender() -> Sender:
+        genesis = weir.chain.block(0)["hash"]
+        lease = Lease.of(store, weir.chain.id, genesis, account.address)
+        lease.take(sleep=sleep)
+        journal = Journal(lease, weir.clearing_house.address)
+        return Sender(weir, account, journal, _limits(weir, options, rules))
+
+    store = patiently(lambda: Store.open(store_url))
+    try:
+        made = patiently(sender)
+        try:
+            yield made
+        finally:
+            with suppress(StoreError):  # it runs out by itself
+                made.journal.lease.release()
+    finally:
+        store.close()
+
+
+def _until_it_works(work: Callable[[], T], stop: Signals) -> T:
+    """Tries again while the node or the database is away, or answers rubbish."""
+    from weir.chain import ContractError, RpcError
+
+    while True:
+        try:
+            return work()
+        except Exception as error:
+            ours = type(error).__module__.startswith("weir.") and not isinstance(error, OSError)
+            if ours and not isinstance(error, (RpcError, ContractError, StoreError)):
+                raise  # what is wrong with the input stays wrong
+            log.warning("not yet: %s", error)
+            stop.wait(RETRY_SECONDS)
+            if stop.is_set():
+                sys.exit(0)
+
+
+@contextmanager
+def _served(port: int | None, metrics: Any) -> Iterator[None]:
+    from weir.serving import HOST, serve
+
+    with serve(port, metrics.registry, metrics.health) if port is not None else nullcontext() as found:
+        if found is not None:
+            click.echo(f"http://{HOST}:{found}/healthz and /metrics", err=True)
+        yield
+
+
+def drain(keeper: Keeper, last: StepReport | None = None) -> None:
+    """Waits for what is on its way, as long as that may take."""
+    from weir.keeper.sender import Sender
+
+    if isinstance(keeper.outbox, Sender):
+        settled = keeper.outbox.drain(DRAIN_SECONDS)
+        if last is not None:
+            last.note(settled)
 
 
 def _print(report: StepReport) -> None:
@@ -162,32 +356,14 @@ def _print(report: StepReport) -> None:
         click.echo(line)
 
 
-def _gas_price(weir: Weir, native_price: float) -> float:
-    """Units of S per gas, at the chain's present gas price."""
-    if not native_price:
-        return 0.0
-    wei = int(weir.chain.rpc("eth_gasPrice"), 16)
-    return wei * native_price * float(10**weir.deployment.decimals) / 1e18
-
-
-def _stopped_by_signal() -> threading.Event:
-    """Set by SIGINT and SIGTERM, so that a step is finished before the keeper ends."""
-    stop = threading.Event()
-
-    def leave(number: int, _: FrameType | None) -> None:
-        log.info("%s: finishing this step", signal.Signals(number).name)
-        stop.set()
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, leave)
-        signal.signal(signal.SIGTERM, leave)
-    return stop
-
-
 def _summary(keeper: Keeper, last: StepReport | None) -> dict[str, Any]:
+    weir = keeper.weir
     return {
         "account": keeper.account.address,
+        "chain_id": weir.chain.id,
+        "clearing_house": weir.clearing_house.address,
         "execute": keeper.options.execute,
-        **keeper.state.model_dump(mode="json"),
+        "roles": sorted(keeper.options.roles),
+        "totals": keeper.outbox.totals().as_dict(),
         "last_step": last.as_dict() if last else None,
     }

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
 
+from weir.chain import Call
 from weir.client import AccountState, Actions
-from weir.keeper.view import NOTHING, Rules, View
-from weir.stablecoins import AssetState, cost, price_off, worth
+from weir.keeper.distance import distance
+from weir.keeper.roles import USUAL, Kind, Role
+from weir.keeper.view import Rules, View
+from weir.stablecoins import cost, worth
 
 __all__ = [
     "MILLION",
@@ -17,72 +20,57 @@ __all__ = [
     "Options",
     "Task",
     "affordable",
-    "conversions",
     "expected_bounty",
+    "flags",
     "housekeeping",
-    "purchases",
     "resolutions",
-    "sales",
     "settlements",
     "taken",
     "winners",
+    "worth_sending",
 ]
 
 MILLION = 10**6
 WAD = 10**18
 LIQUIDATION_GAS = 400_000
 """What a liquidation is taken to use when its gas is weighed against its bounty."""
-PURCHASE_GAS = 250_000
-"""The same of a purchase at auction."""
 SETTLE_BATCH = 20
 _HALVINGS = 40
 
 
-class Kind(StrEnum):
-    """What a keeper can send."""
-
-    SETTLE = "settle"
-    FLAG = "flag"
-    LIQUIDATE = "liquidate"
-    DELEVERAGE = "deleverage"
-    START_SALE = "start sale"
-    BUY_COLLATERAL = "buy collateral"
-    START_CONVERSION = "start conversion"
-    BUY_FROM_RESERVE = "buy from reserve"
-    COLLECT = "collect"
-    ROLL = "roll"
-
-
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a keeper behaves; it only simulates unless `execute`.
+    """How a keeper behaves; it only simulates unless `execute`, and does only what its `roles` are.
 
-    A liquidation must be expected to bring `min_profit` (units of S) beyond its gas, whose price is
-    `gas_price` (units of S per gas), and a bounty of at least `min_bounty_rate` (ppm of what is taken
-    over). Afterwards, initial margin may take up to `margin_use` (ppm) of the keeper's equity. With each
-    default `name_winners` accounts are settled first. Fees are collected from `min_collect` (units of S)
-    on. Collateral is put up for sale where it counts for `min_sale` (units of S). Other stablecoins are
-    bought at auction, with S that the keeper's wallet has approved, from a discount of `min_discount` (ppm)
-    on, where that brings `min_profit` too; None: never.
+    What is done for money must be expected to bring `min_profit` (units of S) beyond its gas, at the gas
+    price of the view and with the chain's own coin at `native_price` (units of S per wei). A liquidation
+    must bring a bounty of at least `min_bounty_rate` (ppm of what is taken over), too; afterwards, initial
+    margin may take up to `margin_use` (ppm) of the keeper's equity. With each default `name_winners` accounts
+    are settled first. Fees are collected from `min_collect` (units of S) on. Collateral is put up for sale
+    where it counts for `min_sale` (units of S). Other stablecoins are bought and sold at auction, with what
+    the keeper's wallet has approved, from `min_discount` (ppm) off their price on.
     """
 
+    roles: frozenset[Role] = USUAL
     execute: bool = False
     min_profit: int = 0
-    gas_price: float = 0.0
+    native_price: float = 0.0
     min_bounty_rate: int = 0
     margin_use: int = 900_000
     name_winners: int = 8
     min_collect: int = 1
     min_sale: int = 1
-    min_discount: int | None = None
+    min_discount: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """Something to send about `subject`, an account, a part of the fund, or an asset of the reserve.
 
-    Liquidations have the `fraction` to ask for (1e18 = all) and the `bounty` expected; purchases the `asset`,
-    how many units of it, and their cost in units of S. The reserve's conversions have the asset, too.
+    `bounty` is what it should bring the keeper, units of S. Liquidations have the `fraction` to ask for
+    (1e18 = all); purchases the `asset`, how many units of it, and the most to be paid (`cost`, units of S),
+    sales the least to be got. The reserve's conversions have the asset, too. A posting has its `call`, ready
+    to be sent.
     """
 
     kind: Kind
@@ -94,11 +82,16 @@ class Task:
     asset: int | None = None
     units: int = 0
     cost: int = 0
+    call: Call | None = field(default=None, repr=False, compare=False)
 
     @property
     def key(self) -> str:
         """What failures are remembered by."""
         return f"{self.kind}:{self.subject}" + (f":{self.asset}" if self.kind == Kind.BUY_COLLATERAL else "")
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: everything but the call."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "call"}
 
 
 # ------------------------------------------------------------ settle and flag
@@ -108,7 +101,9 @@ def settlements(view: View, options: Options) -> list[Task]:
     """Accounts without a position that owe something (each resolved, the winners first), or with records of
     no size.
     """
-    found = sorted((each for each in view.findings if each.settle), key=_by_urgency)
+    if Role.SETTLE not in options.roles:
+        return []
+    found = _by_urgency(view, (each for each in view.findings if each.settle))
     empty = [each.address for each in found if each.equity >= 0]
     tasks = [
         Task(
@@ -126,12 +121,14 @@ def settlements(view: View, options: Options) -> list[Task]:
     return tasks
 
 
-def flags(view: View) -> list[Task]:
+def flags(view: View, options: Options) -> list[Task]:
     """Accounts whose flag, or mark of insolvency, is not what their equity says; the deepest under
     water first.
     """
+    if Role.FLAG not in options.roles:
+        return []
     wrong = (e for e in view.findings if (e.flag or e.unflag or e.mark) and not e.settle)
-    found = sorted(wrong, key=_by_urgency)
+    found = _by_urgency(view, wrong)
     return [Task(Kind.FLAG, each.address, reason=_reason(each)) for each in found]
 
 
@@ -155,24 +152,27 @@ def winners(view: View, markets: Sequence[int], count: int, but: Sequence[str]) 
 
 def resolutions(view: View, own: str, options: Options) -> list[Task]:
     """One task for each flagged account that something can be done about, the most urgent first."""
-    found = sorted((each for each in view.findings if each.liquidate or each.deleverage), key=_by_urgency)
+    found = _by_urgency(view, (each for each in view.findings if each.liquidate or each.deleverage))
     tasks = (_resolution(view, each, own, options) for each in found if each.address != own)
     return [task for task in tasks if task]
 
 
 def _resolution(view: View, finding: Actions, own: str, options: Options) -> Task | None:
-    """A liquidation where bounty and own margin allow it, else a deleveraging where the rules allow that."""
+    """A liquidation where bounty and own margin allow it, else a deleveraging where the rules allow that;
+    of the two only what the keeper's roles are.
+    """
     target = view.accounts[finding.address]
     named: tuple[str, ...] = ()
     if finding.equity < 0:
         named = winners(view, _markets(target), options.name_winners, (target.address, own))
-    if finding.liquidate and finding.bounty_rate >= options.min_bounty_rate:
+    liquidator = Role.LIQUIDATE in options.roles
+    if liquidator and finding.liquidate and finding.bounty_rate >= options.min_bounty_rate:
         fraction = affordable(view, view.accounts[own], target, finding, options.margin_use)
         bounty = expected_bounty(view, target, finding, fraction)
-        if fraction and bounty >= options.min_profit + options.gas_price * LIQUIDATION_GAS:
+        if fraction and bounty >= worth_sending(view, options, LIQUIDATION_GAS):
             first = named if fraction == WAD else ()
             return Task(Kind.LIQUIDATE, target.address, first, fraction, bounty, _reason(finding))
-    if finding.deleverage:
+    if Role.DELEVERAGE in options.roles and finding.deleverage:
         return Task(Kind.DELEVERAGE, target.address, named, reason=_reason(finding))
     return None
 
@@ -257,128 +257,38 @@ def _collateral(view: View, account: str, fraction: int) -> tuple[int, int]:
     return price, value
 
 
-# ------------------------------------------------------------ other stablecoins
-
-
-def sales(view: View, options: Options) -> list[Task]:
-    """Collateral to put up for sale: of accounts that are in debt, or will be when settled, or have an open
-    default; those that owe most first.
-    """
-    found = []
-    for pledge in view.pledges.values():
-        account = view.accounts[pledge.address]
-        owed = max(pledge.due, account.collateral - account.equity)
-        if owed > 0 and pledge.value >= options.min_sale and view.time >= pledge.sale_ends_at:
-            found.append((-owed, pledge.address))
-    return [
-        Task(Kind.START_SALE, address, reason=f"owes {-owed} and has collateral")
-        for owed, address in sorted(found)
-    ]
-
-
-def conversions(view: View) -> list[Task]:
-    """Assets of the reserve that are due to be sold or bought, but for an auction."""
-    return [
-        Task(
-            Kind.START_CONVERSION,
-            asset.symbol,
-            asset=asset.id,
-            reason=f"worth {asset.reserve_worth}, target {asset.reserve_target}",
-        )
-        for asset in view.assets
-        if asset.auction.startable
-    ]
-
-
-def purchases(view: View, own: str, options: Options) -> list[Task]:
-    """What the keeper's wallet can buy now at the discount it wants: the largest discount first, then the
-    largest lot.
-    """
-    if options.min_discount is None:
-        return []
-    least = options.min_discount
-    lots = sorted((lot for lot in _lots(view, own) if lot.off >= least), key=_Lot.rank)
-    return [task for lot in lots if (task := _purchase(view, lot, options))]
-
-
-@dataclass(frozen=True, slots=True)
-class _Lot:
-    """What an auction offers: at most `held` units, and no more than pay `due`, at `off` ppm off the price;
-    and the `money` that the keeper has for it.
-    """
-
-    kind: Kind
-    subject: str
-    asset: AssetState
-    held: int
-    due: int
-    off: int
-    money: int
-
-    def rank(self) -> tuple[int, int, str, int]:
-        return -self.off, -self.held * self.asset.price, self.subject, self.asset.id
-
-
-def _lots(view: View, own: str) -> Iterator[_Lot]:
-    wallet = view.wallets.get(own, NOTHING)
-    for pledge in view.pledges.values():
-        if pledge.due and view.time < pledge.sale_ends_at and pledge.address != own:
-            for asset, held in zip(view.assets, pledge.held, strict=False):
-                off = price_off(asset.discount, pledge.sale_started_at, view.time, view.sale_duration)
-                lot = pledge.address, asset, held, pledge.due, off, wallet.for_collateral
-                yield _Lot(Kind.BUY_COLLATERAL, *lot)
-    owed = view.fund.advanced_junior + view.fund.advanced_senior
-    for asset in view.assets:
-        auction = asset.auction
-        if auction.factor and not auction.buying:
-            due = owed or max(0, asset.reserve_worth - asset.reserve_target)
-            terms = asset.reserve, due, auction.off, wallet.for_reserve
-            yield _Lot(Kind.BUY_FROM_RESERVE, asset.symbol, asset, *terms)
-
-
-def _purchase(view: View, lot: _Lot, options: Options) -> Task | None:
-    """As much of a lot as the money buys, where that brings enough."""
-    asset, factor = lot.asset, MILLION - lot.off
-    # What is due is paid by whole units: the last may be a part too much.
-    wanted = min(lot.held, _units(view, asset, lot.due, factor) + 1)
-    units = min(wanted, _units(view, asset, lot.money, factor))
-    price = cost(asset, units, factor, view.decimals)
-    gain = worth(asset, units, view.decimals) - price
-    if not units or gain < max(1, options.min_profit + options.gas_price * PURCHASE_GAS):
-        return None
-    reason = f"{asset.symbol} at {lot.off} ppm off"
-    return Task(lot.kind, lot.subject, reason=reason, asset=asset.id, units=units, cost=price)
-
-
-def _units(view: View, asset: AssetState, money: int, factor: int) -> int:
-    """The most units that so much S buys at so many ppm of the price."""
-    scale = 10 ** (18 + asset.decimals - view.decimals)
-    return money * scale * MILLION // (asset.price * factor) if asset.price else 0
-
-
 # ---------------------------------------------------------------- housekeeping
 
 
 def housekeeping(view: View, options: Options) -> list[Task]:
     """Fees to hand on, and tranches whose epoch is over and for whose batch somebody waits."""
     tasks = []
-    if view.uncollected >= options.min_collect:
+    if Role.COLLECT in options.roles and view.uncollected >= options.min_collect:
         tasks.append(Task(Kind.COLLECT, "fund", reason=f"{view.uncollected} uncollected"))
-    if view.fund.gate_open:
+    if Role.ROLL in options.roles and view.fund.gate_open:
         for name, tranche in (("junior", view.fund.junior_tranche), ("senior", view.fund.senior_tranche)):
             if tranche.requested + tranche.noticed and view.time >= tranche.rolls_from:
                 tasks.append(Task(Kind.ROLL, name, reason="its epoch is over"))
     return tasks
 
 
+def worth_sending(view: View, options: Options, gas: int) -> float:
+    """What a transaction done for money must bring, units of S."""
+    return options.min_profit + gas * view.gas_price * options.native_price
+
+
 def _markets(account: AccountState) -> tuple[int, ...]:
     return tuple(position.market for position in account.positions if position.size)
 
 
-def _by_urgency(finding: Actions) -> tuple[float, str]:
-    # Equity over notional: the smaller, the more urgent.
-    depth = finding.equity / finding.notional if finding.notional else float(finding.equity)
-    return depth, finding.address
+def _by_urgency(view: View, findings: Iterable[Actions]) -> list[Actions]:
+    """The deepest under water first: by distance to liquidation, without a position by equity."""
+
+    def depth(finding: Actions) -> tuple[float, str]:
+        far = distance(view.accounts[finding.address], view.markets)
+        return float(finding.equity) if far is None else far, finding.address
+
+    return sorted(findings, key=depth)
 
 
 def _reason(finding: Actions) -> str:

@@ -3,54 +3,58 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from eth_account.signers.local import LocalAccount
 
-from weir.chain import Call, ContractError, Receipt, RpcError, TransactionTimeoutError
+from weir.chain import ContractError
 from weir.client import Weir
-from weir.keeper.policy import (
-    Kind,
-    Options,
-    Task,
-    conversions,
-    flags,
-    housekeeping,
-    purchases,
-    resolutions,
-    sales,
-    settlements,
-)
-from weir.keeper.state import InFlight, KeeperState
+from weir.keeper.auctions import conversions, purchases, sales
+from weir.keeper.calls import call_of, intent_key
+from weir.keeper.following import NodeBehindError, Remembered
+from weir.keeper.lease import LeaseLostError
+from weir.keeper.outbox import Immediate, Outbox, Outcome, Rehearsal, Settled, bounty_of
+from weir.keeper.policy import Options, Task, flags, housekeeping, resolutions, settlements
+from weir.keeper.posting import Poster
+from weir.keeper.roles import Role
 from weir.keeper.view import Reader, View
 
 __all__ = ["Keeper", "StepReport"]
 
 log = logging.getLogger(__name__)
 
-TRANSIENT = (RpcError, OSError, TransactionTimeoutError)
-"""What a node that is slow, busy or away raises: worth waiting for."""
-LONGEST_PAUSE = 60.0
-"""Seconds between two attempts to reach a node that does not answer."""
+LONGEST_PAUSE = 15.0
+"""Seconds between two steps while they fail, at most."""
+
+
+class Stop(Protocol):
+    """What ends a run: as `threading.Event`."""
+
+    def is_set(self) -> bool: ...
+
+    def wait(self, timeout: float | None = None) -> bool: ...
 
 
 @dataclass(slots=True)
 class StepReport:
-    """What one step found and did: tasks by kind, and each task with how it went.
+    """What one step found and did: tasks by kind, each with how it went, and what has come of earlier ones.
 
-    `outcome` of a task is "sent", "planned" (dry run), "refused" (its simulation reverted), "failed" (the
-    transaction did), or "resting" (it failed lately).
+    `outcome` of a task is a word of `outbox.Outcome`, "refused" (its simulation reverted), or "resting" (it
+    failed lately). `equity` is the keeper's own, units of S.
     """
 
     block: int
     time: int
     tasks: list[dict[str, Any]] = field(default_factory=list)
+    settled: list[dict[str, Any]] = field(default_factory=list)
     gas: int = 0
     bounty: int = 0
+    equity: int = 0
 
     def count(self, *outcomes: str) -> Counter[str]:
         """Number of tasks by kind, only those with these outcomes where any are given."""
@@ -59,7 +63,14 @@ class StepReport:
     @property
     def failed(self) -> bool:
         """Whether something that was worth trying did not succeed."""
-        return any(task["outcome"] in ("refused", "failed") for task in self.tasks)
+        return any(each["outcome"] in ("refused", "failed") for each in (*self.tasks, *self.settled))
+
+    def note(self, settled: Sequence[Settled]) -> None:
+        """Adds what has come of earlier tasks."""
+        for each in settled:
+            self.settled.append(asdict(each))
+            self.gas += each.gas
+            self.bounty += each.bounty
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -68,17 +79,16 @@ class StepReport:
     def lines(self) -> list[str]:
         """For a log: one line for each task."""
         return [
-            f"block {self.block}: {task['outcome']} {task['kind']} {task['subject']} ({task['reason']})"
-            for task in self.tasks
+            f"block {self.block}: {each['outcome']} {each['kind']} {each['subject']} ({each['reason']})"
+            for each in (*self.settled, *self.tasks)
         ]
 
 
 class Keeper:
-    """Settles, flags, liquidates, deleverages, collects fees, rolls tranches, starts the auctions of other
-    stablecoins and, if told to, buys there; all with one account.
+    """Does what its roles are, all with one account; dry unless `options.execute`.
 
-    Dry unless `options.execute`. `gas` is a fixed gas limit; without one each transaction's is estimated.
-    Needs nothing but the chain: what `state` remembers only spares attempts.
+    What it sends goes to an `outbox`: by default one for chains that mine at once, with a fixed `gas` limit
+    where one is given. A `poster` has what is posted.
     """
 
     def __init__(
@@ -87,39 +97,42 @@ class Keeper:
         account: LocalAccount,
         options: Options | None = None,
         *,
-        state: KeeperState | None = None,
         gas: int | None = None,
         reader: Reader | None = None,
+        outbox: Outbox | None = None,
+        poster: Poster | None = None,
     ) -> None:
         self.weir = weir
         self.account = account
         self.options = options or Options()
-        self.gas = gas
-        self.state = state or KeeperState.open(None, weir.chain.id, weir.clearing_house.address)
+        self.outbox = outbox or self._usual_outbox(gas)
         self._reader = reader or Reader(weir)
+        self._poster = poster
+
+    def _usual_outbox(self, gas: int | None) -> Outbox:
+        if self.options.execute:
+            return Immediate(self.weir, self.account, gas=gas)
+        return Rehearsal(self.weir, Remembered())
 
     # ---- stepping
 
     def step(self) -> StepReport:
-        """One round: what is urgent first; raises what `TRANSIENT` names when the node fails."""
-        self._finish_in_flight()
+        """One round: what is urgent first. Raises whatever a node or a database that fails makes of it."""
+        settled = self.outbox.begin()
         view = self._read()
-        report = StepReport(view.block, view.time)
-        before = [*settlements(view, self.options), *flags(view)]
-        for task in before:
-            self._perform(task, report)
+        report = StepReport(view.block, view.time, equity=view.accounts[self.account.address].equity)
+        report.note(settled)
+        for task in (*settlements(view, self.options), *flags(view, self.options)):
+            self._perform(task, view, report)
         if report.count("sent"):
-            view = self._read()
+            view = self._look_again()
         own = self.account.address
         self._one_by_one(view, report, lambda seen: resolutions(seen, own, self.options))
         if self.weir.assets:
             self._convert(report)
-        for task in housekeeping(view, self.options):
-            self._perform(task, report)
-        self.state.steps += 1
-        self.state.block = view.block
-        self.state.forget(view.time)
-        self.state.save()
+        for task in (*housekeeping(view, self.options), *self._postings(view)):
+            self._perform(task, view, report)
+        self.outbox.rests.forget(view.time)
         return report
 
     def run(
@@ -127,13 +140,13 @@ class Keeper:
         *,
         interval: float = 5.0,
         steps: int | None = None,
-        stop: threading.Event | None = None,
+        stop: Stop | None = None,
         observe: Callable[[StepReport], None] | None = None,
+        fail: Callable[[Exception], None] | None = None,
     ) -> StepReport | None:
         """Steps until `stop` is set or `steps` are done, `interval` seconds apart; the last report, if any.
 
-        A node that fails is tried again, ever more slowly. With `steps`, its failure at the last of them is
-        raised.
+        After a step that failed the next comes ever later. With `steps`, the failure of the last is raised.
         """
         stop = stop or threading.Event()
         report, done, failures = None, 0, 0
@@ -144,139 +157,94 @@ class Keeper:
                 failures = 0
                 if observe:
                     observe(report)
-            except TRANSIENT as error:
+            except LeaseLostError:
+                raise
+            except Exception as error:
                 failures += 1
-                log.warning("the node failed, %d in a row: %s", failures, error)
+                known = isinstance(error, OSError) or type(error).__module__.startswith("weir.")
+                log.warning("step failed, %d in a row: %s", failures, error, exc_info=not known)
+                if fail:
+                    fail(error)
                 if done == steps:
                     raise
             if done == steps:
                 break
-            stop.wait(min(interval * 2**failures, max(LONGEST_PAUSE, interval)))
+            stop.wait(_pause(interval, failures))
         return report
 
     def _read(self) -> View:
-        return self._reader.read(self.account.address, wallet=self.options.min_discount is not None)
+        view = self._reader.read(self.account.address, wallet=Role.BUY in self.options.roles)
+        if view.block < self.outbox.newest:
+            raise NodeBehindError(f"the node is at block {view.block}, after {self.outbox.newest} was seen")
+        return view
+
+    def _look_again(self) -> View:
+        """What was sent since the last reading may not be in a block yet, but it counts."""
+        self._reader.forget()
+        return self._read()
 
     def _one_by_one(self, view: View, report: StepReport, tasks: Callable[[View], list[Task]]) -> None:
-        """One subject after another, the most urgent first, each with a fresh look at what is left."""
+        """One subject after another, the most urgent first, each with a fresh look at what is left: they use
+        the keeper's own money. The rest waits while the node does not show what was sent.
+        """
         tried: set[str] = set()
-        while True:
-            task = next((task for task in tasks(view) if task.subject not in tried), None)
-            if task is None:
-                return
+        while task := next((task for task in tasks(view) if task.subject not in tried), None):
             tried.add(task.subject)
-            if self._perform(task, report) is not None:
-                view = self._read()
+            if not self.outbox.visible():
+                return
+            if self._perform(task, view, report).what == "sent":
+                if not self.outbox.visible():
+                    return
+                view = self._look_again()
 
     def _convert(self, report: StepReport) -> None:
         """Auctions of other stablecoins: starts those that are due, and buys where it pays."""
         view = self._read()
-        for task in (*sales(view, self.options), *conversions(view)):
-            self._perform(task, report)
-        view = self._read()
+        due = [*sales(view, self.options), *conversions(view, self.options)]
+        if "sent" in [self._perform(task, view, report).what for task in due]:
+            view = self._look_again()
         self._one_by_one(view, report, lambda seen: purchases(seen, self.account.address, self.options))
+
+    def _postings(self, view: View) -> list[Task]:
+        return self._poster.tasks(view) if self._poster and Role.POST in self.options.roles else []
 
     # ---- tasks
 
-    def _perform(self, task: Task, report: StepReport) -> Receipt | None:
-        """Simulates and sends one task; None where it was not sent or failed."""
-        outcome, receipt = self._attempt(task, report.time)
-        report.tasks.append(asdict(task) | {"outcome": outcome})
-        log.log(
-            logging.INFO if outcome in ("sent", "planned") else logging.DEBUG,
-            "%s %s %s (%s)",
-            outcome,
-            task.kind,
-            task.subject,
-            task.reason,
-        )
-        if receipt is not None:
-            bounty = _bounty(receipt)
-            report.gas += receipt.gas_used
-            report.bounty += bounty
-            self.state.totals.gas += receipt.gas_used
-            self.state.totals.bounty += bounty
-        return receipt
+    def _perform(self, task: Task, view: View, report: StepReport) -> Outcome:
+        """Simulates and sends one task."""
+        outcome = self._attempt(task, view)
+        report.tasks.append(task.as_dict() | {"outcome": outcome.what})
+        shown = logging.INFO if outcome.what in ("sent", "planned") else logging.DEBUG
+        log.log(shown, "%s %s %s (%s)", outcome.what, task.kind, task.subject, task.reason)
+        if outcome.receipt is not None:
+            report.gas += outcome.receipt.gas_used
+            report.bounty += bounty_of(outcome.receipt)
+        return outcome
 
-    def _attempt(self, task: Task, now: int) -> tuple[str, Receipt | None]:
-        if self.state.rests(task.key, now):
-            return "resting", None
-        call = self._call(task)
+    def _attempt(self, task: Task, view: View) -> Outcome:
+        rests, now = self.outbox.rests, view.time
+        if rests.rests(task.key, now):
+            return Outcome("resting")
+        key = intent_key(task, view)
+        if self.outbox.busy(key):
+            return Outcome("waiting")
+        call = call_of(self.weir, task, self.account.address)
         try:
             self.weir.chain.call(call, sender=self.account.address, block="pending")
+            outcome = self.outbox.send(task, call, key)
         except ContractError as error:
             log.debug("simulation of %s %s: %s", task.kind, task.subject, error)
-            self.state.failed(task.key, now)
-            return "refused", None
-        if not self.options.execute:
-            return "planned", None
-        try:
-            receipt = self._send(task, call)
-        except ContractError as error:
-            # Someone else was faster, or the price moved: the next step looks again.
-            log.info("%s %s failed: %s", task.kind, task.subject, error)
-            self.state.failed(task.key, now)
-            self.state.totals.failed[task.kind] += 1
-            return "failed", None
-        self.state.succeeded(task.key)
-        self.state.totals.sent[task.kind] += 1
-        return "sent", receipt
-
-    def _send(self, task: Task, call: Call) -> Receipt:
-        transaction = self.weir.chain.submit(self.account, call, gas=self.gas)
-        self.state.in_flight.append(InFlight(transaction=transaction, kind=task.kind, subject=task.subject))
-        self.state.save()
-        try:
-            receipt = self.weir.chain.wait(transaction)
-        except ContractError:
-            self.state.in_flight.pop()
-            raise
-        self.state.in_flight.pop()
-        return receipt
-
-    def _finish_in_flight(self) -> None:
-        """After a restart, or a timeout: waits for what was sent, drops what the node has never seen."""
-        for sent in tuple(self.state.in_flight):
-            if self.weir.chain.rpc("eth_getTransactionByHash", sent.transaction) is not None:
-                log.info("waiting for %s %s: %s", sent.kind, sent.subject, sent.transaction)
-                try:
-                    receipt = self.weir.chain.wait(sent.transaction)
-                except ContractError as error:
-                    log.info("%s %s failed: %s", sent.kind, sent.subject, error)
-                    self.state.totals.failed[sent.kind] += 1
-                else:
-                    self.state.totals.sent[sent.kind] += 1
-                    self.state.totals.gas += receipt.gas_used
-                    self.state.totals.bounty += _bounty(receipt)
-            self.state.in_flight.remove(sent)
-
-    def _call(self, task: Task) -> Call:
-        house = self.weir.clearing_house.functions
-        match task.kind:
-            case Kind.SETTLE:
-                return house.settle([*task.settle_first, task.subject])
-            case Kind.FLAG:
-                return house.flag(task.subject)
-            case Kind.LIQUIDATE:
-                return house.liquidate(task.subject, task.fraction, list(task.settle_first))
-            case Kind.DELEVERAGE:
-                return house.deleverage(task.subject, list(task.settle_first))
-            case Kind.START_SALE:
-                return self.weir.assets.collateral.functions.startSale(task.subject)
-            case Kind.BUY_COLLATERAL:
-                terms = task.asset, task.units, self.account.address, task.cost
-                return self.weir.assets.collateral.functions.buy(task.subject, *terms)
-            case Kind.START_CONVERSION:
-                return self.weir.assets.reserve.functions.start(task.asset)
-            case Kind.BUY_FROM_RESERVE:
-                terms = task.asset, task.units, self.account.address, task.cost
-                return self.weir.assets.reserve.functions.buy(*terms)
-            case Kind.COLLECT:
-                return self.weir.fund.functions.collect()
-            case Kind.ROLL:
-                tranche = self.weir.junior if task.subject == "junior" else self.weir.senior
-                return tranche.functions.roll()
+            outcome = Outcome("refused")
+        if outcome.what in ("refused", "failed"):
+            rests.failed(task.key, now)
+        elif outcome.receipt is not None:
+            rests.succeeded(task.key)
+        return outcome
 
 
-def _bounty(receipt: Receipt) -> int:
-    return sum(e["bountyFromAccount"] + e["bountyFromFund"] for e in receipt.named("Liquidated"))
+def _pause(interval: float, failures: int) -> float:
+    """Seconds until the next step; after failures longer, and not the same for all keepers."""
+    if not failures:
+        return interval
+    longest = max(LONGEST_PAUSE, interval)
+    return min(max(interval, 0.1) * 2.0 ** min(failures, 20), longest) * random.uniform(0.75, 1.0)

@@ -20,6 +20,7 @@ from weir.chain import ContractError
 from weir.client import AccountState, Weir
 from weir.keeper.policy import Kind as TaskKind
 from weir.keeper.policy import Options
+from weir.keeper.roles import USUAL, Role
 from weir.keeper.runner import Keeper
 from weir.keeper.view import Reader
 from weir.node import Kind, Node
@@ -200,7 +201,7 @@ class Simulation:
 
     def _tell(self, done: int, what: str, point: PricePoint | None = None) -> None:
         prices = point.prices if point else {}
-        liquidations = sum(keeper.state.totals.sent["liquidate"] for _, keeper in self.keepers)
+        liquidations = sum(keeper.outbox.totals().sent["liquidate"] for _, keeper in self.keepers)
         self.progress(Progress(done, self.total, what, prices, liquidations, self.recorder.defaults))
 
     def _walk(self, last: PricePoint, point: PricePoint) -> Iterator[PricePoint]:
@@ -385,6 +386,7 @@ class Simulation:
                         min_profit=stage.units(5),
                         min_collect=stage.units(COLLECT_FROM),
                         min_sale=stage.units(WORTH_SELLING),
+                        roles=USUAL | {Role.BUY},
                         min_discount=arbitrageur.min_discount,
                     ),
                     gas=GAS,

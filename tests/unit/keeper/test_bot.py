@@ -1,0 +1,80 @@
+"""The Silverback bot, run by Silverback itself against a chain of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.exchange import KEEPER, Exchange
+from weir.node import Node
+from weir.toolchain import ROOT
+
+PATIENCE = 90.0
+"""Seconds after which a bot that has not done its work is taken to be stuck."""
+SILVERBACK = "from silverback._cli import cli; cli()"
+
+
+class Bot:
+    """`silverback run weir_bot` in a folder of its own, and what it says."""
+
+    def __init__(self, exchange: Exchange, folder: Path, options: str) -> None:
+        (folder / "bots").symlink_to(ROOT / "bots")
+        self.node = exchange.node
+        self.log = folder / "log"
+        environment = {
+            "WEIR_KEEPER": options,
+            "WEIR_PRIVATE_KEY": KEEPER.key.hex(),
+            "PYTHONPATH": str(ROOT),
+        }
+        network = f"ethereum:local:{exchange.node.url}"
+        with self.log.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", SILVERBACK, "run", "weir_bot", "--network", network],
+                cwd=folder,
+                env=os.environ | environment,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Mines on meanwhile: Silverback gives up on a chain that stands still."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert self.process.poll() is None, self.said()
+            assert time.monotonic() < deadline, self.said()
+            self.node.mine()
+            time.sleep(0.5)
+
+
+@contextmanager
+def _running(exchange: Exchange, folder: Path, options: str) -> Iterator[Bot]:
+    bot = Bot(exchange, folder, options)
+    try:
+        yield bot
+    finally:
+        bot.process.kill()
+        bot.process.wait()
+
+
+def test_it_liquidates_and_ends_in_order(tmp_path: Path) -> None:
+    """With the journal of `weir keeper`; on SIGTERM it lets go of its account."""
+    with Node("anvil") as node:
+        crash = Exchange(node, tmp_path, traders=2)
+        options = f"--deployment {crash.file} --execute --store sqlite:///{tmp_path / 'keeper.db'}"
+        with _running(crash, tmp_path, options) as bot:
+            bot.until(lambda: "Startup complete" in bot.said())
+            crash.price(9_200)
+            bot.until(lambda: crash.sent() > 0 and not crash.weir.actionable() and "tasks_sent" in bot.said())
+            bot.process.send_signal(signal.SIGTERM)
+            assert bot.process.wait(PATIENCE) == 0, bot.said()
+    assert "stop - Started" in bot.said()
+    assert "step failed" not in bot.said()

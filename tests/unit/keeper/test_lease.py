@@ -1,0 +1,98 @@
+"""One process sends with an account at a time."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.keeper.stores import a_lease
+from weir.keeper.lease import LEASE_SECONDS, LeaseHeldError, LeaseLostError, myself
+from weir.store import Store
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Store]:
+    store = Store.open(f"sqlite:///{tmp_path / 'keeper.sqlite3'}")
+    yield store
+    store.close()
+
+
+def never(_: float) -> None:
+    raise AssertionError("nothing is to be waited for")
+
+
+def ran_out(store: Store) -> None:
+    with store.write() as connection:
+        connection.exec_driver_sql("UPDATE keeper_accounts SET held_until = held_until - 1000")
+
+
+def test_it_is_taken_and_taken_again_and_given_back(kept: Store) -> None:
+    lease = a_lease(kept)
+    lease.take(sleep=never)
+    a_lease(kept).take(sleep=never)
+    lease.renew()
+    lease.release()
+    with pytest.raises(LeaseLostError):
+        lease.renew()
+    a_lease(kept, holder="elsewhere 1 2 3").take(sleep=never)
+
+
+def test_a_living_process_here_keeps_others_out(kept: Store) -> None:
+    machine, _, _, _ = myself().split(" ")
+    parent = os.getppid()
+    began = Path(f"/proc/{parent}/stat")
+    if not began.exists():
+        pytest.skip("there is no /proc to tell when a process began")
+    since = began.read_text().rpartition(")")[2].split()[19]
+    a_lease(kept, holder=f"{machine} {parent} {since} x").take()
+    with pytest.raises(LeaseHeldError, match=f"process {parent} sends with 0xliquidator"):
+        a_lease(kept).take(sleep=never)
+
+
+def test_an_ended_process_here_is_followed_at_once(kept: Store) -> None:
+    code = "from weir.keeper.lease import myself; print(myself())"
+    holder = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    a_lease(kept, holder=holder.strip()).take()
+    a_lease(kept).take(sleep=never)
+
+
+def test_a_number_that_is_used_again_is_another_process(kept: Store) -> None:
+    machine, _, _, _ = myself().split(" ")
+    if not Path("/proc/self/stat").exists():
+        pytest.skip("there is no /proc to tell when a process began")
+    a_lease(kept, holder=f"{machine} {os.getppid()} 1 x").take()
+    a_lease(kept).take(sleep=never)
+
+
+def test_one_elsewhere_is_waited_for(kept: Store) -> None:
+    elsewhere = a_lease(kept, holder="elsewhere 12 345 x")
+    elsewhere.take()
+    waited = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        ran_out(kept)
+
+    mine = a_lease(kept)
+    mine.take(sleep=sleep)
+    assert LEASE_SECONDS - 5 < waited[0] <= LEASE_SECONDS
+    with pytest.raises(LeaseLostError):
+        elsewhere.renew()
+    mine.renew()
+
+
+def test_one_elsewhere_that_gives_signs_of_life_keeps_it(kept: Store) -> None:
+    elsewhere = a_lease(kept, holder="elsewhere 12 345 x")
+    elsewhere.take()
+    with pytest.raises(LeaseHeldError, match="another process"):
+        a_lease(kept).take(sleep=lambda _: elsewhere.renew())
+
+
+def test_one_that_ran_out_and_was_not_taken_goes_on(kept: Store) -> None:
+    lease = a_lease(kept)
+    lease.take()
+    ran_out(kept)
+    lease.renew()

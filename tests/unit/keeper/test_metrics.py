@@ -1,0 +1,114 @@
+"""What a keeper tells of itself, after steps that succeed and steps that fail."""
+
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from weir.chain import NodeUnreachableError
+from weir.heads import Head
+from weir.keeper.limits import Limits, Tally
+from weir.keeper.memory import Rests, Totals
+from weir.keeper.metrics import LEAST_PATIENCE, Metrics
+from weir.keeper.outbox import Settled
+from weir.keeper.runner import StepReport
+from weir.keeper.sender import Sender
+from weir.keeper.tables import State
+from weir.store import StoreError
+
+ETHER = 10**18
+
+
+class Sent(Sender):
+    """A sender that has sent; nothing stands behind it."""
+
+    def __init__(self) -> None:
+        self.tally = Tally(
+            head=Head(7, "0x7", "0x6", 1_000), balance=3 * ETHER, spent=ETHER // 4, in_flight=2
+        )
+        self.limits = Limits(max_fee=1, daily=ETHER // 2)
+        self.rests = Rests()
+
+    def totals(self) -> Totals:
+        return Totals(gas=21_000, fees=ETHER // 8, bounty=5_000_000)
+
+
+@pytest.fixture
+def sender() -> Sent:
+    return Sent()
+
+
+@pytest.fixture
+def metrics(sender: Sent) -> Metrics:
+    weir = SimpleNamespace(usd=lambda units: Decimal(units) / 10**6)
+    return Metrics(cast(Any, SimpleNamespace(outbox=sender, weir=weir)), interval=1.0)
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(f"weir_keeper_{name}", labels)
+
+
+def a_report() -> StepReport:
+    report = StepReport(block=7, time=1_001, equity=15_000_000)
+    report.tasks.append({"kind": "flag", "outcome": "sent"})
+    report.note([Settled("liquidate", "0x20", "below", State.DONE, gas=7, bounty=5_000_000)])
+    return report
+
+
+def test_figures_follow_steps(metrics: Metrics, sender: Sent) -> None:
+    metrics.stepped(a_report())
+    sender.tally.replaced = 3
+    metrics.stepped(a_report())
+    found = {
+        name: value(metrics, name)
+        for name in (
+            *("head_block", "head_time_seconds", "equity_usd", "balance_ether", "spent_today_ether"),
+            *("daily_limit_ether", "in_flight", "replacements_total", "bounty_usd", "fees_paid_ether"),
+        )
+    }
+    assert list(found.values()) == [7, 1_000, 15, 3, 0.25, 0.5, 2, 3, 5, 0.125]
+    assert value(metrics, "actions_total", kind="flag", outcome="sent") == 2
+    assert value(metrics, "actions_total", kind="liquidate", outcome="done") == 2
+    assert value(metrics, "steps_total", outcome="done") == 2
+    behind = value(metrics, "behind_seconds")
+    assert behind is not None
+    assert behind > 10**9
+
+
+def test_failures_are_told_apart(metrics: Metrics) -> None:
+    metrics.failed(NodeUnreachableError("no node answers"))
+    metrics.failed(StoreError("the disk is full"))
+    assert value(metrics, "rpc_errors_total") == 1
+    assert value(metrics, "store_errors_total") == 1
+    assert value(metrics, "steps_total", outcome="failed") == 2
+
+
+def test_health_is_lost_without_steps_and_comes_back(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert metrics.health().reason == "starting"
+    metrics.stepped(a_report())
+    assert (metrics.health().healthy, metrics.health().reason) == (True, "ok")
+    metrics.failed(NodeUnreachableError("no node answers"))
+    assert metrics.health().reason == "the last step failed: no node answers"
+    last = metrics._last
+    monkeypatch.setattr("time.monotonic", lambda: last + LEAST_PATIENCE + 1)
+    found = metrics.health()
+    assert not found.healthy
+    assert found.reason == "no step has succeeded for 31 s: no node answers"
+    metrics.stepped(a_report())
+    assert metrics.health().healthy
+
+
+def test_too_little_money_is_unhealthy_and_a_limit_is_not(metrics: Metrics, sender: Sent) -> None:
+    metrics.stepped(a_report())
+    sender.tally.limited = True
+    found = metrics.health()
+    assert found.healthy
+    assert found.reason.startswith("degraded: the daily limit is reached")
+    sender.tally.poor = True
+    assert not metrics.health().healthy
+    assert "balance is too low: 3.000000" in metrics.health().reason
+    metrics.stepped(a_report())
+    assert (value(metrics, "balance_low"), value(metrics, "limit_reached")) == (1, 1)

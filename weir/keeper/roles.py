@@ -1,0 +1,63 @@
+"""What keepers can do, by role: any number of roles makes a keeper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+__all__ = ["KINDS", "USUAL", "Kind", "Role"]
+
+
+class Kind(StrEnum):
+    """What a keeper can send."""
+
+    SETTLE = "settle"
+    FLAG = "flag"
+    LIQUIDATE = "liquidate"
+    DELEVERAGE = "deleverage"
+    START_SALE = "start sale"
+    BUY_COLLATERAL = "buy collateral"
+    START_CONVERSION = "start conversion"
+    BUY_FROM_RESERVE = "buy from reserve"
+    SELL_TO_RESERVE = "sell to reserve"
+    COLLECT = "collect"
+    ROLL = "roll"
+    POST = "post"
+
+
+class Role(StrEnum):
+    """A duty that a keeper can take on."""
+
+    SETTLE = "settle"
+    FLAG = "flag"
+    LIQUIDATE = "liquidate"
+    DELEVERAGE = "deleverage"
+    COLLECT = "collect"
+    ROLL = "roll"
+    POST = "post"
+    AUCTION = "auction"
+    BUY = "buy"
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """What a keeper in this role sends."""
+        return KINDS[self]
+
+
+KINDS: Mapping[Role, frozenset[Kind]] = MappingProxyType(
+    {
+        Role.SETTLE: frozenset({Kind.SETTLE}),
+        Role.FLAG: frozenset({Kind.FLAG}),
+        Role.LIQUIDATE: frozenset({Kind.LIQUIDATE}),
+        Role.DELEVERAGE: frozenset({Kind.DELEVERAGE}),
+        Role.COLLECT: frozenset({Kind.COLLECT}),
+        Role.ROLL: frozenset({Kind.ROLL}),
+        Role.POST: frozenset({Kind.POST}),
+        Role.AUCTION: frozenset({Kind.START_SALE, Kind.START_CONVERSION}),
+        Role.BUY: frozenset({Kind.BUY_COLLATERAL, Kind.BUY_FROM_RESERVE, Kind.SELL_TO_RESERVE}),
+    }
+)
+
+USUAL = frozenset(Role) - {Role.POST, Role.BUY}
+"""Those that need no money and no authority beyond an account: a keeper's, unless told otherwise."""
