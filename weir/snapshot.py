@@ -1,0 +1,67 @@
+"""Everything that a deployment says of itself at one block, as typed states in the units of the chain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from weir.client import (
+    AccountState,
+    DefaultRecord,
+    FundState,
+    Identities,
+    LossBudget,
+    MarketState,
+    MemberState,
+    Weir,
+)
+from weir.decoding import Block
+from weir.deployment import Deployment
+from weir.stablecoins import AssetBooks, AssetState, PledgeState
+
+__all__ = ["Snapshot", "take"]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All of it at block number `block`, whose time is `time` (Unix seconds).
+
+    `budgets` by market: what members may still pay. `members`, as far as they have a balance or should;
+    `pledges` of all who have pledged anything.
+    """
+
+    deployment: Deployment
+    block: int
+    time: int
+    markets: tuple[MarketState, ...]
+    budgets: tuple[LossBudget, ...]
+    fund: FundState
+    accounts: tuple[AccountState, ...]
+    members: tuple[MemberState, ...]
+    assets: tuple[AssetState, ...]
+    pledges: tuple[PledgeState, ...]
+    defaults: tuple[DefaultRecord, ...]
+    identities: Identities
+    asset_books: tuple[AssetBooks, ...]
+
+
+def take(weir: Weir, block: Block = "latest") -> Snapshot:
+    """Reads it: some requests to the node per hundred accounts."""
+    header = weir.chain.block(block)
+    at = int(header["number"], 16)
+    markets = weir.markets(block=at)
+    has_assets = bool(weir.assets)
+    return Snapshot(
+        deployment=weir.deployment,
+        block=at,
+        time=int(header["timestamp"], 16),
+        markets=markets,
+        budgets=tuple(weir.loss_budget(market.id, block=at) for market in markets),
+        fund=weir.fund_state(block=at),
+        accounts=weir.accounts(block=at),
+        members=weir.members(block=at),
+        assets=weir.assets.states(block=at) if has_assets else (),
+        pledges=weir.assets.pledges(block=at) if has_assets else (),
+        defaults=weir.defaults(block=at),
+        identities=weir.identities(block=at),
+        asset_books=weir.assets.books(block=at) if has_assets else (),
+    )
