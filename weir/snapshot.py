@@ -25,7 +25,8 @@ __all__ = ["Snapshot", "take"]
 class Snapshot:
     """All of it at block number `block`, whose time is `time` (Unix seconds).
 
-    `budgets` by market: what members may still pay. `members`, as far as they have a balance or should;
+    By market: `budgets`, what members may still pay, and `heartbeats`, seconds after which a feed's answer is
+    stale. `members`, as far as they have a balance or should;
     `pledges` of all who have pledged anything.
     """
 
@@ -34,6 +35,7 @@ class Snapshot:
     time: int
     markets: tuple[MarketState, ...]
     budgets: tuple[LossBudget, ...]
+    heartbeats: tuple[int, ...]
     fund: FundState
     accounts: tuple[AccountState, ...]
     members: tuple[MemberState, ...]
@@ -49,6 +51,7 @@ def take(weir: Weir, block: Block = "latest") -> Snapshot:
     header = weir.chain.block(block)
     at = int(header["number"], 16)
     markets = weir.markets(block=at)
+    feeds = weir.chain.call_many([weir.oracle.functions.feedOf(market.id) for market in markets], block=at)
     has_assets = bool(weir.assets)
     return Snapshot(
         deployment=weir.deployment,
@@ -56,6 +59,7 @@ def take(weir: Weir, block: Block = "latest") -> Snapshot:
         time=int(header["timestamp"], 16),
         markets=markets,
         budgets=tuple(weir.loss_budget(market.id, block=at) for market in markets),
+        heartbeats=tuple(feed["heartbeat"] for feed in feeds),
         fund=weir.fund_state(block=at),
         accounts=weir.accounts(block=at),
         members=weir.members(block=at),

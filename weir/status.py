@@ -22,7 +22,7 @@ from weir.parameters import from_units
 from weir.snapshot import Snapshot, take
 from weir.stablecoins import AssetBooks, AssetState, AuctionState
 
-__all__ = ["NEAR", "collect", "describe", "render", "to_json"]
+__all__ = ["DEFAULT_LAYERS", "DUST", "NEAR", "collect", "describe", "render", "to_json"]
 
 MILLION = 1_000_000
 NEAR = 0.8

@@ -1,31 +1,34 @@
-"""A thread that keeps reading a deployment, so that metrics and the page always have the latest state."""
+"""Keeps reading a deployment, so that metrics and the page always have the latest state."""
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weir.client import AccountState, FundState, MarketState, Weir
 from weir.deployment import Deployment
 from weir.heads import WINDOW, ChainMovedError, Head, headers, look
 from weir.monitor.history import Closure, closure
+from weir.monitor.repeated import Repeated
 from weir.snapshot import Snapshot, take
-from weir.status import describe
+from weir.status import DAY, describe
+
+if TYPE_CHECKING:
+    from weir.index.queries import Day
+    from weir.store import Store
 
 __all__ = ["Reading", "Watcher"]
 
-log = logging.getLogger(__name__)
-
 CONNECT_SECONDS = 30.0
 """After which the deployment is looked up anew: on a local chain it may have been replaced."""
-MAX_PAUSE = 30.0
-"""Longest pause between two attempts while reading fails, seconds."""
 LAGS = 5
 """Attempts for which a node that shows an older head than before is waited for; then it is believed."""
+DAYS_SECONDS = 30.0
+"""Between two looks at the index's days."""
+DAYS = 8
+"""Days that are looked at: a week, and what there is of today."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +36,14 @@ class Reading:
     """Everything that a deployment said of itself at one block.
 
     `status` is `weir.status.collect`'s; `seen` the same as typed states, in the units of the chain.
-    `taken_at` is Unix seconds by this machine's clock, `seconds` how long the reading took.
+    `deployed_at` is the chain's time when the deployment began; `taken_at` this machine's clock, Unix
+    seconds, and `seconds` how long the reading took.
     `closure`: since when the tranche gate is closed and accounts are insolvent; None while it is open.
     """
 
     seen: Snapshot
     status: dict[str, Any]
+    deployed_at: int
     taken_at: float
     seconds: float
     closure: Closure | None
@@ -75,90 +80,102 @@ class Reading:
 
 
 class Watcher:
-    """Reads a deployment every `interval` seconds in a thread of its own, and keeps the latest reading.
+    """Keeps reading a deployment every `interval` seconds, and the index's last days where there is a store.
 
-    `connect` gives a client (`Weir.connect`), and is asked again after every failure and now and then. What
-    fails is kept as a reason, and tried again after ever longer pauses; `latest` stays what it was. A large
-    deployment is read less often, so that reading takes a third of the time at most.
+    Both in threads of their own that outlive whatever fails; nothing here raises. `connect` gives a client
+    (`Weir.connect`), and is asked again after every failure and now and then; `store` likewise.
     """
 
-    def __init__(self, connect: Callable[[], Weir], *, interval: float = 2.0) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Weir],
+        store: Callable[[], Store] | None = None,
+        interval: float = 2.0,
+    ) -> None:
+        self._readings = Repeated("watcher", _Reader(connect).read, interval)
+        self._days = Repeated("days", _DaysReader(store, self.latest).read, DAYS_SECONDS) if store else None
+
+    def start(self) -> None:
+        """Starts reading, unless it does already."""
+        for each in self._parts:
+            each.start()
+
+    def stop(self) -> None:
+        """Ends after the reading that is under way."""
+        for each in self._parts:
+            each.stop()
+
+    def latest(self) -> Reading | None:
+        """The last reading that succeeded; None before the first."""
+        return self._readings.latest()
+
+    def error(self) -> str | None:
+        """Why the last attempt to read failed, in one line; None where it did not."""
+        return self._readings.error()
+
+    @property
+    def failures(self) -> int:
+        """How many attempts to read have failed."""
+        return self._readings.failures
+
+    def days(self) -> tuple[Day, ...] | None:
+        """The index's last days, as they were read last; None without a store, and before the first."""
+        return self._days.latest() if self._days else None
+
+    def store_error(self) -> str | None:
+        """Why the index could not be read the last time, in one line; None where it could, or is not."""
+        return self._days.error() if self._days else None
+
+    @property
+    def store_failures(self) -> int | None:
+        """How many attempts to read the index have failed; None without a store."""
+        return self._days.failures if self._days else None
+
+    @property
+    def _parts(self) -> tuple[Repeated[Any], ...]:
+        return (self._readings, self._days) if self._days else (self._readings,)
+
+
+class _DaysReader:
+    """Asks the index, on a store that is opened when it is needed."""
+
+    def __init__(self, store: Callable[[], Store], latest: Callable[[], Reading | None]) -> None:
+        self._open = store
+        self._store: Store | None = None
+        self._latest = latest
+
+    def read(self) -> tuple[Day, ...]:
+        from weir.index.queries import days
+
+        self._store = self._store or self._open()
+        reading = self._latest()
+        return days(self._store, since=reading.time - DAYS * DAY if reading else None)
+
+
+class _Reader:
+    """Reads one state after the other, and notices when the chain is another."""
+
+    def __init__(self, connect: Callable[[], Weir]) -> None:
         self._connect = connect
-        self._interval = interval
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
         self._weir: Weir | None = None
         self._connected_at = 0.0
         self._known: list[Head] = []
         self._lags = 0
-        self._latest: Reading | None = None
-        self._error: str | None = None
-        self._failures = 0
-        self._in_a_row = 0
+        self._last: Reading | None = None
 
-    # ---- what it has found
-
-    def latest(self) -> Reading | None:
-        """The last reading that succeeded; None before the first."""
-        return self._latest
-
-    def error(self) -> str | None:
-        """Why the last attempt failed, in one line; None where it did not."""
-        return self._error
-
-    @property
-    def failures(self) -> int:
-        """How many attempts have failed."""
-        return self._failures
-
-    # ---- life
-
-    def start(self) -> None:
-        """Starts reading, unless it does already."""
-        if self._thread is None:
-            self._stop.clear()
-            self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
-            self._thread.start()
-
-    def stop(self) -> None:
-        """Ends after the attempt that is under way."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self.step()
-            self._stop.wait(self._pause())
-
-    def _pause(self) -> float:
-        if self._in_a_row:
-            longer = self._interval * 2.0 ** min(self._in_a_row - 1, 8)
-            return max(self._interval, min(MAX_PAUSE, longer))
-        return max(self._interval, 2 * self._latest.seconds) if self._latest else self._interval
-
-    # ---- reading
-
-    def step(self) -> None:
-        """One attempt; never raises."""
+    def read(self) -> Reading:
+        """The state at the latest block; raises whatever goes wrong."""
         try:
-            reading = self._read()
-        except Exception as error:  # whatever it is: people must learn of it, and watching goes on
-            self._failures += 1
-            self._in_a_row += 1
-            self._error = " ".join(str(error).split()) or type(error).__name__
+            self._last = self._read()
+        except Exception:
             self._weir = None
-            expected = isinstance(error, OSError | RuntimeError | ValueError)
-            log.info("reading failed: %s", self._error, exc_info=not expected)
-        else:
-            self._error, self._in_a_row = None, 0
-            self._latest = reading
+            raise
+        return self._last
 
     def _read(self) -> Reading:
         weir = self._client()
         head = self._head(weir)
-        last = self._latest
+        last = self._last
         if last is not None and self._known[-1:] == [head] and last.deployment == weir.deployment:
             return replace(last, taken_at=time.time())  # a block says the same whenever it is asked
         began = time.monotonic()
@@ -171,6 +188,7 @@ class Watcher:
             seen=seen,
             status=describe(weir, seen),
             closure=closed,
+            deployed_at=int(weir.chain.block(weir.deployment.block)["timestamp"], 16),
             taken_at=time.time(),
             seconds=time.monotonic() - began,
         )
