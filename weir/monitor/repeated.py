@@ -14,6 +14,8 @@ log = logging.getLogger(__name__)
 
 MAX_PAUSE = 30.0
 """Longest pause between two attempts while they fail, seconds; a longer interval stays."""
+STOP_SECONDS = 5.0
+"""For which an attempt that is under way is waited for at the end."""
 BUSY = 1 / 3
 """Most of the time that it may take up: what is slow is done less often."""
 
@@ -63,10 +65,10 @@ class Repeated(Generic[T]):
             self._thread.start()
 
     def stop(self) -> None:
-        """Ends, after the attempt that is under way."""
+        """Ends, after the attempt that is under way, for which it waits a while."""
         self._stop.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(STOP_SECONDS)
             self._thread = None
 
     def _run(self) -> None:
@@ -86,7 +88,7 @@ class Repeated(Generic[T]):
         began = time.monotonic()
         try:
             found = self._attempt()
-        except Exception as error:  # whatever it is: people must learn of it, and it goes on
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is told, and the next attempt comes)
             self._failures += 1
             self._in_a_row += 1
             self._tell(error)

@@ -105,6 +105,11 @@ class Watcher:
         for each in self._parts:
             each.stop()
 
+    def step(self) -> None:
+        """One attempt now, in this thread: for who has not started it."""
+        for each in self._parts:
+            each.step()
+
     def latest(self) -> Reading | None:
         """The last reading that succeeded; None before the first."""
         return self._readings.latest()

@@ -42,12 +42,17 @@ def _gate_closed(reading: Reading) -> Number | None:
 
 def open_since(reading: Reading) -> list[int]:
     """Since when each default that is not over yet is open, Unix seconds: accounts that are marked insolvent,
-    and defaults whose defaulter's collateral is still to be sold.
+    and defaults whose defaulter's collateral is still to be sold, for them or for debts it left behind.
     """
     insolvent = reading.closure.accounts.values() if reading.closure else ()
-    times = {default.id: default.time for default in reading.seen.defaults}
-    unsold = (times[each.default_id] for each in reading.seen.pledges if each.due and each.default_id)
-    return [*insolvent, *unsold]
+    by_number = {default.id: default.time for default in reading.seen.defaults}
+    last = {default.account: default.time for default in reading.seen.defaults}
+    unsold = (
+        by_number[pledge.default_id] if pledge.default_id else last.get(pledge.address)
+        for pledge in reading.seen.pledges
+        if pledge.due
+    )
+    return [*insolvent, *(time for time in unsold if time is not None)]
 
 
 def _oldest(reading: Reading) -> Number | None:
@@ -146,7 +151,7 @@ FIGURES = (
         one(_gate_closed),
     ),
     Figure(
-        "weir_fund_insolvent_accounts",
+        "weir_fund_insolvency_count",
         "Accounts that are marked insolvent: they owe more than they have, and nobody has paid yet.",
         one(lambda reading: reading.fund.insolvencies),
     ),
