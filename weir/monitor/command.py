@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from importlib.resources import as_file, files
 from pathlib import Path
 from shutil import copytree
@@ -53,7 +54,11 @@ STALE_INTERVALS = 5
     help="Seconds between two readings of the chain.",
 )
 @click.option(
-    "--port", type=click.IntRange(0, 65_535), default=8600, show_default=True, help="Port of the page."
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8600,
+    show_default=True,
+    help="Port of the page (0: any that is free).",
 )
 @click.option(
     "--metrics-port",
@@ -90,18 +95,21 @@ def monitor(
         return Weir.load(connect(rpc, timeout=RPC_SECONDS), deployment)
 
     connect(rpc)  # an address that can't be one is told at once
-    watcher = Watcher(client, _opener(store_url), interval)
+    store = _opener(store_url)
+    watcher = Watcher(client, store, interval)
     watcher.start()
     try:
-        with serve(metrics_port, registry(watcher), lambda: health(watcher, interval)) as served:
+        with ExitStack() as serving:
+            served = serving.enter_context(
+                serve(metrics_port, registry(watcher), lambda: health(watcher, interval))
+            )
             click.echo(f"metrics on http://{HOST}:{served}/metrics")
-            if no_page:
-                _wait_for_signal()
-            else:
-                from weir.monitor.page import run
+            if not no_page:
+                from weir.monitor import page
 
-                click.echo(f"page on http://{HOST}:{port}")
-                run(watcher, store_url, port)
+                shown = serving.enter_context(page.serve(port, watcher, client, store, interval=interval))
+                click.echo(f"page on http://{HOST}:{shown}")
+            _wait_for_signal()
     finally:
         watcher.stop()
 
