@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from weir.client import (
@@ -46,13 +47,18 @@ class Snapshot:
     asset_books: tuple[AssetBooks, ...]
 
 
-def take(weir: Weir, block: Block = "latest") -> Snapshot:
-    """Reads it: some requests to the node per hundred accounts."""
+def take(weir: Weir, block: Block = "latest", *, joined: Iterable[str] | None = None) -> Snapshot:
+    """Reads it: some requests to the node per hundred accounts.
+
+    `joined` has all for whom somebody has joined the guaranty fund, if they are known; else the logs of the
+    whole chain are searched for them.
+    """
     header = weir.chain.block(block)
     at = int(header["number"], 16)
     markets = weir.markets(block=at)
     feeds = weir.chain.call_many([weir.oracle.functions.feedOf(market.id) for market in markets], block=at)
     has_assets = bool(weir.assets)
+    accounts = weir.accounts(block=at)
     return Snapshot(
         deployment=weir.deployment,
         block=at,
@@ -61,11 +67,19 @@ def take(weir: Weir, block: Block = "latest") -> Snapshot:
         budgets=tuple(weir.loss_budget(market.id, block=at) for market in markets),
         heartbeats=tuple(feed["heartbeat"] for feed in feeds),
         fund=weir.fund_state(block=at),
-        accounts=weir.accounts(block=at),
-        members=weir.members(block=at),
+        accounts=accounts,
+        members=weir.members(block=at) if joined is None else _members(weir, accounts, joined, at),
         assets=weir.assets.states(block=at) if has_assets else (),
         pledges=weir.assets.pledges(block=at) if has_assets else (),
         defaults=weir.defaults(block=at),
         identities=weir.identities(block=at),
         asset_books=weir.assets.books(block=at) if has_assets else (),
     )
+
+
+def _members(
+    weir: Weir, accounts: Iterable[AccountState], joined: Iterable[str], block: int
+) -> tuple[MemberState, ...]:
+    known = dict.fromkeys([*(account.address for account in accounts), *joined])
+    found = weir.members([*known], block=block)
+    return tuple(member for member in found if member.balance or member.requirement)

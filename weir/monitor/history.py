@@ -1,4 +1,5 @@
-"""Since when the tranche gate has been closed, and accounts have been insolvent: from the logs, backwards.
+"""What only the logs tell: since when the tranche gate has been closed and accounts have been insolvent, and
+for whom somebody has joined the guaranty fund.
 
 The contracts keep that it is so, not since when. A monitor's own memory would forget at every restart.
 """
@@ -10,9 +11,10 @@ from dataclasses import dataclass, field
 
 from weir.chain import Event
 from weir.client import Weir
+from weir.heads import WINDOW
 from weir.snapshot import Snapshot
 
-__all__ = ["Closure", "closure"]
+__all__ = ["Closure", "Joined", "closure"]
 
 SPAN = 2_000
 """Blocks that are looked at at once."""
@@ -21,6 +23,27 @@ SPANS = 10
 
 NAMES = ("InsolvencyMarked", "InsolvencyCleared", "Advanced", "AdvanceRepaid", "AdvanceWrittenOff")
 """Events that close the gate or help to open it."""
+
+
+class Joined:
+    """Accounts that somebody has joined the guaranty fund for, which need not be the vault's. Each block is
+    searched once, and those again that may have been replaced.
+    """
+
+    def __init__(self) -> None:
+        self._of = ""
+        self._found: dict[str, None] = {}
+        self._until = 0
+
+    def by(self, weir: Weir, block: int) -> tuple[str, ...]:
+        """All up to a block, and perhaps some that a reorganisation has taken back."""
+        if weir.guaranty.address != self._of or block < self._until:
+            self._of, self._found, self._until = weir.guaranty.address, {}, 0
+        first = max(weir.deployment.block, self._until - WINDOW)
+        for event in weir.chain.logs([weir.guaranty.address], first, block, ["Joined"]):
+            self._found[event["account"]] = None
+        self._until = block
+        return tuple(self._found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from weir.client import AccountState, FundState, MarketState, Weir
 from weir.deployment import Deployment
 from weir.heads import WINDOW, ChainMovedError, Head, headers, look
-from weir.monitor.history import Closure, closure
+from weir.monitor.history import Closure, Joined, closure
 from weir.monitor.repeated import Repeated
 from weir.snapshot import Snapshot, take
 from weir.status import DAY, describe
@@ -150,9 +150,9 @@ class _DaysReader:
         self._latest = latest
 
     def read(self) -> tuple[Day, ...]:
+        self._store = self._store or self._open()
         from weir.index.queries import days
 
-        self._store = self._store or self._open()
         reading = self._latest()
         return days(self._store, since=reading.time - DAYS * DAY if reading else None)
 
@@ -166,6 +166,7 @@ class _Reader:
         self._connected_at = 0.0
         self._known: list[Head] = []
         self._lags = 0
+        self._joined = Joined()
         self._last: Reading | None = None
 
     def read(self) -> Reading:
@@ -184,7 +185,7 @@ class _Reader:
         if last is not None and self._known[-1:] == [head] and last.deployment == weir.deployment:
             return replace(last, taken_at=time.time())  # a block says the same whenever it is asked
         began = time.monotonic()
-        seen = take(weir, head.number)
+        seen = take(weir, head.number, joined=self._joined.by(weir, head.number))
         closed = closure(weir, seen)
         if headers(weir.chain, head.number, head.number) != [head]:
             raise ChainMovedError(f"block {head.number} was replaced while it was read")
@@ -214,6 +215,8 @@ class _Reader:
             raise ChainMovedError(f"the node shows block {now}, and has shown {known} before")
         # What a node does not come back to is not of its chain any more.
         agreed = -1 if found.agreed is None else found.agreed.number
+        if found.agreed is None:
+            self._joined = Joined()
         self._known = [head for head in self._known if head.number <= agreed]
         self._lags = 0
         return found.latest

@@ -10,11 +10,12 @@ import pytest
 
 from tests.unit.monitor.reading import stage_in_use, watcher_of
 from weir.accounts import development_account
-from weir.bench.stage import Stage
+from weir.bench.stage import Stage, account
 from weir.chain import connect
 from weir.client import Weir
 from weir.deployment import deploy
-from weir.monitor import repeated
+from weir.monitor import history, repeated
+from weir.monitor.history import Closure
 from weir.monitor.repeated import Repeated
 from weir.monitor.watch import LAGS, Watcher
 from weir.node import Node
@@ -147,19 +148,50 @@ def test_it_outlives_the_node_the_chain_and_the_deployment(tmp_path: Path) -> No
 # ------------------------------------------------------------------------- the closure
 
 
-def test_since_when_it_is_so_is_read_from_the_chain_not_remembered(watched_stage: Stage) -> None:
+def test_since_when_it_is_so_is_read_from_the_chain_not_remembered(
+    watched_stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "SPAN", 10)
     stage, node = watched_stage.again(), watched_stage.node
     snapshot = node.rpc("evm_snapshot")
     stage.price(BTC=30_000)
     stage.send("keeper", stage.weir.clearing_house.functions.refresh(stage.weir.market_id("BTC")))
     stage.send("keeper", stage.flag("trader"))
     marked_at = stage.weir.chain.timestamp()
-    node.rpc("anvil_mine", hex(2_100))  # further back than one look at the logs goes
+    node.rpc("anvil_mine", hex(45))  # further back than one look at the logs goes
+    closed = _closure(stage)
+    assert closed.gate == marked_at
+    assert closed.accounts == {account("trader").address: marked_at}
+
+    node.rpc("anvil_mine", hex(100))  # and further than is looked at all: it is at least so old
+    reading = watcher_of(stage).latest()
+    assert reading is not None
+    oldest = stage.weir.chain.block(reading.block - history.SPAN * history.SPANS + 1)
+    closed = _closure(stage)
+    assert closed.gate == int(oldest["timestamp"], 16) > marked_at
+    assert [*closed.accounts.values()] == [closed.gate]
+    node.rpc("evm_revert", snapshot)
+
+
+def _closure(stage: Stage) -> Closure:
     reading = watcher_of(stage).latest()
     assert reading is not None
     assert reading.closure is not None
-    assert reading.closure.gate == marked_at
-    assert [*reading.closure.accounts.values()] == [marked_at]
+    return reading.closure
+
+
+def test_members_who_never_came_to_the_vault_are_found_as_they_join(watched_stage: Stage) -> None:
+    stage, node = watched_stage.again(), watched_stage.node
+    snapshot = node.rpc("evm_snapshot")
+    watcher = watcher_of(stage)
+    stage.send("stranger", stage.join("stranger", 5_000))
+    watcher.step()
+    reading = watcher.latest()
+    assert reading is not None
+    assert account("stranger").address not in {each.address for each in reading.accounts}
+    members = {member.address: member.balance for member in reading.seen.members}
+    assert members[account("stranger").address] == pytest.approx(stage.units(5_000), abs=1)
+    assert reading.seen.members == stage.weir.members()
     node.rpc("evm_revert", snapshot)
 
 

@@ -25,7 +25,8 @@ def _latest(read: Callable[[Reading], float]) -> Source:
 
 def _days(read: Callable[[Replenishment], float | None]) -> Source:
     def figure(watcher: Watcher) -> float | None:
-        reading, days = watcher.latest(), watcher.days()
+        reading = watcher.latest()
+        days = None if watcher.store_error() else watcher.days()
         found = replenishment(reading, days) if reading and days else None
         return None if found is None else read(found)
 
