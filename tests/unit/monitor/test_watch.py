@@ -173,6 +173,26 @@ def test_since_when_it_is_so_is_read_from_the_chain_not_remembered(
     node.rpc("evm_revert", snapshot)
 
 
+def test_the_gate_stays_closed_from_a_mark_to_the_last_advance(watched_stage: Stage) -> None:
+    """The default is over, and nobody insolvent any more: what the reserve owes to the tranches is left."""
+    stage, node = watched_stage.again(), watched_stage.node
+    weir = stage.weir
+    snapshot = node.rpc("evm_snapshot")
+    stage.price(BTC=15_000)
+    stage.send("keeper", weir.clearing_house.functions.refresh(weir.market_id("BTC")))
+    stage.send("keeper", stage.flag("trader"))
+    marked_at = weir.chain.timestamp()
+    node.increase_time(700)
+    stage.price(BTC=15_000)
+    weir.chain.send(account("keeper"), stage.deleverage("trader"), gas=3_000_000)
+    fund = weir.fund_state()
+    assert fund.insolvencies == 0
+    assert fund.advanced_junior + fund.advanced_senior > 0
+    closed = _closure(stage)
+    assert (closed.gate, closed.accounts) == (marked_at, {})
+    node.rpc("evm_revert", snapshot)
+
+
 def _closure(stage: Stage) -> Closure:
     reading = watcher_of(stage).latest()
     assert reading is not None
