@@ -19,6 +19,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 from prometheus_client import CollectorRegistry
 
+from weir.index.running import Runner as IndexRunner
 from weir.keeper.metrics import Metrics as KeeperMetrics
 from weir.monitor.command import FILES
 from weir.monitor.metrics import registry
@@ -171,7 +172,7 @@ def test_every_metric_that_is_used_is_one_that_exists() -> None:
     exist = _names(registry(Watcher(lambda: cast(Any, None), lambda: cast(Any, None))))
     keeper = SimpleNamespace(outbox=None)
     exist |= _names(KeeperMetrics(cast(Any, keeper), 1.0).registry)
-    exist |= _names(index_registry())
+    exist |= _names(IndexRunner(lambda: cast(Any, None), 1.0).registry)
     used = {
         name
         for expression in [*expressions(), *(rule["expr"] for rule in rules())]
