@@ -150,9 +150,9 @@ class _DaysReader:
         self._latest = latest
 
     def read(self) -> tuple[Day, ...]:
-        self._store = self._store or self._open()
         from weir.index.queries import days
 
+        self._store = self._store or self._open()
         reading = self._latest()
         return days(self._store, since=reading.time - DAYS * DAY if reading else None)
 

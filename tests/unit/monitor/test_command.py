@@ -21,7 +21,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.unit.monitor.reading import stage_in_use
 from weir.cli import main
 from weir.monitor.command import FILES
-from weir.store import Store
 
 NOWHERE = "http://127.0.0.1:1"
 
@@ -77,15 +76,22 @@ def test_it_serves_the_chains_figures_until_it_is_told_to_stop(tmp_path: Path) -
             assert process.wait(30) == 0
 
 
-def test_it_starts_and_stays_without_a_node() -> None:
-    with running("--rpc", NOWHERE) as (process, url):
+def test_it_starts_and_stays_without_a_node(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = f"sqlite:///{tmp_path / 'index.sqlite3'}"
+    with running("--rpc", NOWHERE, "--store", store) as (process, url):
         deadline = time.monotonic() + 60
         while figures(url)["weir_monitor_reading_ok"] == 1:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert figures(url)["weir_monitor_rpc_errors_total"] >= 1
+        assert "weir_monitor_store_errors_total" in figures(url)
         with pytest.raises(HTTPError, match="503"):
             urllib.request.urlopen(f"{url}/healthz")
+        # Another one can't have the same port.
+        with pytest.raises(SystemExit) as ended:
+            main(["monitor", "--no-page", "--rpc", NOWHERE, "--metrics-port", url.rpartition(":")[2]])
+        assert ended.value.code == 1
+        assert "Address already in use" in capsys.readouterr().err
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
 
@@ -123,17 +129,3 @@ def test_bad_input_ends_with_one_line(
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
-
-
-def test_a_port_that_is_taken_ends_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with running("--rpc", NOWHERE) as (_, url), pytest.raises(SystemExit) as ended:
-        main(["monitor", "--no-page", "--rpc", NOWHERE, "--metrics-port", url.rpartition(":")[2]])
-    assert ended.value.code == 1
-    assert "Address already in use" in capsys.readouterr().err
-
-
-def test_a_database_that_is_there_is_opened(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'index.sqlite3'}"
-    Store.open(url).close()
-    with running("--rpc", NOWHERE, "--store", url) as (_, served):
-        assert "weir_monitor_store_errors_total" in figures(served)

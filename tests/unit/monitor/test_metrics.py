@@ -5,6 +5,7 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,7 @@ from weir.chain import connect
 from weir.client import Weir
 from weir.decoding import PRICE_STATUS
 from weir.deployment import deploy
+from weir.index.follow import Follower
 from weir.monitor.command import health
 from weir.monitor.metrics import registry
 from weir.monitor.metrics.accounts import STATES
@@ -26,6 +28,7 @@ from weir.monitor.watch import Watcher
 from weir.node import Node
 from weir.parameters import Parameters
 from weir.serving import serve
+from weir.store import Store
 
 WAD = 10**18
 MILLION = 10**6
@@ -280,6 +283,36 @@ def test_replenishment_is_income_over_the_time_it_took() -> None:
     assert found.income == pytest.approx(20)  # 30 in one day and a half
     assert found.utilisation == 50 / 500
     assert found.days_to_target == pytest.approx(5)
+
+
+def test_replenishment_is_what_the_index_has_seen(stage: Stage, tmp_path: Path) -> None:
+    weir, database = stage.weir, f"sqlite:///{tmp_path / 'index.sqlite3'}"
+    stage.node.increase_time(DAY)
+    stage.send("keeper", weir.fund.functions.collect())
+    store = Store.open(database)
+    follower = Follower(weir.chain, weir.deployment, store)
+    while follower.step().behind:
+        pass
+
+    def client() -> Weir:
+        return Weir(connect(stage.node.url), weir.deployment)
+
+    watcher = Watcher(client, lambda: Store.open(database))
+    watcher.step()
+    assert watcher.store_error() is None
+    figures = scrape(watcher)
+    now, first = weir.chain.timestamp(), weir.deployment.block
+    last = int(figures["weir_monitor_block_number", ()])
+    collected = weir.chain.logs([weir.fund.address], first, last, ["IncomeCollected"])
+    income = sum(e["fees"] + e["levies"] + e["premium"] - e["treasury"] for e in collected)
+    began = int(weir.chain.block(first)["timestamp"], 16)
+    a_day = float(weir.usd(income)) * DAY / (now - began)
+    assert a_day > 0
+    assert figures["weir_replenishment_income_usd_per_day", ()] == pytest.approx(a_day)
+    assert figures["weir_replenishment_utilisation_ratio", ()] == 0
+    missing = figures["weir_fund_target_usd", ()] - figures["weir_fund_assets_usd", ()]
+    assert figures["weir_replenishment_days_to_target", ()] == pytest.approx(max(0, missing) / a_day)
+    assert figures["weir_monitor_store_errors_total", ()] == 0
 
 
 def test_replenishment_looks_back_a_week() -> None:
