@@ -16,12 +16,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from weir.client import AccountState, Identities, MemberState, Weir
+from weir.client import AccountState, DefaultRecord, Identities, MemberState, Weir
 from weir.formatting import address, number, percent, usd, utc
 from weir.parameters import from_units
+from weir.snapshot import Snapshot, take
 from weir.stablecoins import AssetBooks, AssetState, AuctionState
 
-__all__ = ["collect", "render", "to_json"]
+__all__ = ["DEFAULT_LAYERS", "DUST", "NEAR", "collect", "describe", "render", "to_json"]
 
 MILLION = 1_000_000
 NEAR = 0.8
@@ -54,30 +55,30 @@ _TEXTS = ("Account", "Paid by", "Positions", "Statement", "Time")
 
 def collect(weir: Weir) -> Status:
     """Everything at the latest block; some requests to the node per hundred accounts."""
-    header = weir.chain.block()
-    block = int(header["number"], 16)
-    accounts = weir.accounts(block=block)
-    members = weir.members(block=block)
+    return describe(weir, take(weir))
+
+
+def describe(weir: Weir, seen: Snapshot) -> Status:
+    """What has been read, as `collect` gives it; asks nothing of the node but its chain's id, once."""
     return {
         "chain_id": weir.chain.id,
-        "block": block,
-        "time": int(header["timestamp"], 16),
-        "markets": _markets(weir, block),
-        "fund": _fund(weir, block, int(header["timestamp"], 16)),
-        "guaranty": _guaranty(weir, block, members),
-        "members": [_member(weir, member) for member in members],
-        "accounts": {"count": len(accounts), "at_risk": _at_risk(weir, accounts)},
-        "stablecoins": _stablecoins(weir, block),
-        "defaults": _defaults(weir, block),
+        "block": seen.block,
+        "time": seen.time,
+        "markets": _markets(weir, seen),
+        "fund": _fund(weir, seen),
+        "guaranty": _guaranty(weir, seen),
+        "members": [_member(weir, member) for member in seen.members],
+        "accounts": {"count": len(seen.accounts), "at_risk": _at_risk(weir, seen.accounts)},
+        "stablecoins": _stablecoins(weir, seen),
+        "defaults": _defaults(weir, seen.defaults),
         "identities": [
-            *_identities(weir, weir.identities(block=block)),
-            *(_backing(books) for books in (weir.assets.books(block=block) if weir.assets else ())),
+            *_identities(weir, seen.identities),
+            *(_backing(books) for books in seen.asset_books),
         ],
     }
 
 
-def _markets(weir: Weir, block: int) -> list[Status]:
-    members = weir.fund_state(block=block).guaranty.total
+def _markets(weir: Weir, seen: Snapshot) -> list[Status]:
     return [
         {
             "symbol": market.symbol,
@@ -91,21 +92,22 @@ def _markets(weir: Weir, block: int) -> list[Status]:
             "unpaid_profit": weir.usd(market.claims),
             "residual": weir.usd(market.residual),
             "fund_may_pay": weir.usd(market.available),
-            "members_may_pay": weir.usd(min(weir.loss_budget(market.id, block=block).left, members)),
+            "members_may_pay": weir.usd(min(budget.left, seen.fund.guaranty.total)),
         }
-        for market in weir.markets(block=block)
+        for market, budget in zip(seen.markets, seen.budgets, strict=True)
     ]
 
 
-def _fund(weir: Weir, block: int, now: int) -> Status:
+def _fund(weir: Weir, seen: Snapshot) -> Status:
     """Its layers, and what its funding policy makes of them; the posted target with its age in seconds."""
-    fund = weir.fund_state(block=block)
+    fund = seen.fund
     amounts = (
         *("skin", "unvested", "junior", "senior", "reserve", "advanced_junior", "advanced_senior"),
         *("assets", "target", "open_interest_cap"),
     )
     ratios = ("fund_share", "premium_rate", "scarcity")
-    posted = {"amount": weir.usd(fund.posted_target), "age": now - fund.posted_at, "fresh": fund.fresh}
+    age = seen.time - fund.posted_at
+    posted = {"amount": weir.usd(fund.posted_target), "age": age, "fresh": fund.fresh}
     return {name: weir.usd(getattr(fund, name)) for name in amounts} | {
         "coverage": None if fund.coverage is None else fund.coverage / MILLION,
         **{name: getattr(fund, name) / MILLION for name in ratios},
@@ -116,9 +118,9 @@ def _fund(weir: Weir, block: int, now: int) -> Status:
     }
 
 
-def _guaranty(weir: Weir, block: int, members: Sequence[MemberState]) -> Status:
+def _guaranty(weir: Weir, seen: Snapshot) -> Status:
     """What the members have together, how many they are, what is owed, and the parameters."""
-    state = weir.fund_state(block=block).guaranty
+    state, members = seen.fund.guaranty, seen.members
     return {
         "total": weir.usd(state.total),
         "members": sum(member.balance > 0 for member in members),
@@ -172,17 +174,14 @@ def _at_risk(weir: Weir, accounts: Iterable[AccountState]) -> list[Status]:
     ]
 
 
-def _stablecoins(weir: Weir, block: int) -> Status:
+def _stablecoins(weir: Weir, seen: Snapshot) -> Status:
     """Other stablecoins: collateral, the fund's reserve and its auctions, and whose collateral is to be sold.
 
     Prices are USD of a token, amounts tokens; worth, targets and what counts are USD.
     """
-    if not weir.assets:
-        return {"assets": [], "pledging": 0, "owing": []}
-    pledges = weir.assets.pledges(block=block)
     return {
-        "assets": [_asset(weir, asset) for asset in weir.assets.states(block=block)],
-        "pledging": len(pledges),
+        "assets": [_asset(weir, asset) for asset in seen.assets],
+        "pledging": len(seen.pledges),
         "owing": [
             {
                 "address": pledge.address,
@@ -192,7 +191,7 @@ def _stablecoins(weir: Weir, block: int) -> Status:
                 "sale_ends_at": pledge.sale_ends_at or None,
                 "startable": pledge.startable,
             }
-            for pledge in pledges
+            for pledge in seen.pledges
             if pledge.due
         ],
     }
@@ -230,7 +229,7 @@ def _auction(auction: AuctionState) -> Status | None:
     return {"buying": auction.buying, "ends_at": auction.ends_at, "off": auction.off / MILLION}
 
 
-def _defaults(weir: Weir, block: int) -> list[Status]:
+def _defaults(weir: Weir, records: Iterable[DefaultRecord]) -> list[Status]:
     amounts = ("shortfall", *DEFAULT_LAYERS, "recovered")
     return [
         {
@@ -240,7 +239,7 @@ def _defaults(weir: Weir, block: int) -> list[Status]:
             "market": weir.deployment.markets[default.market].symbol,
         }
         | {name: weir.usd(getattr(default, name)) for name in amounts}
-        for default in weir.defaults(block=block)
+        for default in records
     ]
 
 

@@ -1,0 +1,3 @@
+"""Watching a deployment: what it says now (`watch`), as metrics for Prometheus (`metrics`) and as a live page
+(`page`); what an operator's Prometheus and Grafana load is in `files/`.
+"""
