@@ -162,7 +162,7 @@ class Calls:
 
     def _names(self, contract: str, argument: str) -> dict[str, int]:
         """The numbers that have names: roles, markets, and the feeds of assets."""
-        if argument == "roleId":
+        if argument in ("roleId", "guardian"):
             return {role.name: role.id for role in ROLES}
         if argument != "market":
             return {}

@@ -151,13 +151,12 @@ def cancel(operation: str, **given: Any) -> None:
 @_arguments
 @_sending
 def call(function: str, arguments: tuple[str, ...], **given: Any) -> None:
-    """Make a call that need not wait, such as the guardian's pause."""
+    """Make a call that need not wait: the guardian's pause, or one that anyone may make."""
     from weir.governing import GovernRefusedError
 
     sender = _Sender(function, **given)
     change = sender.governance.calls.parse(function, arguments)
-    # Anyone may lay down a role of its own.
-    if change.function != "renounceRole" and sender.governance.wait(sender.address, change):
+    if sender.governance.wait(sender.address, change):
         raise GovernRefusedError(f"{sender.address} has to announce this: weir govern schedule")
     _describe(change)
     sender.send(change.call)

@@ -237,6 +237,25 @@ def test_a_role_is_laid_down_at_once(run: Run, monkeypatch: pytest.MonkeyPatch) 
     assert run("check") == (1, "nobody holds the role poster\n", "")
 
 
+def test_what_anyone_may_do_anyone_does(run: Run, weir: Weir, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIR_PRIVATE_KEY", stranger.key.to_0x_hex())
+    weir.chain.send(deployer, weir.feed("BTC").functions.setAnswer(61_000 * 10**8))
+    assert run("call", "ClearingHouse.refresh", "BTC", "--send")[0] == 0
+    assert weir.markets()[0].stored_price == 61_000 * 10**18
+
+
+def test_a_guardian_may_be_let_cancel(run: Run, govern_node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Changes of parameters, that is; of roles never."""
+    allowed = announced(run, "Authority.setRoleGuardian", "governor", "guardian")
+    govern_node.increase_time(DELAY)
+    assert run("execute", allowed, "--send")[0] == 0
+    margin, role = announced(run, *MARGIN), announced(run, "Authority.revokeRole", "poster", poster.address)
+    monkeypatch.setenv("WEIR_PRIVATE_KEY", guardian.key.to_0x_hex())
+    assert run("cancel", margin, "--send")[0] == 0
+    code, _, err = run("cancel", role, "--send")
+    assert (code, "AccessManagerUnauthorizedCancel" in err) == (1, True)
+
+
 def test_who_has_to_wait_is_told_so(run: Run) -> None:
     code, _, err = run("call", *MARGIN, "--send")
     assert (code, err) == (1, f"weir: {governor.address} has to announce this: weir govern schedule\n")
