@@ -50,6 +50,7 @@ class Network:
     deployed_at: int = 0
     """The block after which the deployment was complete."""
     salts: Iterator[int] = field(default_factory=lambda: count(1))
+    _weir: Weir | None = None
 
     # ---- following the manual
 
@@ -111,14 +112,20 @@ class Network:
 
     # ---- the network
 
-    @property
-    def chain(self) -> Chain:
-        """Anew: commands send with the same keys."""
-        return Chain(connect(self.node.url))
-
     def weir(self) -> Weir:
         """What the manual has deployed."""
-        return Weir.connect(self.node.url, self.folder / "deployments" / f"{CHAIN_ID}.json")
+        if self._weir is None:
+            self._weir = Weir.connect(self.node.url, self.folder / "deployments" / f"{CHAIN_ID}.json")
+        return self._weir
+
+    @contextmanager
+    def set_back(self) -> Iterator[None]:
+        """Undoes what happens inside: on the chain, and to names."""
+        snapshot, names = self.node.rpc("evm_snapshot"), dict(self.names)
+        yield
+        self.node.rpc("evm_revert", snapshot)
+        # A client counts nonces.
+        self.names, self._weir = names, None
 
     def key(self, name: str) -> LocalAccount:
         """That of a keystore."""
@@ -140,7 +147,7 @@ class Network:
         compiled = artifact(kind)
         constructor = next(entry for entry in compiled.abi if entry["type"] == "constructor")
         data = compiled.bytecode + encode_arguments(constructor, arguments)
-        chain = self.chain
+        chain = Chain(connect(self.node.url))
         receipt = chain.wait(chain.submit_raw(self.person(), None, data))
         assert receipt.contract is not None
         return receipt.contract

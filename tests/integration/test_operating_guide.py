@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import threading
 from collections.abc import Iterator
 from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
 
+import click
 import pytest
 from eth_account import Account
+from sqlalchemy import Column, Integer, MetaData, String, Table, func, insert, select
 
+from tests.databases import KINDS, database
 from tests.guide import Guide
 from tests.integration.guided import CHAIN_ID, Network
 from weir.chain import ContractError
+from weir.cli import cli
 from weir.governing import Governance
 from weir.node import Node
 from weir.status import collect
+from weir.store import Store
+from weir.toolchain import ROOT
 
 GUIDE = Guide("operating")
-HOUR, DAY = 3_600, 86_400
-PRICES = {"BTC": 60_000, "ETH": 3_000}
+DAY = 86_400
+PRICES = {"BTC": 60_000, "ETH": 3_000, "DAI": 1}
 
 
 def section(heading: str) -> str:
@@ -37,12 +48,32 @@ def commands(heading: str) -> list[str]:
     return [line for block in blocks(heading, "sh") for line in block.splitlines()]
 
 
-DEPLOY, ROTATE, GUARDIAN, CLOSE = (
+DEPLOY, ROTATE, GUARDIAN, CLOSE, ALERTS, DATABASE = (
     "Deploy to a test network",
     "Rotate keys",
     "The guardian",
     "Close a market",
+    "Alerts",
+    "The database",
 )
+RUNBOOKS = dict(re.findall(r"^### (\w+)\n(.*?)(?=^###? |\Z)", section(ALERTS), re.MULTILINE | re.DOTALL))
+NAMES = {
+    "WeirFundBelowTarget",
+    "WeirIdentitySlackGrowing",
+    "WeirIdentityBroken",
+    "WeirOracleStale",
+    "WeirKeeperBehind",
+    "WeirKeeperBalanceLow",
+    "WeirDefaultOpenTooLong",
+    "WeirReserveDepeg",
+    "WeirTrancheGateClosed",
+    "WeirRpcFailing",
+    "WeirIndexBehind",
+}
+_PG = find_spec("pgserver")
+PG_BIN = [str(Path(_PG.origin).parent / "pginstall" / "bin")] if _PG and _PG.origin else []
+"""Where the packaged PostgreSQL has `pg_dump`."""
+copied = Table("copied", MetaData(), Column("id", Integer, primary_key=True), Column("name", String(20)))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -61,6 +92,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
         network.names |= {
             "URL": node.url,
             "TOKEN": network.create("TestToken", "Dollar", "USD", 6),
+            "DAI_TOKEN": network.create("TestToken", "Dai", "DAI", 18),
             **{f"{symbol}_FEED": network.create("TestFeed", 8, p * 10**8) for symbol, p in PRICES.items()},
             "TREASURY": Account.create().address,
         }
@@ -87,10 +119,8 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
 @pytest.fixture
 def network(deployed: Network) -> Iterator[Network]:
     """As deployed, and set back afterwards."""
-    snapshot, names = deployed.node.rpc("evm_snapshot"), dict(deployed.names)
-    yield deployed
-    deployed.node.rpc("evm_revert", snapshot)
-    deployed.names = names
+    with deployed.set_back():
+        yield deployed
 
 
 def read(network: Network, name: str, *arguments: object) -> object:
@@ -304,3 +334,126 @@ def test_a_market_is_closed_in_order(network: Network) -> None:
     assert weir.account(winner.address).claims == market.claims == 0
     for line in collect(weir)["identities"]:
         assert line["holds"], line
+
+
+# --------------------------------------------------------------------- alerts
+
+
+def test_every_alert_has_its_runbook() -> None:
+    assert set(RUNBOOKS) == NAMES
+    for name, text in RUNBOOKS.items():
+        assert re.findall(r"\*\*([\w ]+)\*\*:", text) == ["Means", "How bad", "Look", "Do", "Over"], name
+
+
+def test_the_commands_in_the_text_exist() -> None:
+    """With every option that the text gives them; a new process would take seconds for each."""
+    known = {}
+    for words in map(str.split, re.findall(r"`weir ([^`]+)`", GUIDE.text)):
+        command: click.Command = cli
+        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+            found = command.get_command(click.Context(command), words[0])
+            if found is None:
+                break
+            command = found
+            words.pop(0)
+        assert command is not cli, words
+        options = {name for each in command.params for name in each.opts}
+        assert {word for word in words if word.startswith("--")} <= options, (command.name, words)
+        known[command.name] = command
+    assert {"status", "keeper", "schedule"} <= set(known)
+
+
+def test_a_default_that_is_left_open_is_closed_by_hand(network: Network) -> None:
+    trader, market_maker = network.person(), network.person()
+    for each, usd in ((trader, 4_000), (market_maker, 100_000)):
+        network.deposit(each, usd)
+    network.trade(trader, market_maker, "BTC", 1)
+    network.set_price("BTC", 55_000)
+    network.names["ACCOUNT"] = trader.address
+    (script,) = re.findall(r"^```sh\n(.*?)^```", RUNBOOKS["WeirDefaultOpenTooLong"], re.MULTILINE | re.DOTALL)
+    flag, deleverage = script.splitlines()
+    network.run(flag)
+    assert network.weir().account(trader.address).insolvent
+    network.wait(10 * 60)
+    network.run(deleverage)
+    weir = network.weir()
+    account = weir.account(trader.address)
+    assert (account.positions, account.debt, account.insolvent) == ((), 0, False)
+    assert [record.account for record in weir.defaults()] == [trader.address]
+
+
+def test_the_reserve_is_made_to_sell(network: Network) -> None:
+    (script,) = re.findall(r"^```sh\n(.*?)^```", RUNBOOKS["WeirReserveDepeg"], re.MULTILINE | re.DOTALL)
+    (announced,) = network.run(script)
+    assert "weight: 100000 -> 0" in announced.out
+    network.remember_waiting()
+    network.wait(2 * DAY)
+    network.run("weir govern execute ID --keystore keys/governor.json --send")
+    (asset,) = network.weir().assets.states()
+    assert asset.weight == 0
+
+
+def test_advances_are_written_off_only_where_there_are_any(network: Network) -> None:
+    (written_off,) = re.findall(r"`(weir govern [^`]*writeOffAdvances)`", GUIDE.text)
+    dry = network.try_to(f"{written_off} --keystore keys/governor.json")
+    assert (dry.code, "would be refused now: NoAdvance()" in dry.out) == (1, True), dry.out
+
+
+# ------------------------------------------------------------------- database
+
+
+def shell(command: str, folder: Path, **environment: str) -> str:
+    """A command that is not Weir's."""
+    path = os.pathsep.join([str(ROOT / ".venv" / "bin"), *PG_BIN, os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-euc", command],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PATH": path, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_copy_of_the_database_is_whole(kind: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Made while another writes two rows at a time; it has both of each, and can be put in place."""
+    folder = tmp_path_factory.mktemp("db")  # a server's socket wants a short path
+    sqlite, postgresql = blocks(DATABASE, "sh")
+    with database(kind, folder) as url:
+        store = Store.open(url)
+        with store.write() as connection:
+            copied.create(connection)
+        stop = threading.Event()
+
+        def write() -> None:
+            while not stop.is_set():
+                with store.write() as connection:
+                    connection.execute(insert(copied), [{"name": "one"}, {"name": "other"}])
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            while not _rows(store):
+                pass
+            script = sqlite if kind == "sqlite" else postgresql.splitlines()[0]
+            shell(script, folder, WEIR_STORE=url)
+        finally:
+            stop.set()
+            writer.join()
+        written = _rows(store)
+        if kind == "postgresql":
+            store.close()
+            shell(postgresql.splitlines()[1], folder, WEIR_STORE=url)
+        restored = Store.open(url if kind == "postgresql" else f"sqlite:///{folder / 'backup.sqlite3'}")
+        assert 0 < _rows(restored) <= written
+        assert _rows(restored) % 2 == 0
+        restored.close()
+        store.close()
+
+
+def _rows(store: Store) -> int:
+    with store.read() as connection:
+        return connection.execute(select(func.count()).select_from(copied)).scalar_one()
