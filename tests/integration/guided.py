@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import shlex
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
@@ -92,18 +93,28 @@ class Network:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """In the folder, with the environment that the manual sets."""
+        """In the folder, with the environment that the manual sets; commands handle signals as they like."""
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(self.folder)
             for name, value in self.environment.items():
                 patch.setenv(name, value)
-            patch.delenv("WEIR_PRIVATE_KEY", raising=False)
-            yield
+            for name in ("WEIR_PRIVATE_KEY", "WEIR_STORE"):
+                patch.delenv(name, raising=False)
+            try:
+                yield
+            finally:
+                for number, handler in handlers.items():
+                    signal.signal(number, handler)
 
     @property
     def environment(self) -> Mapping[str, str]:
-        store = f"sqlite:///{self.folder / 'weir.sqlite3'}"
-        return {"WEIR_RPC": self.node.url, "WEIR_PASSWORD": "correct horse", "WEIR_STORE": store}
+        return {"WEIR_RPC": self.node.url, "WEIR_PASSWORD": "correct horse"}
+
+    def forget(self) -> None:
+        """Loses the database."""
+        for path in self.folder.glob("weir.sqlite3*"):
+            path.unlink()
 
     def remember_waiting(self) -> None:
         """ID and OTHER_ID: the calls that wait, in the order in which they are due."""
@@ -120,10 +131,11 @@ class Network:
 
     @contextmanager
     def set_back(self) -> Iterator[None]:
-        """Undoes what happens inside: on the chain, and to names."""
+        """Undoes what happens inside: on the chain, in the database, and to names."""
         snapshot, names = self.node.rpc("evm_snapshot"), dict(self.names)
         yield
         self.node.rpc("evm_revert", snapshot)
+        self.forget()
         # A client counts nonces.
         self.names, self._weir = names, None
 

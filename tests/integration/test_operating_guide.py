@@ -5,17 +5,27 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
+import shutil
+import signal
+import socket
 import subprocess
+import sys
 import threading
+import time
+import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import click
 import pytest
+import yaml
 from eth_account import Account
 from sqlalchemy import Column, Integer, MetaData, String, Table, func, insert, select
+from weir.operate.plan import Plan
 
 from tests.databases import KINDS, database
 from tests.guide import Guide
@@ -57,19 +67,9 @@ DEPLOY, ROTATE, GUARDIAN, CLOSE, ALERTS, DATABASE = (
     "The database",
 )
 RUNBOOKS = dict(re.findall(r"^### (\w+)\n(.*?)(?=^###? |\Z)", section(ALERTS), re.MULTILINE | re.DOTALL))
-NAMES = {
-    "WeirFundBelowTarget",
-    "WeirIdentitySlackGrowing",
-    "WeirIdentityBroken",
-    "WeirOracleStale",
-    "WeirKeeperBehind",
-    "WeirKeeperBalanceLow",
-    "WeirDefaultOpenTooLong",
-    "WeirReserveDepeg",
-    "WeirTrancheGateClosed",
-    "WeirRpcFailing",
-    "WeirIndexBehind",
-}
+RULES = ROOT / "weir" / "monitor" / "files" / "alerts.yml"
+PATIENCE = 120
+"""Seconds in which a process must have become healthy, done its work, and ended."""
 _PG = find_spec("pgserver")
 PG_BIN = [str(Path(_PG.origin).parent / "pginstall" / "bin")] if _PG and _PG.origin else []
 """Where the packaged PostgreSQL has `pg_dump`."""
@@ -156,6 +156,87 @@ def test_deploying_again_finds_it(network: Network) -> None:
     before = network.node.rpc("eth_blockNumber")
     network.run(blocks(DEPLOY, "sh")[1].splitlines()[1])
     assert network.node.rpc("eth_blockNumber") == before
+
+
+def free_ports(count: int) -> list[str]:
+    """At the manual's, others of this machine may listen."""
+    with ExitStack() as stack:
+        found = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in found:
+            each.bind(("127.0.0.1", 0))
+        return [str(each.getsockname()[1]) for each in found]
+
+
+@contextmanager
+def running(network: Network, line: str, health: str) -> Iterator[subprocess.Popen[str]]:
+    """A command that goes on, once it says that it is healthy."""
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("WEIR_")}
+    words = [sys.executable, "-m", *shlex.split(network.filled(line), comments=True)]
+    with (network.folder / "processes.txt").open("a") as said:
+        process = subprocess.Popen(
+            words,
+            cwd=network.folder,
+            stdout=said,
+            stderr=said,
+            text=True,
+            env={**outside, **network.environment, "PYTHONPATH": str(ROOT)},
+        )
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not healthy(health):
+            assert process.poll() is None, (network.folder / "processes.txt").read_text()
+            assert time.monotonic() < deadline, f"{line} is not healthy"
+            time.sleep(0.2)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def healthy(port: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+            return bool(json.load(answer)["healthy"])
+    except OSError:
+        return False
+
+
+def test_keeper_index_and_monitor_run_as_shown(network: Network) -> None:
+    """First dry; then each of them says that it is healthy, does its work, and ends when it is told to."""
+    (dry, keeper), (index, monitor, files) = (block.splitlines() for block in blocks(DEPLOY, "sh")[3:])
+    trader, market_maker = network.person(), network.person()
+    for each, usd in ((trader, 4_000), (market_maker, 100_000)):
+        network.deposit(each, usd)
+    network.trade(trader, market_maker, "BTC", 1)
+    network.set_price("BTC", 57_500)
+    network.run(dry)
+    weir, liquidator = network.weir(), network.key("keeper")
+    assert weir.account(trader.address).flagged_at == 0
+
+    shown = ("8600", "8601", "8602", "8603")
+    ports = dict(zip(shown, free_ports(len(shown)), strict=True))
+
+    def moved(line: str) -> str:
+        return re.sub(r"\b860\d\b", lambda port: ports[port[0]], line)
+
+    with (
+        running(network, moved(index), ports["8602"]) as indexing,
+        running(network, moved(monitor), ports["8601"]) as monitoring,
+        running(network, moved(keeper), ports["8603"]) as keeping,
+    ):
+        deadline = time.monotonic() + PATIENCE
+        while not weir.account(liquidator.address).positions:
+            assert time.monotonic() < deadline, (network.folder / "processes.txt").read_text()
+            time.sleep(0.2)
+        processes = (indexing, monitoring, keeping)
+    # What serves pages ends by the signal that it was sent, once it has cleaned up.
+    assert {process.returncode for process in processes} <= {0, -signal.SIGTERM}
+    network.run(files)
+    settings = yaml.safe_load((network.folder / "observe" / "prometheus.yml").read_text())
+    scraped = {job["job_name"]: job["static_configs"][0]["targets"] for job in settings["scrape_configs"]}
+    for name, line in (("monitor", monitor), ("keeper", keeper), ("index", index)):
+        *_, port = re.findall(r"port (\d+)", line)  # the monitor's second
+        assert scraped[f"weir-{name}"] == [f"127.0.0.1:{port}"]
 
 
 # ------------------------------------------------------------------ rotating keys
@@ -340,7 +421,11 @@ def test_a_market_is_closed_in_order(network: Network) -> None:
 
 
 def test_every_alert_has_its_runbook() -> None:
-    assert set(RUNBOOKS) == NAMES
+    groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
+    rules = [rule for group in groups for rule in group["rules"] if "alert" in rule]
+    assert set(RUNBOOKS) == {rule["alert"] for rule in rules}
+    for rule in rules:
+        assert rule["annotations"]["runbook"] == f"docs/operating.md#{rule['alert'].lower()}"
     for name, text in RUNBOOKS.items():
         assert re.findall(r"\*\*([\w ]+)\*\*:", text) == ["Means", "How bad", "Look", "Do", "Over"], name
 
@@ -357,7 +442,7 @@ def test_the_commands_in_the_text_exist() -> None:
             command = found
             words.pop(0)
         assert command is not cli, words
-        options = {name for each in command.params for name in each.opts}
+        options = {"--help", *(name for each in command.params for name in each.opts)}
         assert {word for word in words if word.startswith("--")} <= options, (command.name, words)
         known[command.name] = command
     assert {"status", "keeper", "schedule"} <= set(known)
@@ -380,6 +465,14 @@ def test_a_default_that_is_left_open_is_closed_by_hand(network: Network) -> None
     account = weir.account(trader.address)
     assert (account.positions, account.debt, account.insolvent) == ((), 0, False)
     assert [record.account for record in weir.defaults()] == [trader.address]
+    # And what the runbooks ask the index about it.
+    network.run("weir index run --once")
+    network.names["NUMBER"] = "1"
+    asked = {line: network.try_to(line) for line in re.findall(r"`(weir index [^`]+)`", section(ALERTS))}
+    for line, answer in asked.items():
+        assert answer.code == 0, answer
+        assert answer.out.strip(), line
+    assert {line.split()[2] for line in asked} == {"--help", "days", "default", "history", "verify"}
 
 
 def test_the_reserve_is_made_to_sell(network: Network) -> None:
@@ -452,6 +545,48 @@ def test_a_copy_of_the_database_is_whole(kind: str, tmp_path_factory: pytest.Tem
         assert _rows(restored) % 2 == 0
         restored.close()
         store.close()
+
+
+def test_a_keeper_goes_on_with_an_older_journal_and_with_none(network: Network) -> None:
+    """Each time somebody else is liquidated, though its nonce is not the one that it remembers."""
+    (_, keeper) = blocks(DEPLOY, "sh")[3].splitlines()
+    market_maker = network.person()
+    network.deposit(market_maker, 100_000)
+    journal, backup = network.folder / "weir.sqlite3", network.folder / "backup.sqlite3"
+    (copy, _) = blocks(DATABASE, "sh")
+    weir = network.weir()
+
+    def keep_for_somebody() -> None:
+        trader = network.person()
+        network.deposit(trader, 4_000)
+        network.set_price("BTC", 60_000)
+        network.trade(trader, market_maker, "BTC", 1)
+        network.set_price("BTC", 57_500)
+        network.run(keeper.replace("--port 8603", "--steps 1"))
+        assert weir.account(trader.address).positions[0].size < 10**18
+
+    keep_for_somebody()
+    shell(copy, network.folder)
+    keep_for_somebody()
+    network.forget()
+    shutil.copy(backup, journal)
+    keep_for_somebody()
+    network.forget()
+    keep_for_somebody()
+
+
+def test_what_runs_where_is_what_make_up_runs() -> None:
+    places = Plan(Path()).places
+    ports = {name: place.split(":")[2].split("/")[0] for name, place in places.items()}
+    told = {
+        row[0]: row[2]
+        for row in GUIDE.table("process", "command", "listens on (loopback only)", "needs", "if it stops")
+    }
+    assert told["chain"] == ports["rpc"]
+    assert told["page"] == ports["page"]
+    assert told["monitor's metrics"] == ports["metrics of monitor"]
+    assert told["index"] == ports["metrics of index"]
+    assert told["keepers"] == f"{ports['metrics of keeper-1']}, {ports['metrics of keeper-2']}, …"
 
 
 def _rows(store: Store) -> int:
