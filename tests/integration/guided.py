@@ -6,7 +6,7 @@ import io
 import re
 import shlex
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from itertools import count
@@ -48,6 +48,7 @@ class Network:
     node: Node
     folder: Path
     names: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
     deployed_at: int = 0
     """The block after which the deployment was complete."""
     salts: Iterator[int] = field(default_factory=lambda: count(1))
@@ -67,10 +68,22 @@ class Network:
         """Each command of a block of `sh`, one after another; the first that fails fails the test."""
         done = []
         for line in script.splitlines():
+            if line.startswith(("read ", "export ")):
+                self.set(line)
+                continue
             followed = self.try_to(line)
             assert followed.code == 0, f"{followed.command}: {followed.out}"
             done.append(followed)
         return done
+
+    def set(self, line: str) -> None:
+        """A variable of the shell: typed in, or exported."""
+        command, *words = shlex.split(self.filled(line), comments=True)
+        if command == "read":
+            self.environment[words[1]] = "correct horse"
+        else:
+            name, _, value = words[0].partition("=")
+            self.environment[name] = value
 
     def try_to(self, line: str) -> Followed:
         """One command, in this process: an interpreter for each would take minutes."""
@@ -97,19 +110,15 @@ class Network:
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(self.folder)
-            for name, value in self.environment.items():
-                patch.setenv(name, value)
             for name in ("WEIR_PRIVATE_KEY", "WEIR_STORE"):
                 patch.delenv(name, raising=False)
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
             try:
                 yield
             finally:
                 for number, handler in handlers.items():
                     signal.signal(number, handler)
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        return {"WEIR_RPC": self.node.url, "WEIR_PASSWORD": "correct horse"}
 
     def forget(self) -> None:
         """Loses the database."""
@@ -132,12 +141,13 @@ class Network:
     @contextmanager
     def set_back(self) -> Iterator[None]:
         """Undoes what happens inside: on the chain, in the database, and to names."""
-        snapshot, names = self.node.rpc("evm_snapshot"), dict(self.names)
+        snapshot = self.node.rpc("evm_snapshot")
+        names, environment = dict(self.names), dict(self.environment)
         yield
         self.node.rpc("evm_revert", snapshot)
         self.forget()
         # A client counts nonces.
-        self.names, self._weir = names, None
+        self.names, self.environment, self._weir = names, environment, None
 
     def key(self, name: str) -> LocalAccount:
         """That of a keystore."""

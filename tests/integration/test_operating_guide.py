@@ -96,6 +96,8 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
             **{f"{symbol}_FEED": network.create("TestFeed", 8, p * 10**8) for symbol, p in PRICES.items()},
             "TREASURY": Account.create().address,
         }
+        keys, deploy, *_ = blocks(DEPLOY, "sh")
+        network.run(keys)
         # Those that the manual leaves to their holders.
         for role in ("governor", "guardian", "poster"):
             network.run(f"weir keystore keys/{role}.json")
@@ -104,11 +106,9 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
         network.write("parameters.json", parameters)
         (money,) = blocks(DEPLOY, "python")
         network.write("money.py", money)
-        first, second, *_ = blocks(DEPLOY, "sh")
-        network.run("\n".join(first.splitlines()[1:]))
         for name in ("deployer", "keeper", "governor", "guardian", "poster"):
             network.give_coins(network.key(name).address)
-        network.run("\n".join(second.splitlines()[1:]))
+        network.run(deploy)
         network.deployed_at = int(node.rpc("eth_blockNumber"), 16)
         for name in ("deployer", "keeper"):
             network.give(network.key(name).address, 50_000)
@@ -154,7 +154,7 @@ def test_a_deployment_costs_what_the_manual_says(network: Network) -> None:
 
 def test_deploying_again_finds_it(network: Network) -> None:
     before = network.node.rpc("eth_blockNumber")
-    network.run(blocks(DEPLOY, "sh")[1].splitlines()[1])
+    network.run(blocks(DEPLOY, "sh")[1])
     assert network.node.rpc("eth_blockNumber") == before
 
 
@@ -203,7 +203,8 @@ def healthy(port: str) -> bool:
 
 def test_keeper_index_and_monitor_run_as_shown(network: Network) -> None:
     """First dry; then each of them says that it is healthy, does its work, and ends when it is told to."""
-    (dry, keeper), (index, monitor, files) = (block.splitlines() for block in blocks(DEPLOY, "sh")[3:])
+    (dry, keeper), (store, index, monitor, files) = (block.splitlines() for block in blocks(DEPLOY, "sh")[3:])
+    network.run(store)
     trader, market_maker = network.person(), network.person()
     for each, usd in ((trader, 4_000), (market_maker, 100_000)):
         network.deposit(each, usd)
