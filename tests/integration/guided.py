@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 import re
 import shlex
 import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -24,8 +32,9 @@ from weir.client import Weir
 from weir.governing import Governance
 from weir.node import Node
 from weir.orders import Order
+from weir.toolchain import ROOT
 
-__all__ = ["CHAIN_ID", "Followed", "Network"]
+__all__ = ["CHAIN_ID", "PATIENCE", "Followed", "Network", "free_ports", "running", "shell"]
 
 CHAIN_ID = 11_155_111
 """Sepolia's: development keys are refused there, and nothing is made up."""
@@ -219,3 +228,70 @@ class Network:
         )
         trade = weir.clearing_house.functions.trade
         weir.chain.send(buyer, trade(order.as_tuple(), weir.sign(order, seller), order.size))
+
+
+# ------------------------------------------------------- what is not Weir's, and what goes on
+
+PATIENCE = 120
+"""Seconds in which a process must have become healthy, done its work, and ended."""
+_PG = find_spec("pgserver")
+PG_BIN = [str(Path(_PG.origin).parent / "pginstall" / "bin")] if _PG and _PG.origin else []
+"""Where the packaged PostgreSQL has `pg_dump`."""
+
+
+def shell(command: str, folder: Path, **environment: str) -> str:
+    """A command that is not Weir's."""
+    path = os.pathsep.join([str(ROOT / ".venv" / "bin"), *PG_BIN, os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-euc", command],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PATH": path, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def free_ports(count: int) -> list[str]:
+    """At the manual's, others of this machine may listen."""
+    with ExitStack() as stack:
+        found = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in found:
+            each.bind(("127.0.0.1", 0))
+        return [str(each.getsockname()[1]) for each in found]
+
+
+@contextmanager
+def running(network: Network, line: str, health: str) -> Iterator[subprocess.Popen[str]]:
+    """A command that goes on, once it says that it is healthy."""
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("WEIR_")}
+    words = [sys.executable, "-m", *shlex.split(network.filled(line), comments=True)]
+    with (network.folder / "processes.txt").open("a") as said:
+        process = subprocess.Popen(
+            words,
+            cwd=network.folder,
+            stdout=said,
+            stderr=said,
+            text=True,
+            env={**outside, **network.environment, "PYTHONPATH": str(ROOT)},
+        )
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not healthy(health):
+            assert process.poll() is None, (network.folder / "processes.txt").read_text()
+            assert time.monotonic() < deadline, f"{line} is not healthy"
+            time.sleep(0.2)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def healthy(port: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+            return bool(json.load(answer)["healthy"])
+    except OSError:
+        return False

@@ -3,59 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shlex
 import shutil
 import signal
-import socket
-import subprocess
-import sys
-import threading
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from functools import partial
-from importlib.util import find_spec
-from pathlib import Path
 
-import click
 import pytest
 import yaml
 from eth_account import Account
-from sqlalchemy import Column, Integer, MetaData, String, Table, func, insert, select
-from weir.operate.plan import Plan
 
-from tests.databases import KINDS, database
 from tests.guide import Guide
-from tests.integration.guided import CHAIN_ID, Network
+from tests.integration.guided import CHAIN_ID, PATIENCE, Network, free_ports, running, shell
 from weir.chain import ContractError
-from weir.cli import cli
 from weir.governing import Governance
 from weir.node import Node
 from weir.status import collect
-from weir.store import Store
-from weir.toolchain import ROOT
 
 GUIDE = Guide("operating")
 DAY = 86_400
 PRICES = {"BTC": 60_000, "ETH": 3_000, "DAI": 1}
-
-
-def section(heading: str) -> str:
-    """What stands below a heading of the second level."""
-    (found,) = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", GUIDE.source, re.MULTILINE | re.DOTALL)
-    return str(found)
-
-
-def blocks(heading: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", section(heading), re.MULTILINE | re.DOTALL)
-
-
-def commands(heading: str) -> list[str]:
-    """Those of all its blocks, in order."""
-    return [line for block in blocks(heading, "sh") for line in block.splitlines()]
 
 
 DEPLOY, ROTATE, GUARDIAN, CLOSE, ALERTS, DATABASE = (
@@ -66,14 +34,6 @@ DEPLOY, ROTATE, GUARDIAN, CLOSE, ALERTS, DATABASE = (
     "Alerts",
     "The database",
 )
-RUNBOOKS = dict(re.findall(r"^### (\w+)\n(.*?)(?=^###? |\Z)", section(ALERTS), re.MULTILINE | re.DOTALL))
-RULES = ROOT / "weir" / "monitor" / "files" / "alerts.yml"
-PATIENCE = 120
-"""Seconds in which a process must have become healthy, done its work, and ended."""
-_PG = find_spec("pgserver")
-PG_BIN = [str(Path(_PG.origin).parent / "pginstall" / "bin")] if _PG and _PG.origin else []
-"""Where the packaged PostgreSQL has `pg_dump`."""
-copied = Table("copied", MetaData(), Column("id", Integer, primary_key=True), Column("name", String(20)))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -96,15 +56,15 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
             **{f"{symbol}_FEED": network.create("TestFeed", 8, p * 10**8) for symbol, p in PRICES.items()},
             "TREASURY": Account.create().address,
         }
-        keys, deploy, *_ = blocks(DEPLOY, "sh")
+        keys, deploy, *_ = GUIDE.blocks(DEPLOY, "sh")
         network.run(keys)
         # Those that the manual leaves to their holders.
         for role in ("governor", "guardian", "poster"):
             network.run(f"weir keystore keys/{role}.json")
             network.names[role.upper()] = network.key(role).address
-        (parameters,) = blocks(DEPLOY, "json")
+        (parameters,) = GUIDE.blocks(DEPLOY, "json")
         network.write("parameters.json", parameters)
-        (money,) = blocks(DEPLOY, "python")
+        (money,) = GUIDE.blocks(DEPLOY, "python")
         network.write("money.py", money)
         for name in ("deployer", "keeper", "governor", "guardian", "poster"):
             network.give_coins(network.key(name).address)
@@ -132,7 +92,7 @@ def read(network: Network, name: str, *arguments: object) -> object:
 
 
 def test_what_lies_there_is_what_was_wanted(network: Network) -> None:
-    check, show, status = network.run(blocks(DEPLOY, "sh")[2])
+    check, show, status = network.run(GUIDE.blocks(DEPLOY, "sh")[2])
     assert check.out == "roles, delays and wiring are as a deployment leaves them\n"
     for role in ("GOVERNOR", "GUARDIAN", "POSTER"):
         assert network.names[role] in show.out
@@ -154,56 +114,15 @@ def test_a_deployment_costs_what_the_manual_says(network: Network) -> None:
 
 def test_deploying_again_finds_it(network: Network) -> None:
     before = network.node.rpc("eth_blockNumber")
-    network.run(blocks(DEPLOY, "sh")[1])
+    network.run(GUIDE.blocks(DEPLOY, "sh")[1])
     assert network.node.rpc("eth_blockNumber") == before
-
-
-def free_ports(count: int) -> list[str]:
-    """At the manual's, others of this machine may listen."""
-    with ExitStack() as stack:
-        found = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in found:
-            each.bind(("127.0.0.1", 0))
-        return [str(each.getsockname()[1]) for each in found]
-
-
-@contextmanager
-def running(network: Network, line: str, health: str) -> Iterator[subprocess.Popen[str]]:
-    """A command that goes on, once it says that it is healthy."""
-    outside = {name: value for name, value in os.environ.items() if not name.startswith("WEIR_")}
-    words = [sys.executable, "-m", *shlex.split(network.filled(line), comments=True)]
-    with (network.folder / "processes.txt").open("a") as said:
-        process = subprocess.Popen(
-            words,
-            cwd=network.folder,
-            stdout=said,
-            stderr=said,
-            text=True,
-            env={**outside, **network.environment, "PYTHONPATH": str(ROOT)},
-        )
-    try:
-        deadline = time.monotonic() + PATIENCE
-        while not healthy(health):
-            assert process.poll() is None, (network.folder / "processes.txt").read_text()
-            assert time.monotonic() < deadline, f"{line} is not healthy"
-            time.sleep(0.2)
-        yield process
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
-
-
-def healthy(port: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
-            return bool(json.load(answer)["healthy"])
-    except OSError:
-        return False
 
 
 def test_keeper_index_and_monitor_run_as_shown(network: Network) -> None:
     """First dry; then each of them says that it is healthy, does its work, and ends when it is told to."""
-    (dry, keeper), (store, index, monitor, files) = (block.splitlines() for block in blocks(DEPLOY, "sh")[3:])
+    (dry, keeper), (store, index, monitor, files) = (
+        block.splitlines() for block in GUIDE.blocks(DEPLOY, "sh")[3:]
+    )
     network.run(store)
     trader, market_maker = network.person(), network.person()
     for each, usd in ((trader, 4_000), (market_maker, 100_000)):
@@ -253,7 +172,7 @@ def test_a_keeper_s_key_is_rotated(network: Network) -> None:
     successor = network.key("keeper-2")
     network.give_coins(successor.address)
 
-    (move,) = blocks(ROTATE, "python")
+    (move,) = GUIDE.blocks(ROTATE, "python")
     network.write("move.py", move)
     network.python("move.py")
     weir = network.weir()
@@ -266,7 +185,7 @@ def test_a_keeper_s_key_is_rotated(network: Network) -> None:
 
 def test_a_poster_s_key_is_rotated(network: Network) -> None:
     network.names["NEW_POSTER"] = Account.create().address
-    announce, make = blocks(ROTATE, "sh")[:2]
+    announce, make = GUIDE.blocks(ROTATE, "sh")[:2]
     *_, shown = network.run(announce)
     assert f"account={network.names['NEW_POSTER']}" in shown.out.replace("\n", "")
     network.remember_waiting()
@@ -279,13 +198,13 @@ def test_a_poster_s_key_is_rotated(network: Network) -> None:
 
 
 def test_a_key_that_has_leaked_is_laid_down(network: Network) -> None:
-    network.run(blocks(ROTATE, "sh")[2])
+    network.run(GUIDE.blocks(ROTATE, "sh")[2])
     assert all(each.role != "poster" for each in Governance(network.weir()).holders())
 
 
 def test_who_governs_is_rotated(network: Network) -> None:
     network.names["NEW_GOVERNOR"] = Account.create().address
-    script = blocks(ROTATE, "sh")[3].splitlines()
+    script = GUIDE.blocks(ROTATE, "sh")[3].splitlines()
     network.run("\n".join(script[:2]))
     network.remember_waiting()
     network.wait(2 * DAY)
@@ -307,7 +226,7 @@ def test_a_pause_stops_new_risk_and_nothing_else(network: Network) -> None:
     for each, usd in ((trader, 5_000), (market_maker, 100_000), (liquidator, 50_000)):
         network.deposit(each, usd)
     network.trade(trader, market_maker, "BTC", 1)
-    dry, real = blocks(GUARDIAN, "sh")[0].splitlines()
+    dry, real = GUIDE.blocks(GUARDIAN, "sh")[0].splitlines()
     network.run(dry)
     assert read(network, "pausedUntil") == 0
     network.run(real)
@@ -372,7 +291,7 @@ def test_a_market_is_closed_in_order(network: Network) -> None:
         network.trade(each, winner, "BTC", 1)
     network.trade(elsewhere, winner, "ETH", 1)
 
-    limit, make, end_feed, close, refresh, *execute = blocks(CLOSE, "sh")[0].splitlines()
+    limit, make, end_feed, close, refresh, *execute = GUIDE.blocks(CLOSE, "sh")[0].splitlines()
     network.names["PRICE"] = "55000e18"
     network.run(limit)
     network.remember_waiting()
@@ -403,7 +322,7 @@ def test_a_market_is_closed_in_order(network: Network) -> None:
     assert (market.status, market.open_interest, market.price) == ("closed", 0, 55_000 * 10**18)
 
     network.names |= {"ACCOUNT": elsewhere.address, "OTHER_ACCOUNT": winner.address}
-    network.run(blocks(CLOSE, "sh")[1])
+    network.run(GUIDE.blocks(CLOSE, "sh")[1])
     (record,) = weir.defaults()
     # 1,000 beyond what it had, fees, and a month's premium.
     assert record.account == defaulter.address
@@ -421,34 +340,6 @@ def test_a_market_is_closed_in_order(network: Network) -> None:
 # --------------------------------------------------------------------- alerts
 
 
-def test_every_alert_has_its_runbook() -> None:
-    groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
-    rules = [rule for group in groups for rule in group["rules"] if "alert" in rule]
-    assert set(RUNBOOKS) == {rule["alert"] for rule in rules}
-    for rule in rules:
-        assert rule["annotations"]["runbook"] == f"docs/operating.md#{rule['alert'].lower()}"
-    for name, text in RUNBOOKS.items():
-        assert re.findall(r"\*\*([\w ]+)\*\*:", text) == ["Means", "How bad", "Look", "Do", "Over"], name
-
-
-def test_the_commands_in_the_text_exist() -> None:
-    """With every option that the text gives them; a new process would take seconds for each."""
-    known = {}
-    for words in map(str.split, re.findall(r"`weir ([^`]+)`", GUIDE.text)):
-        command: click.Command = cli
-        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
-            found = command.get_command(click.Context(command), words[0])
-            if found is None:
-                break
-            command = found
-            words.pop(0)
-        assert command is not cli, words
-        options = {"--help", *(name for each in command.params for name in each.opts)}
-        assert {word for word in words if word.startswith("--")} <= options, (command.name, words)
-        known[command.name] = command
-    assert {"status", "keeper", "schedule"} <= set(known)
-
-
 def test_a_default_that_is_left_open_is_closed_by_hand(network: Network) -> None:
     trader, market_maker = network.person(), network.person()
     for each, usd in ((trader, 4_000), (market_maker, 100_000)):
@@ -456,7 +347,7 @@ def test_a_default_that_is_left_open_is_closed_by_hand(network: Network) -> None
     network.trade(trader, market_maker, "BTC", 1)
     network.set_price("BTC", 55_000)
     network.names["ACCOUNT"] = trader.address
-    (script,) = re.findall(r"^```sh\n(.*?)^```", RUNBOOKS["WeirDefaultOpenTooLong"], re.MULTILINE | re.DOTALL)
+    (script, _) = GUIDE.blocks(ALERTS, "sh")
     flag, deleverage = script.splitlines()
     network.run(flag)
     assert network.weir().account(trader.address).insolvent
@@ -469,7 +360,9 @@ def test_a_default_that_is_left_open_is_closed_by_hand(network: Network) -> None
     # And what the runbooks ask the index about it.
     network.run("weir index run --once")
     network.names["NUMBER"] = "1"
-    asked = {line: network.try_to(line) for line in re.findall(r"`(weir index [^`]+)`", section(ALERTS))}
+    asked = {
+        line: network.try_to(line) for line in re.findall(r"`(weir index [^`]+)`", GUIDE.section(ALERTS))
+    }
     for line, answer in asked.items():
         assert answer.code == 0, answer
         assert answer.out.strip(), line
@@ -477,7 +370,7 @@ def test_a_default_that_is_left_open_is_closed_by_hand(network: Network) -> None
 
 
 def test_the_reserve_is_made_to_sell(network: Network) -> None:
-    (script,) = re.findall(r"^```sh\n(.*?)^```", RUNBOOKS["WeirReserveDepeg"], re.MULTILINE | re.DOTALL)
+    (_, script) = GUIDE.blocks(ALERTS, "sh")
     (announced,) = network.run(script)
     assert "weight: 100000 -> 0" in announced.out
     network.remember_waiting()
@@ -496,65 +389,13 @@ def test_advances_are_written_off_only_where_there_are_any(network: Network) -> 
 # ------------------------------------------------------------------- database
 
 
-def shell(command: str, folder: Path, **environment: str) -> str:
-    """A command that is not Weir's."""
-    path = os.pathsep.join([str(ROOT / ".venv" / "bin"), *PG_BIN, os.environ["PATH"]])
-    done = subprocess.run(
-        ["bash", "-euc", command],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PATH": path, **environment},
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_copy_of_the_database_is_whole(kind: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Made while another writes two rows at a time; it has both of each, and can be put in place."""
-    folder = tmp_path_factory.mktemp("db")  # a server's socket wants a short path
-    sqlite, postgresql = blocks(DATABASE, "sh")
-    with database(kind, folder) as url:
-        store = Store.open(url)
-        with store.write() as connection:
-            copied.create(connection)
-        stop = threading.Event()
-
-        def write() -> None:
-            while not stop.is_set():
-                with store.write() as connection:
-                    connection.execute(insert(copied), [{"name": "one"}, {"name": "other"}])
-
-        writer = threading.Thread(target=write)
-        writer.start()
-        try:
-            while not _rows(store):
-                pass
-            script = sqlite if kind == "sqlite" else postgresql.splitlines()[0]
-            shell(script, folder, WEIR_STORE=url)
-        finally:
-            stop.set()
-            writer.join()
-        written = _rows(store)
-        if kind == "postgresql":
-            store.close()
-            shell(postgresql.splitlines()[1], folder, WEIR_STORE=url)
-        restored = Store.open(url if kind == "postgresql" else f"sqlite:///{folder / 'backup.sqlite3'}")
-        assert 0 < _rows(restored) <= written
-        assert _rows(restored) % 2 == 0
-        restored.close()
-        store.close()
-
-
 def test_a_keeper_goes_on_with_an_older_journal_and_with_none(network: Network) -> None:
     """Each time somebody else is liquidated, though its nonce is not the one that it remembers."""
-    (_, keeper) = blocks(DEPLOY, "sh")[3].splitlines()
+    (_, keeper) = GUIDE.blocks(DEPLOY, "sh")[3].splitlines()
     market_maker = network.person()
     network.deposit(market_maker, 100_000)
     journal, backup = network.folder / "weir.sqlite3", network.folder / "backup.sqlite3"
-    (copy, _) = blocks(DATABASE, "sh")
+    (copy, _) = GUIDE.blocks(DATABASE, "sh")
     weir = network.weir()
 
     def keep_for_somebody() -> None:
@@ -574,22 +415,3 @@ def test_a_keeper_goes_on_with_an_older_journal_and_with_none(network: Network) 
     keep_for_somebody()
     network.forget()
     keep_for_somebody()
-
-
-def test_what_runs_where_is_what_make_up_runs() -> None:
-    places = Plan(Path()).places
-    ports = {name: place.split(":")[2].split("/")[0] for name, place in places.items()}
-    told = {
-        row[0]: row[2]
-        for row in GUIDE.table("process", "command", "listens on (loopback only)", "needs", "if it stops")
-    }
-    assert told["chain"] == ports["rpc"]
-    assert told["page"] == ports["page"]
-    assert told["monitor's metrics"] == ports["metrics of monitor"]
-    assert told["index"] == ports["metrics of index"]
-    assert told["keepers"] == f"{ports['metrics of keeper-1']}, {ports['metrics of keeper-2']}, …"
-
-
-def _rows(store: Store) -> int:
-    with store.read() as connection:
-        return connection.execute(select(func.count()).select_from(copied)).scalar_one()
