@@ -35,6 +35,7 @@ from weir.parameters import (
     symbol_bytes,
     to_units,
 )
+from weir.preflight import unfit
 
 __all__ = [
     "AssetRecord",
@@ -129,9 +130,9 @@ def deploy(
     """Deploys Weir, or returns the deployment that `folder/<chainId>.json` records if it still is so.
 
     One that is not (other parameters, another build, other code at its addresses) is replaced on a local
-    chain; elsewhere `DeploymentError` is raised, as it is for a development key, a missing token, feed or
-    role, and for a nonce that moved in between. Without `folder` nothing is read or written. `root` is the
-    project whose compiled contracts are used.
+    chain; elsewhere `DeploymentError` is raised, as it is for a development key, a role that is missing, a
+    token or feed that is or does not answer, and for a nonce that moved in between. Without `folder` nothing
+    is read or written. `root` is the project whose compiled contracts are used.
     """
     chain = Chain(w3, root=root)
     path = folder / f"{chain.id}.json" if folder else None
@@ -253,6 +254,8 @@ class _Deployer:
             missing.insert(0, "the token")
         if missing:
             raise self._refusal(f"parameters must name {', '.join(missing)}")
+        if reasons := unfit(self.chain, self.parameters):
+            raise DeploymentError(f"nothing is deployed: {'; '.join(reasons)}")
 
     def _refusal(self, reason: str) -> DeploymentError:
         return DeploymentError(f"chain {self.chain.id} is not a local one: {reason}")

@@ -22,6 +22,7 @@ from weir.deployment import Deployment, deploy
 from weir.governance import ADMIN, GOVERNOR, GUARDIAN, POSTER, ROLES
 from weir.node import Node
 from weir.parameters import (
+    AssetParameters,
     DeploymentError,
     FundingParameters,
     FundParameters,
@@ -320,6 +321,39 @@ def test_nothing_is_left_to_chance_off_local_chains(public_node: Node, owner: An
         deploy(w3, owner, Parameters())
     with pytest.raises(DeploymentError, match="must name the token, the feed of BTC, the feed of ETH"):
         deploy(w3, owner, Parameters(governance=_named()))
+
+
+def test_what_would_not_do_is_told_before_anything_is_sent(public_node: Node, owner: Any) -> None:
+    """A token and feeds that are none, one that is old, and one out of its bounds."""
+    w3 = connect(public_node.url)
+    chain = Chain(w3)
+    token = _create(chain, owner, "TestToken", "Dollar", "USD", 5)
+    feed = _create(chain, owner, "TestFeed", 8, 60_000 * 10**8)
+    public_node.increase_time(121)
+    nonce = int(chain.rpc("eth_getTransactionCount", owner.address, "latest"), 16)
+    wanted = Parameters(
+        token=token,
+        markets=(
+            MarketParameters(symbol="BTC", feed=feed, heartbeat=120),
+            MarketParameters(symbol="ETH", feed=feed, max_price=Decimal(50_000)),
+            MarketParameters(symbol="SOL", feed=token),
+        ),
+        assets=(AssetParameters(symbol="DAI", token=owner.address, feed=owner.address),),
+        governance=_named(),
+    )
+    with pytest.raises(DeploymentError) as refused:
+        deploy(w3, owner, wanted)
+    assert str(refused.value) == "nothing is deployed: " + "; ".join(
+        (
+            "the token has 5 decimals, not 6 to 18",
+            f"the token of DAI at {owner.address} does not answer",
+            "the feed of BTC is 121 s old, its heartbeat 120 s",
+            "the feed of ETH answers 6000000000000, not 1000000 to 5000000000000",
+            f"the feed of SOL at {token} does not answer",
+            f"the feed of DAI at {owner.address} does not answer",
+        )
+    )
+    assert int(chain.rpc("eth_getTransactionCount", owner.address, "latest"), 16) == nonce
 
 
 def test_a_public_deployment_is_found_again_but_never_replaced(
