@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from tests.databases import postgresql
 from tests.exchange import AUCTION, KEEPER, OTHER_KEEPER, Exchange
-from tests.postgres import postgres
 from tests.unit.keeper.stores import sent_twice
 from weir.client import Weir
 from weir.keeper.tables import State, accounts, attempts
@@ -223,7 +223,8 @@ def test_a_keeper_killed_again_and_again_comes_to_the_same_end(exchange: Exchang
     chance = random.Random(7)
     exchange.price(CRASH)
     exchange.node.rpc("evm_setAutomine", False)
-    with postgres() as url:
+    with postgresql() as server:
+        url = server.url
         for _ in range(3):
             with keeper(exchange, url) as process:
                 sent = exchange.nonce(block="pending")

@@ -10,12 +10,12 @@ import click
 import pytest
 import yaml
 from sqlalchemy import Column, Integer, MetaData, String, Table, func, insert, select
+from weir.operate.plan import Plan
 
 from tests.databases import KINDS, database
 from tests.guide import Guide
 from tests.integration.guided import shell
 from weir.cli import cli
-from weir.operate.plan import Plan
 from weir.store import Store
 from weir.toolchain import ROOT
 
@@ -69,11 +69,10 @@ def test_the_commands_in_the_text_exist() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_copy_of_the_database_is_whole(kind: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_copy_of_the_database_is_whole(kind: str, tmp_path: Path) -> None:
     """Made while another writes two rows at a time; it has both of each, and can be put in place."""
-    folder = tmp_path_factory.mktemp("db")  # a server's socket wants a short path
     sqlite, postgresql = GUIDE.blocks("The database", "sh")
-    with database(kind, folder) as url:
+    with database(kind, tmp_path) as url:
         store = Store.open(url)
         with store.write() as connection:
             copied.create(connection)
@@ -90,15 +89,15 @@ def test_a_copy_of_the_database_is_whole(kind: str, tmp_path_factory: pytest.Tem
             while not _rows(store):
                 pass
             script = sqlite if kind == "sqlite" else postgresql.splitlines()[0]
-            shell(script, folder, WEIR_STORE=url)
+            shell(script, tmp_path, WEIR_STORE=url)
         finally:
             stop.set()
             writer.join()
         written = _rows(store)
         if kind == "postgresql":
             store.close()
-            shell(postgresql.splitlines()[1], folder, WEIR_STORE=url)
-        restored = Store.open(url if kind == "postgresql" else f"sqlite:///{folder / 'backup.sqlite3'}")
+            shell(postgresql.splitlines()[1], tmp_path, WEIR_STORE=url)
+        restored = Store.open(url if kind == "postgresql" else f"sqlite:///{tmp_path / 'backup.sqlite3'}")
         assert 0 < _rows(restored) <= written
         assert _rows(restored) % 2 == 0
         restored.close()

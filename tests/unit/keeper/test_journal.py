@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres import postgres
+from tests.databases import KINDS, postgresql
 from tests.unit.keeper.stores import (
     DAY,
     HOUSE,
@@ -26,11 +26,11 @@ from weir.store import Store
 
 @pytest.fixture(scope="module")
 def journal_database() -> Iterator[str]:
-    with postgres() as url:
-        yield url
+    with postgresql() as server:
+        yield server.url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=KINDS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'keeper.sqlite3'}"

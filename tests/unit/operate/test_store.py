@@ -151,12 +151,12 @@ def test_a_password_is_never_told() -> None:
     assert "127.0.0.1:1" in str(told.value)
 
 
-def test_a_server_that_went_away_is_told_and_found_again(tmp_path: Path) -> None:
-    folder = tmp_path / "pg"
-    with postgresql(folder) as server:
-        store = Store.open(server.get_uri())
-    with pytest.raises(StoreError), store.write() as connection:
-        connection.execute(insert(trials).values(id=1))
-    with postgresql(folder):
+def test_a_server_that_went_away_is_told_and_found_again() -> None:
+    with postgresql() as server:
+        store = Store.open(server.url)
+        server.stop()
+        with pytest.raises(StoreError), store.write() as connection:
+            connection.execute(insert(trials).values(id=1))
+        server.start()
         assert rows(store) == 0
         store.close()
