@@ -41,6 +41,7 @@ class Tally:
     in_flight: int = 0
     limited: bool = False
     poor: bool = False
+    dear: bool = False
     replaced: int = 0
     cancelled: int = 0
     reorgs: int = 0

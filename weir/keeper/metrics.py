@@ -56,7 +56,8 @@ class Metrics:
             "actions_total",
             "Actions that were due in a round, or have ended since an earlier one, by kind and by what came "
             "of them: sent, done (mined), failed (reverted), refused (by simulation), resting (failed "
-            "lately), waiting (on its way), too dear, limit, held, planned (dry run), cancelled, dropped.",
+            "lately), waiting (on its way), too dear, limit, held, unanswered, planned (dry run), cancelled, "
+            "dropped.",
             *("kind", "outcome"),
         )
         self._replaced = counter("replacements_total", "Stuck transactions sent again with a higher fee.")
@@ -67,6 +68,7 @@ class Metrics:
         self._spent = gauge("spent_today_ether", "Fees of this UTC day, at worst for what is on its way.")
         self._limit = gauge("daily_limit_ether", "The most that may be spent on fees in a UTC day.")
         self._limited = gauge("limit_reached", "1 while the daily limit keeps something from being sent.")
+        self._dear = gauge("gas_too_dear", "1 while gas costs more than the ceiling allows to pay for it.")
         self._gas = gauge("gas_used", "Gas used by everything that this account's journal knows of.")
         self._fees = gauge("fees_paid_ether", "Fees paid for that gas, in the chain's own coin.")
         self._bounty = gauge("bounty_usd", "Bounties earned by liquidations, as the journal knows them.")
@@ -113,6 +115,7 @@ class Metrics:
         self._spent.set(tally.spent / ETHER)
         self._limit.set(sender.limits.daily / ETHER)
         self._limited.set(tally.limited)
+        self._dear.set(tally.dear)
         self._balance.set(tally.balance / ETHER)
         self._low.set(tally.poor)
         self._flying.set(tally.in_flight)
@@ -135,8 +138,8 @@ class Metrics:
     # ---- health
 
     def health(self) -> Health:
-        """Healthy while steps succeed and fees can be paid. At the daily limit, and until the first step, it
-        is healthy and says so.
+        """Healthy while steps succeed and fees can be paid. At the daily limit, while gas is too dear, and
+        until the first step, it is healthy and says so.
         """
         since = time.monotonic() - self._last
         facts = {"block": self._block_number, "seconds_since_step": round(since, 1)}
@@ -148,6 +151,8 @@ class Metrics:
             return Health(False, f"the account's balance is too low: {balance:.6f}", facts)
         if tally and tally.limited:
             return Health(True, "degraded: the daily limit is reached, nothing more is sent today", facts)
+        if tally and tally.dear:
+            return Health(True, "degraded: gas costs more than may be paid, nothing is sent", facts)
         if not self._stepped:
             return Health(True, "starting", facts)
         return Health(True, f"the last step failed: {self._error}" if self._error else "ok", facts)

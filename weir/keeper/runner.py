@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from eth_account.signers.local import LocalAccount
 
-from weir.chain import ContractError
+from weir.chain import ContractError, RpcError
 from weir.client import Weir
 from weir.keeper.auctions import conversions, purchases, sales
 from weir.keeper.calls import call_of, intent_key
@@ -108,6 +108,7 @@ class Keeper:
         self.outbox = outbox or self._usual_outbox(gas)
         self._reader = reader or Reader(weir)
         self._poster = poster
+        self._unanswered: list[RpcError] = []
 
     def _usual_outbox(self, gas: int | None) -> Outbox:
         if self.options.execute:
@@ -117,7 +118,10 @@ class Keeper:
     # ---- stepping
 
     def step(self) -> StepReport:
-        """One round: what is urgent first. Raises whatever a node or a database that fails makes of it."""
+        """One round: what is urgent first. Raises whatever a node or a database that fails makes of it; where
+        that is about one task, in the end.
+        """
+        self._unanswered.clear()
         settled = self.outbox.begin()
         view = self._read()
         report = StepReport(view.block, view.time, equity=view.accounts[self.account.address].equity)
@@ -133,6 +137,8 @@ class Keeper:
         for task in (*housekeeping(view, self.options), *self._postings(view)):
             self._perform(task, view, report)
         self.outbox.rests.forget(view.time)
+        if self._unanswered:
+            raise self._unanswered[0]
         return report
 
     def run(
@@ -235,6 +241,10 @@ class Keeper:
         except ContractError as error:
             log.debug("simulation of %s %s: %s", task.kind, task.subject, error)
             outcome = Outcome("refused")
+        except RpcError as error:
+            log.warning("no answer about %s %s: %s", task.kind, task.subject, error)
+            self._unanswered.append(error)
+            outcome = Outcome("unanswered")
         if outcome.what in ("refused", "failed"):
             rests.failed(task.key, now)
         elif outcome.receipt is not None:

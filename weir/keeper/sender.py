@@ -86,7 +86,8 @@ class Sender:
         self._quote = quote(self.chain)
         balance, pool, latest, before = self._counts()
         self.tally.balance, self._count = balance, max(pool, latest)
-        self.tally.limited = False
+        self.tally.limited = self.tally.poor = False
+        self.tally.dear = self._quote.fees(self.limits.action_fee) is None
         settled, waiting = self._look(before)
         self._fill_gap(waiting, max(pool, latest))
         for attempts, known in waiting:
@@ -124,7 +125,7 @@ class Sender:
         self._due = self.journal.due()
         self.tally.in_flight = len(pending)
         self.tally.spent = self.journal.spent(self._day)
-        self.tally.poor = self.tally.balance < LOW_GAS * self._quote.price
+        self.tally.poor |= self.tally.balance < LOW_GAS * self._quote.price
 
     @property
     def _day(self) -> int:
@@ -208,7 +209,7 @@ class Sender:
         log.info("nonce %d is stuck: %s at %d wei", last.nonce, how, fees.most)
         self.tally.cancelled += cancels
         self.tally.replaced += not cancels
-        self._broadcast(made)
+        self._broadcast(made, fresh=True)
         return True
 
     def _is_over(self, to: str, data: bytes) -> bool:
@@ -227,7 +228,7 @@ class Sender:
         for nonce in range(max(count, self.journal.last_mined() + 1), waiting[0][0][0].nonce):
             log.warning("nonce %d is missing: filled with an empty transaction", nonce)
             draft = self._draft(nonce, self.own, b"", TRANSFER_GAS, fees, cancels=True)
-            self._broadcast(self.journal.again(None, draft))
+            self._broadcast(self.journal.again(None, draft), fresh=True)
 
     # ---- new transactions
 
@@ -263,7 +264,7 @@ class Sender:
         self._flying[nonce] = {made.hash}
         self._committed += worst
         self.tally.spent, self.tally.in_flight = spent, len(self._flying)
-        if self._broadcast(made):
+        if self._broadcast(made, fresh=True):
             return Outcome("sent")
         self.rests.failed(task.key, self._head.time)
         return Outcome("held")
@@ -284,8 +285,9 @@ class Sender:
         raw = sign(self.account, self.chain.id, nonce, fees, gas, to, 0, data)
         return Draft(nonce, cancels, raw, gas, fees, self._day, self._head.time, self._head.number)
 
-    def _broadcast(self, attempt: Attempt) -> bool:
-        """Hands it to the node; False where it is certain that it will not be mined.
+    def _broadcast(self, attempt: Attempt, *, fresh: bool = False) -> bool:
+        """Hands it to the node; False where it is certain that it will not be mined: the node has refused it,
+        and it is `fresh`, so that no other can have it.
 
         A node that does not answer may have taken it: the next look will tell, or it is sent again.
         """
@@ -295,8 +297,8 @@ class Sender:
             reason = refusal(error)
             if reason not in (Refusal.KNOWN, Refusal.SPENT):
                 log.warning("the node did not take %s: %s", _name(attempt), error)
-            if reason in (Refusal.POOR, Refusal.UNDERPRICED) and self._can_go(attempt):
-                self.tally.poor |= reason is Refusal.POOR
+            self.tally.poor |= reason is Refusal.POOR
+            if fresh and reason in (Refusal.POOR, Refusal.UNDERPRICED) and self._can_go(attempt):
                 self.journal.became(attempt, State.REFUSED)
                 self._flying.pop(attempt.nonce, None)
                 return False

@@ -103,6 +103,8 @@ def test_health_is_lost_without_steps_and_comes_back(
 
 def test_too_little_money_is_unhealthy_and_a_limit_is_not(metrics: Metrics, sender: Sent) -> None:
     metrics.stepped(a_report())
+    sender.tally.dear = True
+    assert metrics.health().reason.startswith("degraded: gas costs more")
     sender.tally.limited = True
     found = metrics.health()
     assert found.healthy

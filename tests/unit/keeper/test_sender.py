@@ -14,7 +14,7 @@ from eth_account.signers.local import LocalAccount
 
 from tests.exchange import KEEPER, OTHER_KEEPER, Exchange
 from tests.unit.keeper.stores import an_intent, sent_twice
-from weir.chain import Fees, sign
+from weir.chain import Fees, RpcError, sign
 from weir.keeper.following import NodeBehindError, Remembered
 from weir.keeper.journal import Journal
 from weir.keeper.lease import Lease
@@ -448,6 +448,40 @@ def test_a_gap_is_filled(by_hand: Exchange, store: Store) -> None:
     desk.mine()
     assert by_hand.sent() >= 2
     desk.settle_everything()
+    assert sent_twice(store) == []
+
+
+def test_what_a_node_can_not_say_about_one_task_does_not_hold_up_the_others(
+    by_hand: Exchange, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(by_hand, store, roles=FLAGS)
+    estimate, asked = desk.sender.chain.estimate, []
+
+    def failing(*arguments: Any, **names: Any) -> int:
+        asked.append(arguments)
+        if len(asked) == 2:
+            raise RpcError("eth_estimateGas", -32000, "timeout")
+        return estimate(*arguments, **names)
+
+    monkeypatch.setattr(desk.sender.chain, "estimate", failing)
+    with pytest.raises(RpcError, match="timeout"):
+        desk.step()
+    assert len(desk.journal.pending()) == BELOW - 1
+    assert desk.step().count("sent") == {"flag": 1}
+
+
+def test_a_refusal_is_only_believed_of_what_no_other_node_can_have(by_hand: Exchange, store: Store) -> None:
+    desk = Desk(by_hand, store, roles=FLAGS)
+    desk.step()
+    sent = desk.flying()
+    by_hand.node.rpc("anvil_dropAllTransactions")
+    by_hand.node.rpc("anvil_setBalance", KEEPER.address, hex(10**12))
+    desk.step()
+    assert desk.flying() == sent
+    assert desk.sender.tally.poor
+    by_hand.node.rpc("anvil_setBalance", KEEPER.address, hex(ETHER))
+    desk.settle_everything()
+    assert desk.sender.totals().sent == {"flag": BELOW}
     assert sent_twice(store) == []
 
 
