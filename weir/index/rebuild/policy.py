@@ -1,0 +1,35 @@
+"""What was posted and observed (`IFundingPolicy`)."""
+
+from __future__ import annotations
+
+from weir.index.rebuild.handlers import Arguments, Handlers
+from weir.index.rebuild.state import State
+
+__all__ = ["POLICY"]
+
+POLICY = Handlers()
+POLICY.ignore("ContributionCharged", "LeverageCharged", "TiersPosted")
+
+NO_TARGET = 2**256 - 1
+
+
+@POLICY("MarketObserved")
+def _market_observed(state: State, a: Arguments) -> None:
+    state.market(a["market"]).observed = a["notional"]
+    state.policy.coverage = None if a["coverage"] == NO_TARGET else a["coverage"]
+
+
+@POLICY("TargetPosted")
+def _target_posted(state: State, a: Arguments) -> None:
+    state.policy.posted, state.policy.posted_at = a["target"], state.time
+
+
+@POLICY("TierPosted")
+def _tier_posted(state: State, a: Arguments) -> None:
+    account = state.account(a["account"])
+    account.tier, account.tier_at = a["tier"], state.time
+
+
+@POLICY("ParametersSet")
+def _parameters_set(state: State, a: Arguments) -> None:
+    state.policy.parameters = a["parameters"]
