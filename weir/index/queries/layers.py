@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
+from sqlalchemy import select
+
+from weir.index.rebuild import views
+from weir.index.rebuild.state import State
+from weir.index.tables import about
+from weir.index.tables import points as table
 from weir.store import Store
 
 
@@ -38,10 +46,50 @@ class LayerPoint:
         return self.assets / self.target if self.target else None
 
 
+def point(state: State) -> dict[str, Any] | None:
+    """A row of the series: the state's; None before the funds are there."""
+    if not state.fund.parameters or not state.policy.parameters:
+        return None
+    now = views.layers(state, state.time)
+    return {
+        "block": state.block,
+        "time": state.time,
+        "skin": now.skin,
+        "unvested": now.unvested,
+        "junior": now.junior,
+        "senior": now.senior,
+        "advanced": now.advanced_junior + now.advanced_senior,
+        "guaranty": state.guaranty.total,
+        "reserve": state.policy.reserve if views.reserve_held(state) else 0,
+        "target": views.target(state, state.time),
+    }
+
+
 def layers(
     store: Store, *, points: int = 500, since: int | None = None, until: int | None = None
 ) -> tuple[LayerPoint, ...]:
     """The series between two times, oldest first, thinned to about so many points: first and last stay, and
     of each stretch in between the point with the least assets.
     """
-    raise NotImplementedError
+    about(store)
+    query = select(table).order_by(table.c.block)
+    if since is not None:
+        query = query.where(table.c.time >= since)
+    if until is not None:
+        query = query.where(table.c.time <= until)
+    names = [field.name for field in fields(LayerPoint)]
+    with store.read() as connection:
+        rows = connection.execute(query).all()
+    return _thinned([LayerPoint(*(getattr(row, name) for name in names)) for row in rows], points)
+
+
+def _thinned(series: Sequence[LayerPoint], most: int) -> tuple[LayerPoint, ...]:
+    if len(series) <= max(most, 2):
+        return tuple(series)
+    inner = series[1:-1]
+    stretches = max(1, most - 2)
+    edges = [len(inner) * i // stretches for i in range(stretches + 1)]
+    lowest = (
+        min(inner[a:b], key=lambda each: each.assets) for a, b in zip(edges, edges[1:], strict=False) if a < b
+    )
+    return (series[0], *lowest, series[-1])

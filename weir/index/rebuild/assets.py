@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from weir.index.rebuild.handlers import Arguments, Handlers
 from weir.index.rebuild.state import Account, Asset, State
+from weir.model.numbers import MILLION
 
 __all__ = ["COLLATERAL", "ORACLE", "RESERVE", "STABLECOINS"]
 
@@ -95,12 +96,21 @@ def _contributed(state: State, a: Arguments) -> None:
 
 @RESERVE("AssetBought")
 def _asset_bought(state: State, a: Arguments) -> None:
-    state.assets[a["asset"]].reserve += a["amount"]
+    asset = state.assets[a["asset"]]
+    asset.reserve += a["amount"]
+    state.policy.reserve += _counts(asset, a["paid"])
 
 
 @RESERVE("AssetSold")
 def _asset_sold(state: State, a: Arguments) -> None:
-    state.assets[a["asset"]].reserve -= a["amount"]
+    asset = state.assets[a["asset"]]
+    asset.reserve -= a["amount"]
+    state.policy.reserve = max(0, state.policy.reserve - _counts(asset, a["cost"]))
+
+
+def _counts(asset: Asset, worth: int) -> int:
+    """After the haircut."""
+    return int(worth * (MILLION - asset.parameters["haircut"]) // MILLION)
 
 
 @RESERVE("AuctionStarted")

@@ -77,6 +77,7 @@ def apply(state: State, event: Applied) -> None:
     if handler is None:
         raise UnknownEventError(f"{event.contract}.{event.name} in block {event.block}")
     state.block, state.time, state.log_index = event.block, event.time, event.log_index
+    state.events += 1
     handler(state, event.arguments)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from weir.index.rebuild import views
 from weir.index.rebuild.handlers import Arguments, Handlers
 from weir.index.rebuild.state import State
+from weir.model.numbers import MILLION
 
 __all__ = ["POLICY"]
 
@@ -16,7 +18,13 @@ NO_TARGET = 2**256 - 1
 @POLICY("MarketObserved")
 def _market_observed(state: State, a: Arguments) -> None:
     state.market(a["market"]).observed = a["notional"]
-    state.policy.coverage = None if a["coverage"] == NO_TARGET else a["coverage"]
+    if not views.reserve_held(state):
+        state.policy.reserve = 0
+    elif a["coverage"] != NO_TARGET:
+        # Coverage is the fund's assets over its target: with the S taken off, what the reserve counts for.
+        observed = sum(market.observed for market in state.markets.values())
+        assets = a["coverage"] * views.target_at(state, observed, state.time) // MILLION
+        state.policy.reserve = max(0, assets - state.fund.total)
 
 
 @POLICY("TargetPosted")

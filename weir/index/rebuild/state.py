@@ -235,8 +235,8 @@ class Policy:
     parameters: Struct = field(default_factory=dict)
     posted: int = 0
     posted_at: int = 0
-    coverage: int | None = None
-    """As the last observation found it, ppm."""
+    reserve: int = 0
+    """What the reserve counted for when the policy last looked, with what was bought and sold since."""
 
 
 @dataclass(slots=True)
@@ -255,7 +255,7 @@ class Asset:
 
 @dataclass(slots=True)
 class State:
-    """Everything, after the events of `block` up to `log_index`; `time` is that block's."""
+    """Everything, after the events of `block` up to `log_index`; `time` is that block's. `events` so far."""
 
     decimals: int
     fund_address: str
@@ -264,6 +264,7 @@ class State:
     block: int = 0
     log_index: int = -1
     time: int = 0
+    events: int = 0
     fees: int = 0
     levies: int = 0
     paused_until: int = 0

@@ -23,7 +23,7 @@ def tranche_handlers(name: TrancheName) -> Handlers:
         return lambda state, arguments: apply(state, state.tranche(name), arguments)
 
     handlers = Handlers({event: bound(apply) for event, apply in _EVENTS.items()})
-    handlers.ignore("Deposit", "Approval", "OperatorSet")
+    handlers.ignore("Deposit", "Approval", "OperatorSet", "AuthorityUpdated")
     return handlers
 
 
@@ -77,7 +77,8 @@ def _withdraw(_state: State, tranche: Tranche, a: Arguments) -> None:
     left, requests = a["shares"], tranche.requests.get(a["owner"], [])
     while left and requests:
         first = requests[0]
-        if first.share_epoch != tranche.batches[first.batch].share_epoch or not first.shares:
+        batch = tranche.batches[first.batch]
+        if first.share_epoch != batch.share_epoch or not batch.shares or not first.shares:
             requests.pop(0)
             continue
         taken = min(left, first.shares)
