@@ -74,7 +74,7 @@ class Follower:
     def __init__(self, chain: Chain, deployment: Deployment, store: Store) -> None:
         self.chain = chain
         self.store = store
-        self.about = About.of(deployment, chain.block(deployment.block)["hash"])
+        self.about = About.of(deployment, headers(chain, deployment.block, deployment.block)[0].hash)
         tables.claim(store, self.about)
         self._names = {deployment.address(name): name for name in HANDLERS}
         tokens = {asset.token for asset in deployment.assets}
@@ -188,7 +188,9 @@ class Follower:
             raw += answer
         found = self.chain.events(raw)
         if len(found) != len(raw):
-            raise UnknownEventError("the contracts tell what this program does not know: it is older than they")
+            raise UnknownEventError(
+                "the contracts tell what this program does not know: it is older than they"
+            )
         return found
 
     def _at(self, numbers: set[int]) -> dict[int, Head]:
@@ -216,7 +218,9 @@ class Follower:
             if self._state is None:
                 self._state = reading.at_block(connection, self.about, before)
             _insert(connection, blocks, [_block(head) for head in span.heads.values()])
-            _insert(connection, events, [self._event(*pair) for pair in zip(span.events, arguments, strict=True)])
+            _insert(
+                connection, events, [self._event(*pair) for pair in zip(span.events, arguments, strict=True)]
+            )
             _insert(connection, concerns, self._concerns(span.events, arguments))
             _insert(connection, points, self._fold(self._state, span, arguments))
             self._checkpoint(connection, self._state, last)

@@ -12,7 +12,7 @@ from weir.index.rebuild import Applied, apply, checkpoint, genesis
 from weir.index.rebuild.state import State
 from weir.index.tables import About, blocks, checkpoints, events
 
-__all__ = ["applied", "at_block", "of_row", "select_events", "state_until"]
+__all__ = ["applied", "at_block", "between", "of_row", "select_events", "state_until"]
 
 _COLUMNS = (events, blocks.c.time)
 
@@ -26,6 +26,16 @@ def select_events(connection: Connection, *where: ColumnElement[bool]) -> Iterat
         .order_by(events.c.block, events.c.log_index)
     )
     return iter(connection.execution_options(yield_per=2_000).execute(query))
+
+
+def between(since: int | None, until: int | None) -> list[ColumnElement[bool]]:
+    """Conditions on the time of an event."""
+    found: list[ColumnElement[bool]] = []
+    if since is not None:
+        found.append(blocks.c.time >= since)
+    if until is not None:
+        found.append(blocks.c.time <= until)
+    return found
 
 
 def of_row(row: Any) -> Applied:

@@ -6,9 +6,21 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Column, Connection, Index, Integer, LargeBinary, String, Table, Text, func
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy import delete as delete_from
-from sqlalchemy import insert, select
 
 from weir.deployment import Deployment
 from weir.store import Store, Whole, metadata
@@ -157,7 +169,10 @@ def claim(store: Store, wanted: About) -> None:
         found = _read_about(connection)
         if found is None:
             row = {
-                **{"id": 1, "chain": wanted.chain, "start": wanted.start, "anchor": wanted.anchor},
+                "id": 1,
+                "chain": wanted.chain,
+                "start": wanted.start,
+                "anchor": wanted.anchor,
                 "decimals": wanted.decimals,
                 "addresses": json.dumps(dict(wanted.addresses)),
                 "markets": json.dumps(wanted.markets),

@@ -97,7 +97,12 @@ class Indexed(Clearing):
                 continue
             topics, data = log.data
             raw = {"address": log.address, "topics": ["0x" + topic.hex() for topic in topics]}
-            place = {"blockNumber": hex(block), "logIndex": hex(index), "blockHash": "", "transactionHash": ""}
+            place = {
+                "blockNumber": hex(block),
+                "logIndex": hex(index),
+                "blockHash": "",
+                "transactionHash": "",
+            }
             (event,) = self.system.chain.events([raw | place | {"data": "0x" + data.hex()}])
             yield Applied(block, time, index, contract, event.name, plain(event.arguments))
 

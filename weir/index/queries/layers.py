@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import select
@@ -89,7 +90,5 @@ def _thinned(series: Sequence[LayerPoint], most: int) -> tuple[LayerPoint, ...]:
     inner = series[1:-1]
     stretches = max(1, most - 2)
     edges = [len(inner) * i // stretches for i in range(stretches + 1)]
-    lowest = (
-        min(inner[a:b], key=lambda each: each.assets) for a, b in zip(edges, edges[1:], strict=False) if a < b
-    )
+    lowest = (min(inner[a:b], key=lambda each: each.assets) for a, b in pairwise(edges) if a < b)
     return (series[0], *lowest, series[-1])

@@ -51,7 +51,7 @@ class UnknownEventError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """An event as the fold takes it; integers of any size, bytes and addresses as 0x…, structs as mappings."""
+    """An event as the fold takes it: integers as such, bytes and addresses as 0x…, structs as mappings."""
 
     block: int
     time: int

@@ -50,8 +50,9 @@ class Side:
 class Market:
     """A market, its ledger in the vault, and what the funds may still pay for it.
 
-    `status` is 1 while open, 2 when closed (0: not added yet). `observed` is the notional that the policy noted last. Of the
-    insurance fund's budget opened in `budget_window`, and of the members', so much is left.
+    `status` is 1 while open, 2 when closed (0: not added yet). `observed` is the notional that the policy
+    noted last. Of the insurance fund's budget opened in `budget_window`, and of the members' loss budget of
+    `loss_window`, so much is left.
     """
 
     symbol: str = ""

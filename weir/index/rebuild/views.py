@@ -124,10 +124,11 @@ def target(state: State, time: int) -> int:
 def target_at(state: State, risk: int, time: int) -> int:
     """`target` at this notional of open interest."""
     policy = state.policy
-    formula = risk * policy.parameters["targetRatio"] // MILLION
+    formula: int = risk * policy.parameters["targetRatio"] // MILLION
     if not is_fresh(policy.posted_at, policy.parameters["targetLifetime"], time):
         return formula
-    return max(formula, min(policy.posted, risk * policy.parameters["maxTargetRatio"] // MILLION))
+    most: int = risk * policy.parameters["maxTargetRatio"] // MILLION
+    return max(formula, min(policy.posted, most))
 
 
 def tier(state: State, account: Account, time: int) -> tuple[int, int]:
