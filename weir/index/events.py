@@ -39,9 +39,12 @@ def concerned(arguments: Any, others: frozenset[str] = frozenset()) -> Iterator[
     if isinstance(arguments, Mapping):
         for value in arguments.values():
             yield from concerned(value, others)
-    elif isinstance(arguments, str) and len(arguments) == _ADDRESS_LENGTH:
-        if arguments != _NOBODY and arguments not in others:
-            yield arguments
+    elif _is_address(arguments) and arguments not in others:
+        yield arguments
+
+
+def _is_address(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == _ADDRESS_LENGTH and value != _NOBODY
 
 
 def _written(value: Any) -> Any:

@@ -20,8 +20,8 @@ class Day:
 
     `losses` is what the insurance fund paid for defaults and bounties, `mutual` what members of the guaranty
     fund paid beside, a defaulter's own contribution with them, `income` what reached both funds, without the
-    treasury's. `fund` is what the insurance fund had as the day began (of one that was empty then: the most it
-    had that day), `fund_end` and `target` are as it ended.
+    treasury's. `fund` is what the insurance fund had as the day began (of one that was empty then: the most
+    it had that day), `fund_end` and `target` are as it ended.
 
     `utilisation` is losses over that fund, `replenishment` income over it, None without a fund. `coverage`
     is as the day ended; None where the target is zero.

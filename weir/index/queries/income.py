@@ -117,7 +117,7 @@ def _amounts(event: Applied, fund: str) -> dict[str, int]:
 
 
 def factors(charge: Mapping[str, int]) -> dict[str, int]:
-    """A contribution by factor, in proportion to the rates; the first of the largest has what is left over."""
+    """A contribution by factor, in proportion to the rates; the first of the largest has what is left."""
     rates = {name: charge.get("tierRate" if name == "tier" else name, 0) for name in _FACTORS}
     whole = sum(rates.values())
     parts = {name: charge["amount"] * rate // whole for name, rate in rates.items()}

@@ -249,12 +249,15 @@ def _prices(connection: Connection, markets: set[int], since: int, defaulted: An
         blocks.c.time >= since,
         events.c.block <= defaulted.block,
     )
-    found = ((row, load(row.arguments)) for row in rows)
-    return tuple(
-        PricePoint(row.block, row.time, a["market"], a["price"])
-        for row, a in found
-        if a["market"] in markets and (row.block, row.log_index) < (defaulted.block, defaulted.log_index)
-    )
+    last: dict[int, int] = {}
+    found: list[PricePoint] = []
+    for row in rows:
+        market, price = (a := load(row.arguments))["market"], a["price"]
+        before = (row.block, row.log_index) < (defaulted.block, defaulted.log_index)
+        if before and market in markets and last.get(market) != price:
+            last[market] = price
+            found.append(PricePoint(row.block, row.time, market, price))
+    return tuple(found)
 
 
 def _attempts(
