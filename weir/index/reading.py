@@ -25,7 +25,7 @@ def select_events(connection: Connection, *where: ColumnElement[bool]) -> Iterat
         .where(*where)
         .order_by(events.c.block, events.c.log_index)
     )
-    return iter(connection.execution_options(yield_per=2_000).execute(query))
+    return iter(connection.execute(query, execution_options={"yield_per": 2_000}))
 
 
 def between(since: int | None, until: int | None) -> list[ColumnElement[bool]]:

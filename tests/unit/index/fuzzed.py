@@ -1,8 +1,7 @@
-"""The fuzzer's clearing house in this process, every log of it folded, and all compared after each call."""
+"""The fuzzer's clearing house in this process: every log of it folded, all views compared after each call."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,7 +51,7 @@ class LoggingEvm(Evm):
 
 
 class Indexed(Clearing):
-    """Beside the model, the state from events alone. `applied` counts events by contract and name."""
+    """Beside the model, the state from events alone. `history` is all of them, `compared` counts words."""
 
     def __init__(self, setting: str) -> None:
         evm = LoggingEvm(time=START)
@@ -63,7 +62,7 @@ class Indexed(Clearing):
         addresses = {name: contracts[name].address for name in HANDLERS}
         self._names = {address.lower(): name for name, address in addresses.items()}
         self.comparison = Comparison(addresses, {name: contracts[name].artifact for name in HANDLERS})
-        self._addresses = addresses
+        self.addresses = addresses
         reader = artifact("BatchReader").bytecode
         self.reader = evm.create(SOMEBODY, reader)
         self._mark = evm.mark()
@@ -71,10 +70,10 @@ class Indexed(Clearing):
 
     def begin(self) -> None:
         super().begin()
-        self.applied: Counter[tuple[str, str]] = Counter()
+        self.history: list[Applied] = []
         self.compared = 0
-        if hasattr(self, "_addresses"):
-            self.indexed, self._folded = genesis(self.setting.decimals, self._addresses), 0
+        if hasattr(self, "addresses"):
+            self.indexed, self._folded = genesis(self.setting.decimals, self.addresses), 0
             self._catch_up()
 
     def execute(self, step: Step) -> str | None:
@@ -88,7 +87,7 @@ class Indexed(Clearing):
         assert self.indexed is not None
         for event in self._events(self._folded):
             apply(self.indexed, event)
-            self.applied[event.contract, event.name] += 1
+            self.history.append(event)
         self._folded = len(self.evm.logs)
 
     def _events(self, first: int) -> Iterator[Applied]:
