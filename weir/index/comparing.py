@@ -94,11 +94,13 @@ class Comparison:
         words = [int.from_bytes(answer[at : at + _WORD], "big") for at in range(0, len(answer), _WORD)]
         if words[0] != time:
             yield Difference(block, "time", 0, time, words[0])
+        total = 2 + sum(len(each.words) for each in page)
+        if len(words) != total:  # a view that is not there answers nothing, and nothing can be told apart
+            yield Difference(block, "words in all", 0, total, len(words))
+            return
         at = 2  # after the time and the block's number
         for each in page:
             for number, word in enumerate(each.words):
                 if word is not None and word & _MASK != words[at + number]:
                     yield Difference(block, str(each), number, word, words[at + number])
             at += len(each.words)
-        if at != len(words):
-            yield Difference(block, "words in all", 0, at, len(words))
