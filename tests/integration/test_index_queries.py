@@ -1,4 +1,4 @@
-"""A crash, indexed: the state at every block, and what the queries say beside the chain and the run's result."""
+"""A crash, indexed: the state at every block, and the queries beside the chain and the run's result."""
 
 from __future__ import annotations
 
@@ -98,7 +98,8 @@ def test_the_states_accounts_are_the_clients(weir: Weir, index: Store) -> None:
 
 
 def test_a_history_tells_all_that_concerns_an_account_in_order(weir: Weir, index: Store) -> None:
-    for account in weir.accounts():
+    traders = [each for each in weir.accounts() if each.address != weir.fund.address]
+    for account in traders:
         history = account_history(index, account.address.lower())
         assert history == tuple(sorted(history, key=lambda each: (each.block, each.log_index)))
         assert history[0].text
@@ -262,15 +263,13 @@ def test_states_of_earlier_blocks(weir: Weir, index: Store) -> None:
 # ---------------------------------------------------------------- the commands
 
 
-@pytest.mark.parametrize(
-    "query", [["income"], ["contributions"], ["days"], ["layers"], ["state"], ["default", "1"]]
-)
-def test_each_query_has_a_table_and_json(url: str, index: Store, query: list[str]) -> None:
+@pytest.mark.parametrize("query", ["income", "contributions", "days", "layers", "state", "default 1"])
+def test_each_query_has_a_table_and_json(url: str, index: Store, query: str) -> None:
     assert index
-    table = CliRunner().invoke(cli, ["index", *query, "--store", url])
+    table = CliRunner().invoke(cli, ["index", *query.split(), "--store", url])
     assert table.exit_code == 0, table.output
     assert len(table.output.splitlines()) > 5
-    answer = CliRunner().invoke(cli, ["index", *query, "--store", url, "--json"])
+    answer = CliRunner().invoke(cli, ["index", *query.split(), "--store", url, "--json"])
     assert json.loads(answer.output)
 
 

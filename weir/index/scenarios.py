@@ -54,7 +54,7 @@ def _compare(name: str, weir: Weir, every: int) -> int:
     for difference in found.differences:
         click.echo(str(difference))
     click.echo(
-        f"{name}: blocks {found.first} to {found.last}, {taken:,} events indexed in {indexed - started:.1f} s;"
+        f"{name}: blocks {found.first} to {found.last}, {taken:,} events in {indexed - started:.1f} s;"
         f" {found.blocks} blocks and {found.words:,} numbers compared in {compared - indexed:.1f} s,"
         f" {len(found.differences) or 'no'} differences"
     )
