@@ -74,7 +74,7 @@ contract Stablecoins is IStablecoins, AccessManaged {
             if (rate == 0 || rate > type(uint96).max) revert RateOutOfBounds(rate, 1, type(uint96).max);
             (a.rate, a.since) = (uint96(rate), uint40(block.timestamp));
         }
-        emit AssetSet(id, token, parameters, a.rate);
+        emit AssetSet(id, token, parameters, a.rate, a.since);
     }
 
     /// @inheritdoc IStablecoins

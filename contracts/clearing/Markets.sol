@@ -109,8 +109,8 @@ abstract contract Markets is IMarkets, AccessManaged {
         _requireWithinBand(price, s.price, _liquidation.closeBand);
         s.status = MarketStatus.Closed;
         _movePrice(s, price);
-        emit MarketRefreshed(market, price, s.valueIndex, s.premium);
         emit MarketClosed(market, price);
+        emit MarketRefreshed(market, price, s.valueIndex, s.premium);
         _endEpochs(market);
         _POLICY.observe(market, 0);
     }

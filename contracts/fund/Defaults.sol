@@ -72,9 +72,8 @@ abstract contract Defaults is Advances {
         if (amount == 0) return 0; // a window's budget opens with its first payment
         Waterfall.Split memory split = _bear(market, amount, 0, 0, 0);
         paid = amount - split.remainder;
-        if (paid == 0) return 0;
         emit BountyPaid(market, paid, _ofSkin(split), split.junior, split.senior);
-        _ASSET.safeTransfer(vault, paid);
+        if (paid > 0) _ASSET.safeTransfer(vault, paid);
     }
 
     /// @inheritdoc IInsuranceFund

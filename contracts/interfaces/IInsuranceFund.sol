@@ -61,6 +61,7 @@ interface IInsuranceFund {
         DefaultRecord record,
         uint256 remainder
     );
+    /// @notice What the fund paid of a liquidation's bounty; amount 0: it was asked, and could not.
     event BountyPaid(uint16 indexed market, uint256 amount, uint256 skin, uint256 junior, uint256 senior);
     event BudgetOpened(uint16 indexed market, uint256 window, uint256 budget);
     event IncomeCollected(

@@ -67,6 +67,7 @@ interface IMarkets {
     event MarketAdded(uint16 indexed market, bytes32 symbol);
     event MarketParametersSet(uint16 indexed market, MarketParameters parameters);
     event LiquidationParametersSet(LiquidationParameters parameters);
+    /// @notice The price and what follows from it; of a market that is closed (MarketClosed comes first) this is the last, and no refresh.
     event MarketRefreshed(uint16 indexed market, uint256 price, int256 valueIndex, int256 premium);
     /// @notice The premium on open interest: perUnit is a price, amount what both sides together owe the fund.
     event PremiumCharged(uint16 indexed market, uint256 perUnit, uint256 amount);

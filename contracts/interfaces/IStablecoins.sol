@@ -46,7 +46,14 @@ interface IStablecoins {
 
     // ----------------------------------------------------------------- events
 
-    event AssetSet(uint256 indexed asset, address indexed token, AssetParameters parameters, uint256 rate);
+    /// @notice rate, since: of a share, as in Asset.
+    event AssetSet(
+        uint256 indexed asset,
+        address indexed token,
+        AssetParameters parameters,
+        uint256 rate,
+        uint256 since
+    );
     event ConversionParametersSet(ConversionParameters parameters);
 
     // ----------------------------------------------------------------- errors

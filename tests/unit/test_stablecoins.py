@@ -293,7 +293,8 @@ def test_setting_parameters_takes_the_rate_anew(registry, chain):
     for rate in (1_500_000, 700_000):
         share.setRate(rate, sender=registry.governor)
         receipt = registry.set(0, share, True, maxGrowth=100_000)
-        assert event(receipt, "AssetSet")["rate"] == rate
+        told = event(receipt, "AssetSet")
+        assert (told["rate"], told["since"]) == (rate, receipt.timestamp)
         asset = registry.contract.asset(0)
         assert (asset.rate, asset.since) == (rate, receipt.timestamp)
         assert registry.price() == rate * 10**12
@@ -377,7 +378,7 @@ def test_a_coin_is_listed_with_its_parameters(registry):
     values = asset_parameters(weight=300_000, maxGrowth=7)
     receipt = registry.set(0, coin, weight=300_000, maxGrowth=7)
     log = event(receipt, "AssetSet")
-    assert (log["asset"], log["token"], log["rate"]) == (0, coin.address, 0)
+    assert (log["asset"], log["token"], log["rate"], log["since"]) == (0, coin.address, 0, 0)
     assert tuple(log["parameters"]) == values
     asset = registry.contract.asset(0)
     assert (asset.token, asset.decimals, asset.isShare, asset.ofSettlement) == (coin, 8, False, False)

@@ -183,7 +183,7 @@ class Chain:
         query = {"address": list(addresses)} | ({"topics": topics} if wanted else {})
         spans = [(first + offset, first + offset + n - 1) for offset, n in pages(last - first + 1, _LOG_SPAN)]
         requests = [("eth_getLogs", [query | {"fromBlock": hex(a), "toBlock": hex(b)}]) for a, b in spans]
-        return self._events(log for logs in self.rpc_batch(requests) for log in _raised(logs))
+        return self.events(log for logs in self.rpc_batch(requests) for log in _raised(logs))
 
     def logs_of(self, addresses: Sequence[str], blocks: Sequence[str]) -> list[Event]:
         """Events of these contracts in the blocks with these hashes.
@@ -192,9 +192,10 @@ class Chain:
         """
         queries = [{"address": list(addresses), "blockHash": each} for each in blocks]
         found = self.rpc_batch([("eth_getLogs", [query]) for query in queries])
-        return self._events(log for logs in found for log in _raised(logs))
+        return self.events(log for logs in found for log in _raised(logs))
 
-    def _events(self, logs: Iterable[Mapping[str, Any]]) -> list[Event]:
+    def events(self, logs: Iterable[Mapping[str, Any]]) -> list[Event]:
+        """Raw logs, decoded; those that no compiled contract can emit are left out."""
         return [event for log in logs if (event := self._codec.event(log)) is not None]
 
     # ---- transactions
@@ -268,7 +269,7 @@ class Chain:
             block=int(raw["blockNumber"], 16),
             gas_used=int(raw["gasUsed"], 16),
             gas_price=int(raw.get("effectiveGasPrice", "0x0"), 16),
-            events=tuple(self._events(raw["logs"])),
+            events=tuple(self.events(raw["logs"])),
             contract=checksummed(raw["contractAddress"]) if raw.get("contractAddress") else None,
             block_hash=raw["blockHash"],
             succeeded=int(raw["status"], 16) != 0,

@@ -1,0 +1,114 @@
+"""How much of the fund was used, and how fast it filled up again, by day."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from weir.index.queries.layers import LayerPoint, layers
+from weir.index.reading import applied, between
+from weir.index.rebuild import Applied
+from weir.index.tables import blocks, events
+from weir.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A UTC day; `start` is its first second.
+
+    `losses` is what the insurance fund paid for defaults and bounties, `mutual` what members of the guaranty
+    fund paid beside, a defaulter's own contribution with them, `income` what reached both funds, without the
+    treasury's. `fund` is what the insurance fund had as the day began (of one that was empty then: the most
+    it had that day), `fund_end` and `target` are as it ended.
+
+    `utilisation` is losses over that fund, `replenishment` income over it, None without a fund. `coverage`
+    is as the day ended; None where the target is zero.
+    """
+
+    start: int
+    losses: int
+    mutual: int
+    income: int
+    recovered: int
+    defaults: int
+    fund: int
+    fund_end: int
+    target: int
+    utilisation: float | None
+    replenishment: float | None
+    coverage: float | None
+
+
+_LENGTH = 86_400
+_EVERY_POINT = 2**62
+_NAMES = ("Defaulted", "BountyPaid", "IncomeCollected", "Recovered")
+
+
+def days(store: Store, *, since: int | None = None, until: int | None = None) -> tuple[Day, ...]:
+    """Every day from the first to the last indexed, or between two times; oldest first, none left out."""
+    series = layers(store, points=_EVERY_POINT)
+    if not series:
+        return ()
+    sums: dict[int, Counter[str]] = defaultdict(Counter)
+    with store.read() as connection:
+        for event in applied(connection, events.c.name.in_(_NAMES), *between(since, until)):
+            sums[event.time // _LENGTH].update(_sums(event))
+        newest: int = connection.execute(select(func.max(blocks.c.time))).scalar_one()
+    ends = {point.time // _LENGTH: point for point in series}
+    begin = max(series[0].time, series[0].time if since is None else since) // _LENGTH
+    end = min(newest, newest if until is None else until) // _LENGTH
+    found: list[Day] = []
+    before = _before(series, begin)
+    for day in range(begin, end + 1):
+        last = ends.get(day, before)
+        opening = before.assets if before else 0
+        opening = opening or _first_money(series, day)
+        found.append(_day(day, sums[day], opening, last or series[0]))
+        before = last
+    return tuple(found)
+
+
+def _sums(event: Applied) -> dict[str, int]:
+    a = event.arguments
+    match event.name:
+        case "Defaulted":
+            r = a["record"]
+            losses = r["skin"] + r["junior"] + r["senior"]
+            return {"losses": losses, "mutual": r["own"] + r["mutual"], "defaults": 1}
+        case "BountyPaid":
+            return {"losses": a["amount"]}
+        case "IncomeCollected":
+            return {"income": a["fees"] + a["levies"] + a["premium"] - a["treasury"]}
+        case "Recovered":
+            return {"recovered": sum(a["recovery"].values())}
+    return {}
+
+
+def _before(series: tuple[LayerPoint, ...], day: int) -> LayerPoint | None:
+    """The last point before a day."""
+    earlier = [point for point in series if point.time < day * _LENGTH]
+    return earlier[-1] if earlier else None
+
+
+def _first_money(series: tuple[LayerPoint, ...], day: int) -> int:
+    """The most that a fund which was empty as the day began had in it."""
+    return max((point.assets for point in series if point.time // _LENGTH == day), default=0)
+
+
+def _day(day: int, sums: Counter[str], fund: int, end: LayerPoint) -> Day:
+    return Day(
+        start=day * _LENGTH,
+        losses=sums["losses"],
+        mutual=sums["mutual"],
+        income=sums["income"],
+        recovered=sums["recovered"],
+        defaults=sums["defaults"],
+        fund=fund,
+        fund_end=end.assets,
+        target=end.target,
+        utilisation=sums["losses"] / fund if fund else None,
+        replenishment=sums["income"] / fund if fund else None,
+        coverage=end.coverage,
+    )
