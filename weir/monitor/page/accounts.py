@@ -41,8 +41,8 @@ def accounts(dark: Callable[[], bool]) -> Callable[[View], None]:
 
     with card(
         "Accounts near liquidation",
-        "Equity over maintenance margin if prices moved by so much at once, with everything else as it is now. "
-        "Nearest first.",
+        "Equity over maintenance margin if prices moved by so much at once, with everything else as it is "
+        "now. Nearest first.",
         "full",
     ):
         with ui.row().classes("controls"):

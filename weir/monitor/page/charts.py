@@ -181,22 +181,23 @@ def refill(found: Outlook, palette: Palette) -> Options:
 
 def waterfall(total: str, steps: Sequence[Step], palette: Palette) -> Options:
     """From the whole loss (`total` names it) down to zero, a row for each layer in its order."""
-    first = steps[0].left + steps[0].amount if steps else 0
+    first = steps[0].left + steps[0].amount
     names = [total, *(step.name for step in steps)]
     bars: list[Options] = [_bar(total, float(first), palette["muted"], palette)]
     bars += [_bar(step.name, float(step.amount), palette[step.colour], palette) for step in steps]
     return _base(palette) | {
-        "grid": {"left": 4, "right": 58, "top": 8, "bottom": 44, "containLabel": True},
+        "grid": {"left": 4, "right": 62, "top": 6, "bottom": 26, "containLabel": True},
         "tooltip": _tooltip(palette) | {"trigger": "item", ":formatter": _TIP},
         "xAxis": _axis("USD", palette)
-        | {"type": "value", "min": 0, "axisLabel": _label(palette, _DOLLARS) | {"hideOverlap": True}},
+        | {"type": "value", "min": 0, "axisLabel": _label(palette, _DOLLARS) | {"hideOverlap": True}}
+        | {"nameLocation": "middle", "nameGap": 26},
         "yAxis": _axis("", palette)
         | {
             "type": "category",
             "inverse": True,
             "data": names,
             "axisTick": {"show": False},
-            "axisLabel": {"color": palette["ink"], "width": 118, "overflow": "break", "lineHeight": 13},
+            "axisLabel": {"color": palette["ink"], "width": 128, "overflow": "break", "lineHeight": 13},
             "splitLine": {"show": False},
         },
         "series": [
@@ -267,7 +268,8 @@ def heat_map(rows: Sequence[Row], decimals: int, palette: Palette) -> Options:
         | {"type": "category", "position": "top", "data": [_signed(text) for text in shocks], **axis}
         | {"axisLabel": {"color": palette["ink"], "interval": 0, "fontSize": 11}},
         "yAxis": _axis("", palette)
-        | {"type": "category", "inverse": True, "data": [address(row.account.address) for row in rows], **axis}
+        | {"type": "category", "inverse": True, **axis}
+        | {"data": [address(row.account.address) for row in rows]}
         | {"axisLabel": {"color": palette["ink"], "fontFamily": "monospace", "fontSize": 11}},
         "series": [{"type": "heatmap", "data": data, "label": {"show": True}}],
         "media": [

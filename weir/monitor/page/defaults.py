@@ -38,10 +38,10 @@ class _Defaults:
         with card("Defaults", "Open one to see who paid for it.", "half"):
             self._none = ui.label("No defaults yet.").classes("empty").props("data-empty=defaults")
             self._more = ui.label().classes("note")
-            self._list = ui.element("div").classes("list").props('role=listbox aria-label="Defaults"')
+            self._list = ui.element("div").classes("list").props('role=group aria-label="Defaults"')
         with card("Who paid", "", "half"):
             self._detail = Panel("default")
-            self._chart = Chart("default", "The shortfall, layer by layer, down to zero", 330)
+            self._chart = Chart("default", "The shortfall, layer by layer, down to zero", 380)
             self._after = Panel("post_mortem")
 
     def show(self, view: View) -> None:
@@ -70,7 +70,7 @@ class _Defaults:
     def _row(self, number: int) -> ui.element:
         with self._list:
             row = ui.element("button").classes("entry")
-            row.props(f"type=button role=option data-default={number}")
+            row.props(f"type=button data-default={number}")
             row.on("click", lambda: self._choose(number))
         return row
 
@@ -90,7 +90,7 @@ class _Defaults:
 
     def _draw(self) -> None:
         for number, row in self._rows.items():
-            row.props(f"aria-selected={'true' if number == self._open else 'false'}")
+            row.props(f"aria-current={'true' if number == self._open else 'false'}")
         default = self._known.get(self._open) if self._open is not None else None
         if default is None:
             self._detail.show(default=None)

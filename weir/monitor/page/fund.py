@@ -46,7 +46,7 @@ def figures() -> Callable[[View], None]:
 def layers(dark: Callable[[], bool]) -> Callable[[View], None]:
     """Over time, and now."""
     with card("Layers over time", "In the order in which they bear losses, the first at the bottom.", "wide"):
-        over_time = Chart("layers", "The fund's layers, its target and its coverage over time", 430)
+        over_time = Chart("layers", "The fund's layers, its target and its coverage over time", 480)
         source = Panel("source", "note")
     with card("Layers now", "", "narrow"):
         now = Panel("layers")
@@ -86,9 +86,8 @@ def refill(dark: Callable[[], bool]) -> Callable[[View], None]:
 def assumptions(found: Outlook) -> str:
     """What the days to the target rest on."""
     fees = f"{number(found.fees, 0)} USD of fees a day"
-    whence = (
-        "as in the last day" if found.measured else f"assuming {found.turnover:g} times open interest traded"
-    )
+    assumed = f"assuming that {found.turnover:g}× open interest is traded a day"
+    whence = "as in the last day" if found.measured else assumed
     return f"Without another loss, with open interest as it is and {fees}, {whence}."
 
 

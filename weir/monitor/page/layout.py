@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
-from nicegui import app, ui
+from nicegui import ui
 
 from weir.monitor.page import accounts, defaults, fund, header, markets, reserve, whatif
 from weir.monitor.page.colours import STYLE
@@ -23,20 +22,19 @@ def live_page(model: Model) -> None:
     """Everything at a glance, live."""
     _style()
     scheme = _Scheme()
-    with ui.element("main"):
-        top = header.bar()
-        with ui.element("div").classes("grid"):
-            sections = [
-                header.verdict(),
-                fund.figures(),
-                fund.layers(scheme.dark),
-                fund.refill(scheme.dark),
-                whatif.what_if(model, scheme.dark),
-                accounts.accounts(scheme.dark),
-                defaults.defaults(model, scheme.dark),
-                markets.markets(),
-                reserve.reserve(),
-            ]
+    top = header.bar()
+    with ui.element("div").classes("grid"):
+        sections = [
+            header.verdict(),
+            fund.figures(),
+            fund.layers(scheme.dark),
+            fund.refill(scheme.dark),
+            whatif.what_if(model, scheme.dark),
+            accounts.accounts(scheme.dark),
+            defaults.defaults(model, scheme.dark),
+            markets.markets(),
+            reserve.reserve(),
+        ]
     shown: list[tuple[View | None, bool]] = [(None, False)]
 
     def tick() -> None:
@@ -55,8 +53,7 @@ def live_page(model: Model) -> None:
 async def account_page(model: Model, address: str) -> None:
     """What the index knows of an account, the newest first."""
     _style()
-    with ui.element("main"):
-        panel = Panel("account")
+    panel = Panel("account")
     try:
         found, problem = await asyncio.to_thread(model.history, address, EVENTS), None
     except NoIndexError as error:

@@ -88,19 +88,25 @@ def state(reading: Reading | None, error: str | None, now: float, interval: floa
 class Model:
     """Gathers in `refresh`, which one thread calls; `view` is for any number of viewers.
 
-    `connect` gives a client for the thread that calls it; `store` is the index's database, if there is one.
+    `connect` gives a client for the thread that calls it; `open_store` opens the index's database, where
+    there is one.
     """
 
     def __init__(
-        self, watcher: Watcher, connect: Callable[[], Weir], store: Store | None, interval: float
+        self,
+        watcher: Watcher,
+        connect: Callable[[], Weir],
+        open_store: Callable[[], Store] | None,
+        interval: float,
     ) -> None:
         self._watcher = watcher
         self._connect = connect
-        self._store = store
+        self._open_store = open_store
+        self._store: Store | None = None
         self._interval = interval
         self._seen: tuple[Point, ...] = ()
         self._view = View(state(None, None, 0.0, interval), 0.0)
-        self._memory = Memory(problem=None if store else NO_INDEX)
+        self._memory = Memory(problem=None if open_store else NO_INDEX)
         self._book: tuple[int, Book] | None = None
         self._asking = threading.Lock()
 
@@ -124,15 +130,23 @@ class Model:
 
     def post_mortem(self, default: int) -> PostMortem:
         """From the index; raises `NoIndexError`."""
-        from weir.index.queries import post_mortem
 
-        return self._indexed(lambda store: post_mortem(store, default))
+        def query(store: Store) -> PostMortem:
+            from weir.index.queries import post_mortem
+
+            return post_mortem(store, default)
+
+        return self._indexed(query)
 
     def history(self, account: str, limit: int) -> tuple[Happening, ...]:
         """The last so many events of an account, oldest first, from the index; raises `NoIndexError`."""
-        from weir.index.queries import account_history
 
-        return self._indexed(lambda store: account_history(store, account, limit=limit))
+        def query(store: Store) -> tuple[Happening, ...]:
+            from weir.index.queries import account_history
+
+            return account_history(store, account, limit=limit)
+
+        return self._indexed(query)
 
     # ---- gathering
 
@@ -156,29 +170,14 @@ class Model:
 
     def _remember(self, reading: Reading) -> Memory:
         """What the index knows now; the same object while it knows nothing new."""
-        if self._store is None:
+        if self._open_store is None:
             return self._memory
-        from weir.index.queries import about, days, income_by_source, layers
-
-        decimals = reading.deployment.decimals
         last = self._memory
         try:
-            indexed = about(self._store).block
-            if indexed == last.block and last.problem is None:
-                return last
-            found = layers(self._store, points=MOST)
-            end = found[-1].time if found else reading.time
-            (income,) = income_by_source(self._store, period=None, since=end - DAY + 1, until=end)
-            self._memory = Memory(
-                points=tuple(Point.of_index(each, decimals) for each in found),
-                days=days(self._store),
-                fees=income.fees / 10**decimals,
-                block=indexed,
-            )
-        except (LookupError, RuntimeError, ValueError) as error:
-            problem = f"the index can't be read: {error}"
-            if problem != last.problem:
-                self._memory = replace(last, problem=problem)
+            self._memory = self._indexed(lambda store: _recall(store, reading.deployment.decimals, last))
+        except NoIndexError as error:
+            if str(error) != last.problem:
+                self._memory = replace(last, problem=str(error))
         return self._memory
 
     def _book_now(self) -> Book:
@@ -190,12 +189,30 @@ class Model:
         return self._book[1]
 
     def _indexed(self, query: Callable[[Store], _T]) -> _T:
-        if self._store is None:
+        if self._open_store is None:
             raise NoIndexError(NO_INDEX)
         try:
+            self._store = self._store or self._open_store()
             return query(self._store)
         except (LookupError, StoreError) as error:
-            raise NoIndexError(str(error)) from error
+            raise NoIndexError(f"the index can't say: {error}") from error
+
+
+def _recall(store: Store, decimals: int, last: Memory) -> Memory:
+    """What the index knows; the same object while it knows nothing new."""
+    from weir.index.queries import about, days, income_by_source, layers
+
+    indexed = about(store)
+    if indexed.block == last.block and last.problem is None:
+        return last
+    found = layers(store, points=MOST)
+    (income,) = income_by_source(store, period=None, since=indexed.time - DAY + 1, until=indexed.time)
+    return Memory(
+        points=tuple(Point.of_index(each, decimals) for each in found),
+        days=days(store),
+        fees=income.fees / 10**decimals,
+        block=indexed.block,
+    )
 
 
 def _joined(indexed: Sequence[Point], seen: Sequence[Point]) -> tuple[Point, ...]:

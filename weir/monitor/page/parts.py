@@ -1,11 +1,11 @@
-"""What sections are made of: a template's HTML, and a chart, both sent to the browser only when they change."""
+"""What sections are made of: a template's HTML, and a chart; both are sent only when they change."""
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
 
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader
+from jinja2 import Environment, FileSystemLoader
 from nicegui import ui
 from nicegui.elements.echart import EChart
 from nicegui.elements.html import Html
@@ -80,8 +80,8 @@ def card(title: str, note: str = "", classes: str = "") -> ui.element:
 
 @cache
 def _templates() -> Environment:
-    """The page's own, and the macros that it shares with the report."""
+    """The page's own, with the filters and the strictness of the report's."""
     environment = pages.templates()
-    environment.loader = ChoiceLoader([FileSystemLoader(_TEMPLATES), environment.loader or FileSystemLoader([])])
+    environment.loader = FileSystemLoader(_TEMPLATES)
     environment.filters.update({name: getattr(formatting, name) for name in formatting.__all__})
     return environment

@@ -24,8 +24,8 @@ __all__ = ["serve"]
 
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws://127.0.0.1:* ws://localhost:*; "
-    "frame-ancestors 'none'; form-action 'none'"
+    "img-src 'self' data: blob:; font-src 'self' data:; "
+    "connect-src 'self' ws://127.0.0.1:* ws://localhost:*; frame-ancestors 'none'; form-action 'none'"
 )
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" '
@@ -38,20 +38,20 @@ def serve(
     port: int,
     watcher: Watcher,
     connect: Callable[[], Weir],
-    store: Store | None = None,
+    open_store: Callable[[], Store] | None = None,
     *,
     interval: float = 2.0,
 ) -> Iterator[int]:
     """Serves the page on a port of loopback (0: any that is free) while the context lasts; yields the port.
 
     `watcher` has been started; `connect` gives a client of the same deployment, for the risk engine's own
-    reads; `store` is the index's database, where there is one; `interval` is the watcher's, seconds. Once in a
-    process: NiceGUI's application is one. Raises `ServingError` for a port that can't be listened on.
+    reads; `open_store` opens the index's database, where there is one; `interval` is the watcher's, seconds.
+    Once in a process: NiceGUI's application is one. Raises `ServingError` for a port that can't be had.
     """
-    model = Model(watcher, connect, store, interval)
+    model = Model(watcher, connect, open_store, interval)
     with _listen(port) as listening:
-        config = uvicorn.Config(_application(model, interval), log_level="warning", timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
+        application = _application(model, interval)
+        server = uvicorn.Server(uvicorn.Config(application, log_level="warning", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, args=([listening],), name="page", daemon=True)
         thread.start()
         try:

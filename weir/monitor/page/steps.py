@@ -21,8 +21,8 @@ class Step:
 
     name: str
     colour: str
-    amount: Decimal | float
-    left: Decimal | float
+    amount: Decimal
+    left: Decimal
     """What later layers bear."""
 
 
@@ -38,15 +38,15 @@ def of_default(default: dict[str, Any]) -> tuple[Step, ...]:
 
 
 def of_outcome(found: Outcome) -> tuple[Step, ...]:
-    """Of what the risk engine says that a move would cost: the defaulters' own, the fund, members, the rest."""
+    """Of what the risk engine says that a move would cost: first the defaulters' own contributions."""
     names = {
         "own": "Defaulters' contributions",
         **{layer: LAYERS[layer] for layer in found.layers if layer != OPEN_INTEREST},
         OPEN_INTEREST: _OPEN_INTEREST,
     }
-    amounts = {"own": found.own, **found.layers}
-    left, steps = sum(amounts.values()), []
+    amounts = {layer: Decimal(amount) for layer, amount in {"own": found.own, **found.layers}.items()}
+    left, steps = sum(amounts.values(), Decimal(0)), []
     for layer, name in names.items():
-        left = max(left - amounts[layer], 0.0)
+        left = max(left - amounts[layer], Decimal(0))
         steps.append(Step(name, layer.replace(" ", "_"), amounts[layer], left))
     return tuple(steps)

@@ -22,6 +22,7 @@ from weir.risk.stress.library import library
 __all__ = ["what_if"]
 
 OWN = "own moves"
+ASKING = "Asking the risk engine…"
 SETTLED_SECONDS = 0.3
 """For which a choice has stayed the same before it is computed."""
 AGAIN_SECONDS = 5.0
@@ -34,7 +35,7 @@ def what_if(model: Model, dark: Callable[[], bool]) -> Callable[[View], None]:
 
 
 class _WhatIf:
-    """One viewer's choice. The answer follows the choice and the blocks, always the latest and one at a time."""
+    """One viewer's choice. The answer follows the choice and the blocks, one at a time."""
 
     def __init__(self, model: Model, dark: Callable[[], bool]) -> None:
         self._model = model
@@ -50,15 +51,15 @@ class _WhatIf:
         self._quiet = False
         with card(
             "What if prices moved now",
-            "The risk engine closes out every account that falls below its margin, and says which layers that "
-            "would reach.",
+            "The risk engine closes out every account that falls below its margin, and says which layers "
+            "that would reach.",
             "full what-if",
         ):
             with ui.element("div").classes("inputs"):
                 self._controls()
             with ui.element("div").classes("answer"):
                 self._answer = Panel("what_if")
-                self._chart = Chart("what-if", "What the move would cost, layer by layer", 250)
+                self._chart = Chart("what-if", "What the move would cost, layer by layer", 310)
                 self._rest = Panel("defaulters")
         ui.timer(0.2, self._work)
 
@@ -89,7 +90,9 @@ class _WhatIf:
             label="How closing out moves prices",
             on_change=lambda event: self._set(replace(self._choice, volatility=event.value)),
         ).props("dense outlined options-dense data-test=depth")
-        ui.button("Back to no move", on_click=self._reset).props("flat dense no-caps data-test=reset")
+        ui.button("Back to no move", on_click=self._reset).props(
+            "outline dense no-caps data-test=reset"
+        ).classes("reset")
 
     def _make(self, markets: list[str], coins: list[str]) -> None:
         self._place.clear()
@@ -113,13 +116,15 @@ class _WhatIf:
 
     def _set(self, choice: Choice) -> None:
         self._choice, self._chosen_at = choice, time.monotonic()
+        if choice.empty or self._result is None:
+            self._draw()
         if choice.scenario is None and self._picker.value != OWN:
             self._wanted = None
             self._picker.set_value(OWN)
 
     def _pick(self, name: str) -> None:
         self._wanted = None if name == OWN else name
-        self._chosen_at = 0.0
+        self._draw()
 
     def _reset(self) -> None:
         self._set(Choice(volatility=self._choice.volatility))
@@ -168,8 +173,10 @@ class _WhatIf:
     def _draw(self) -> None:
         if self._choice.empty:
             self._result = None
-            self._chart.say("Choose a scenario, or move a slider.")
-        elif self._result is not None:
+            self._chart.say(ASKING if self._wanted else "Choose a scenario, or move a slider.")
+        elif self._result is None:
+            self._chart.say(ASKING)
+        else:
             steps = of_outcome(self._result.outcome)
             if any(step.amount for step in steps):
                 self._chart.show(charts.waterfall("Owed beyond equity", steps, palette(dark=self._dark())))
