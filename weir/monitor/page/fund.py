@@ -36,8 +36,7 @@ def figures() -> Callable[[View], None]:
             half_life=days(view.outlook.half_life),
             to_target=days(view.outlook.days_to_target),
             open_interest=sum(market["notional"] for market in reading.status["markets"]),
-            day=view.memory.days[-1] if view.memory.days else None,
-            memory=view.memory,
+            measured=view.replenishment,
         )
 
     return show

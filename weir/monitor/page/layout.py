@@ -41,7 +41,7 @@ def live_page(model: Model) -> None:
         view = model.view()
         top(view)
         before, was_dark = shown[0]
-        if before is None or _changed(before, view) or was_dark != scheme.dark():
+        if before is None or not before.same(view) or was_dark != scheme.dark():
             shown[0] = view, scheme.dark()
             for section in sections:
                 section(view)
@@ -59,12 +59,6 @@ async def account_page(model: Model, address: str) -> None:
     except NoIndexError as error:
         found, problem = (), str(error)
     panel.show(address=address, happenings=tuple(reversed(found)), problem=problem, most=EVENTS)
-
-
-def _changed(before: View, now: View) -> bool:
-    """Whether there is anything new beside the time."""
-    same = before.reading is now.reading and before.memory is now.memory and before.points is now.points
-    return not same or before.state != now.state
 
 
 class _Scheme:

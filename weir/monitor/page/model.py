@@ -9,20 +9,22 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from weir.client import Weir
 from weir.monitor.page.history import MOST, Point, point, remembered, thinned
 from weir.monitor.page.outlook import Outlook, outlook
 from weir.monitor.page.scenario import Choice, Result, ask, chosen
+from weir.monitor.repeated import Repeated
+from weir.monitor.replenishment import Replenishment, replenishment
 from weir.monitor.watch import Reading, Watcher
 from weir.risk.inputs.book import Book
 from weir.risk.inputs.chain import read_book
 from weir.store import Store, StoreError
 
 if TYPE_CHECKING:
-    from weir.index.queries import Day, Happening, PostMortem
+    from weir.index.queries import Happening, PostMortem
 
 __all__ = ["Memory", "Model", "NoIndexError", "State", "View", "state"]
 
@@ -30,6 +32,8 @@ _T = TypeVar("_T")
 
 DAY = 86_400
 NO_INDEX = "no index is connected: start the monitor with --store, and `weir index` beside it"
+INDEX_SECONDS = 5.0
+"""Between two looks at the index."""
 LATE_SECONDS = 10.0
 """Beyond its interval, after which a reading counts as stale."""
 
@@ -49,27 +53,44 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the index says of the past; `problem`: why it can't say anything, or nothing newer."""
+    """What the index says of the past, up to its last block. `fees` are USD of the last day before that."""
 
-    points: tuple[Point, ...] = ()
-    days: tuple[Day, ...] = ()
-    fees: float | None = None
-    """USD of trading fees in the last day."""
-    block: int | None = None
-    """The last that is indexed."""
-    problem: str | None = None
+    points: tuple[Point, ...]
+    fees: float
+    block: int
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """All that a page shows at one moment. `points` are the index's, or what this monitor has seen."""
+    """All that a page shows at one moment. `points` are the index's, and what this monitor has seen since.
+
+    `replenishment` is what the index has measured; `index_problem`: why it can't say anything, or nothing
+    newer.
+    """
 
     state: State
     now: float
     reading: Reading | None = None
     outlook: Outlook | None = None
+    replenishment: Replenishment | None = None
     points: tuple[Point, ...] = ()
-    memory: Memory = field(default_factory=Memory)
+    memory: Memory | None = None
+    index_problem: str | None = None
+
+    def same(self, other: View) -> bool:
+        """Whether both show the same but for the time."""
+        mine, others = (
+            (
+                None if view.reading is None else id(view.reading.seen),
+                id(view.points),
+                view.replenishment,
+                view.memory,
+                view.index_problem,
+                view.state,
+            )
+            for view in (self, other)
+        )
+        return mine == others
 
 
 def state(reading: Reading | None, error: str | None, now: float, interval: float) -> State:
@@ -81,12 +102,11 @@ def state(reading: Reading | None, error: str | None, now: float, interval: floa
     age = now - reading.taken_at
     if error is None and age <= max(3 * interval, 3 * reading.seconds) + LATE_SECONDS:
         return State("live", "Live", "")
-    why = error or "no reading has come through since"
-    return State("stale", "Stale", why)
+    return State("stale", "Stale", error or "no reading has come through since")
 
 
 class Model:
-    """Gathers in `refresh`, which one thread calls; `view` is for any number of viewers.
+    """Gathers in threads of its own from `start` to `stop`; `view` is for any number of viewers.
 
     `connect` gives a client for the thread that calls it; `open_store` opens the index's database, where
     there is one.
@@ -104,19 +124,32 @@ class Model:
         self._open_store = open_store
         self._store: Store | None = None
         self._interval = interval
+        self._gathered = Repeated("page", self._gather, min(interval, 1.0))
+        self._recalled = Repeated("index", self._recall, INDEX_SECONDS) if open_store else None
         self._seen: tuple[Point, ...] = ()
-        self._view = View(state(None, None, 0.0, interval), 0.0)
-        self._memory = Memory(problem=None if open_store else NO_INDEX)
         self._book: tuple[int, Book] | None = None
         self._asking = threading.Lock()
+
+    def start(self) -> None:
+        """Begins to gather."""
+        for each in (self._recalled, self._gathered):
+            if each is not None:
+                each.start()
+
+    def stop(self) -> None:
+        """Ends, after what is under way."""
+        for each in (self._recalled, self._gathered):
+            if each is not None:
+                each.stop()
 
     # ---- for viewers
 
     def view(self) -> View:
         """The latest; its parts are the same objects as long as nothing has changed."""
         now = time.time()
-        told = state(self._watcher.latest(), self._watcher.error(), now, self._interval)
-        return replace(self._view, state=told, now=now)
+        error = self._watcher.error() or self._gathered.error()
+        found = self._gathered.latest() or View(State("", "", ""), now)
+        return replace(found, state=state(found.reading, error, now, self._interval), now=now)
 
     def what_if(self, choice: Choice) -> Result:
         """Computed on the book at the last block read; takes a while. Raises what chain or engine raise."""
@@ -150,35 +183,35 @@ class Model:
 
     # ---- gathering
 
-    def refresh(self) -> None:
-        """Looks at the watcher and the index once; never raises for what they could not do."""
-        reading = self._watcher.latest()
+    def _gather(self) -> View:
+        """What there is to show now; parts that have not changed are those of before."""
+        reading, before = self._watcher.latest(), self._gathered.latest()
+        memory = self._recalled.latest() if self._recalled else None
+        told = replace(
+            before or View(State("", "", ""), 0.0),
+            reading=reading,
+            memory=memory,
+            index_problem=self._recalled.error() if self._recalled else NO_INDEX,
+        )
         if reading is None:
-            return
-        before = self._view
-        memory = self._remember(reading)
-        if reading is not before.reading or memory is not before.memory:
-            self._seen = remembered(self._seen, point(reading))
-            self._view = View(
-                state=before.state,
-                now=before.now,
-                reading=reading,
-                outlook=outlook(reading, memory.fees),
-                points=_joined(memory.points, self._seen),
-                memory=memory,
-            )
+            return told
+        if days := self._watcher.days():
+            told = replace(told, replenishment=replenishment(reading, days))
+        if before and before.reading and before.reading.seen is reading.seen and before.memory is memory:
+            return told
+        self._seen = remembered(self._seen, point(reading))
+        return replace(
+            told,
+            outlook=outlook(reading, memory.fees if memory else None),
+            points=_joined(memory.points if memory else (), self._seen),
+        )
 
-    def _remember(self, reading: Reading) -> Memory:
-        """What the index knows now; the same object while it knows nothing new."""
-        if self._open_store is None:
-            return self._memory
-        last = self._memory
-        try:
-            self._memory = self._indexed(lambda store: _recall(store, reading.deployment.decimals, last))
-        except NoIndexError as error:
-            if str(error) != last.problem:
-                self._memory = replace(last, problem=str(error))
-        return self._memory
+    def _recall(self) -> Memory:
+        """What the index knows; the same object while it knows nothing new. Raises `NoIndexError`."""
+        reading, last = self._watcher.latest(), self._recalled.latest() if self._recalled else None
+        if reading is None:
+            raise NoIndexError("nothing has been read from the chain yet")
+        return self._indexed(lambda store: _recall(store, reading.deployment.decimals, last))
 
     def _book_now(self) -> Book:
         reading = self._watcher.latest()
@@ -198,18 +231,16 @@ class Model:
             raise NoIndexError(f"the index can't say: {error}") from error
 
 
-def _recall(store: Store, decimals: int, last: Memory) -> Memory:
-    """What the index knows; the same object while it knows nothing new."""
-    from weir.index.queries import about, days, income_by_source, layers
+def _recall(store: Store, decimals: int, last: Memory | None) -> Memory:
+    from weir.index.queries import about, income_by_source, layers
 
     indexed = about(store)
-    if indexed.block == last.block and last.problem is None:
+    if last is not None and indexed.block == last.block:
         return last
     found = layers(store, points=MOST)
     (income,) = income_by_source(store, period=None, since=indexed.time - DAY + 1, until=indexed.time)
     return Memory(
         points=tuple(Point.of_index(each, decimals) for each in found),
-        days=days(store),
         fees=income.fees / 10**decimals,
         block=indexed.block,
     )

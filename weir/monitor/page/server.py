@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -50,15 +49,17 @@ def serve(
     """
     model = Model(watcher, connect, open_store, interval)
     with _listen(port) as listening:
-        application = _application(model, interval)
+        application = _application(model)
         server = uvicorn.Server(uvicorn.Config(application, log_level="warning", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, args=([listening],), name="page", daemon=True)
         thread.start()
+        model.start()
         try:
             yield listening.getsockname()[1]
         finally:
             server.should_exit = True
             thread.join()
+            model.stop()
 
 
 def _listen(port: int) -> socket.socket:
@@ -73,16 +74,8 @@ def _listen(port: int) -> socket.socket:
     return found
 
 
-def _application(model: Model, interval: float) -> FastAPI:
-    @contextlib.asynccontextmanager
-    async def gathering(_app: FastAPI) -> AsyncIterator[None]:
-        task = asyncio.create_task(_gather(model, interval))
-        yield
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-    app = FastAPI(lifespan=gathering, openapi_url=None)
+def _application(model: Model) -> FastAPI:
+    app = FastAPI(openapi_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
 
     @app.middleware("http")
@@ -101,9 +94,3 @@ def _application(model: Model, interval: float) -> FastAPI:
 
     ui.run_with(app, favicon=ICON, dark=None, tailwind=False, show_welcome_message=False)
     return app
-
-
-async def _gather(model: Model, interval: float) -> None:
-    while True:
-        await asyncio.to_thread(model.refresh)
-        await asyncio.sleep(min(interval, 1.0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from heapq import nsmallest
 
 from weir.client import AccountState, MarketState
 
@@ -59,18 +60,22 @@ def nearest(
     Those without a position in them are left out, and those that cannot be priced now.
     """
     ids = {market.id for market in markets}
-    rows = [
-        Row(account, _distance(account, markets), tuple(shocked(account, markets, s) for s in shocks))
+    held = (
+        (account, _distance(account, markets))
         for account in accounts
         if account.priced
         and account.maintenance_margin
         and any(position.market in ids and position.size for position in account.positions)
-    ]
-    return tuple(sorted(rows, key=_order)[:most])
+    )
+    return tuple(
+        Row(account, distance, tuple(shocked(account, markets, shock) for shock in shocks))
+        for account, distance in nsmallest(most, held, key=_order)
+    )
 
 
-def _order(row: Row) -> tuple[bool, Fraction, str]:
-    return row.distance is None, abs(row.distance or Fraction(0)), row.account.address
+def _order(held: tuple[AccountState, Fraction | None]) -> tuple[bool, Fraction, str]:
+    account, distance = held
+    return distance is None, abs(distance or Fraction(0)), account.address
 
 
 def _slopes(account: AccountState, markets: Collection[MarketState]) -> tuple[int, Fraction]:
