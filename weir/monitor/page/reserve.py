@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from weir.monitor.page.model import View
 from weir.monitor.page.parts import Panel, card
+from weir.status import Status
 
-__all__ = ["reserve"]
+__all__ = ["mix", "reserve"]
+
+SETTLEMENT = "settlement token"
 
 
 def reserve() -> Callable[[View], None]:
@@ -20,15 +24,22 @@ def reserve() -> Callable[[View], None]:
         if reading is None:
             panel.show(reading=None)
             return
-        fund, coins = reading.status["fund"], reading.status["stablecoins"]
-        settled = fund["skin"] + fund["unvested"]
+        held = mix(reading.status)
         panel.show(
             reading=reading,
-            fund=fund,
-            coins=coins,
-            settled=settled,
-            whole=settled + sum(asset["reserve"]["counts"] for asset in coins["assets"]),
-            now=reading.time,
+            coins=reading.status["stablecoins"],
+            held=held,
+            whole=sum(held.values()),
+            settled=held[SETTLEMENT],
         )
 
     return show
+
+
+def mix(status: Status) -> dict[str, Decimal]:
+    """What skin holds, USD that it counts for by asset, the settlement token first."""
+    fund, assets = status["fund"], status["stablecoins"]["assets"]
+    return {
+        SETTLEMENT: fund["skin"] + fund["unvested"],
+        **{asset["symbol"]: asset["reserve"]["counts"] for asset in assets},
+    }
