@@ -18,9 +18,9 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from weir.bench.stage import GENESIS, Stage, account, build
-from weir.chain import connect
 from weir.client import Weir
 from weir.monitor.page.scenario import Choice, ask, chosen
+from weir.monitor.page.shocks import shocked
 from weir.node import Node
 from weir.parameters import from_units
 from weir.risk.inputs.chain import read_book
@@ -213,16 +213,22 @@ def test_a_slider_is_a_move_of_ones_own(viewer: Viewer, watched_stage: Stage) ->
     assert expected.outcome.loss > 0
 
 
-def test_a_price_arrives_without_a_reload_and_moves_nothing(viewer: Viewer, watched_stage: Stage) -> None:
+def test_a_price_arrives_without_a_reload_and_does_what_the_heat_map_says(
+    viewer: Viewer, watched_stage: Stage
+) -> None:
+    weir = watched_stage.weir
+    [btc, *_] = weir.markets()
+    expected = [shocked(each, (btc,), -10) for each in weir.accounts() if each.positions]
     viewer.page.evaluate("scrollTo(0, 700)")
     viewer.has("price", plain(from_units(60_000 * 10**18, 18)), "[data-market=BTC]")
-    watched_stage.price(BTC=59_999)
-    refresh = watched_stage.weir.clearing_house.functions.refresh(watched_stage.weir.market_id("BTC"))
-    watched_stage.send("keeper", refresh)
-    viewer.has("block", int(watched_stage.weir.chain.block()["number"], 16))
-    market = watched_stage.weir.markets()[0]
-    viewer.has("price", plain(from_units(market.price, 18)), "[data-market=BTC]")
-    assert market.price < 60_000 * 10**18
+    watched_stage.price(BTC=Decimal("59999.4"))
+    watched_stage.send("keeper", weir.clearing_house.functions.refresh(btc.id))
+    viewer.has("price", plain(from_units(599_994 * 10**17, 18)), "[data-market=BTC]")
+    viewer.has("block", int(weir.chain.block()["number"], 16))
+    after = [each for each in weir.accounts() if each.positions]
+    for cell, account_after in zip(expected, after, strict=True):
+        assert abs(account_after.equity - cell.equity) <= 2, "a unit for each rounding"
+        assert abs(account_after.maintenance_margin - cell.margin) <= 2
     assert viewer.page.evaluate("scrollY") == 700
     assert not viewer.reloaded
 
