@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from weir.client import Weir
+from weir.deployment import Deployment
 from weir.monitor.page.history import MOST, Point, point, remembered, thinned
 from weir.monitor.page.outlook import Outlook, outlook
 from weir.monitor.page.scenario import Choice, Result, ask, chosen
@@ -21,17 +22,17 @@ from weir.monitor.replenishment import Replenishment, replenishment
 from weir.monitor.watch import Reading, Watcher
 from weir.risk.inputs.book import Book
 from weir.risk.inputs.chain import read_book
-from weir.store import Store, StoreError
+from weir.store import Store
 
 if TYPE_CHECKING:
-    from weir.index.queries import Happening, PostMortem
+    from weir.index.queries import Happening, LayerPoint, PostMortem
 
 __all__ = ["Memory", "Model", "NoIndexError", "State", "View", "state"]
 
 _T = TypeVar("_T")
 
 DAY = 86_400
-NO_INDEX = "no index is connected: start the monitor with --store, and `weir index` beside it"
+NO_INDEX = "no index is connected (run `weir index run`, and the monitor with its --store)"
 INDEX_SECONDS = 5.0
 """Between two looks at the index."""
 LATE_SECONDS = 10.0
@@ -53,11 +54,11 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the index says of the past, up to its last block. `fees` are USD of the last day before that."""
+    """What the index says of the past, up to `end`. `fees` are USD of the last day before that."""
 
     points: tuple[Point, ...]
     fees: float
-    block: int
+    end: LayerPoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +212,7 @@ class Model:
         reading, last = self._watcher.latest(), self._recalled.latest() if self._recalled else None
         if reading is None:
             raise NoIndexError("nothing has been read from the chain yet")
-        return self._indexed(lambda store: _recall(store, reading.deployment.decimals, last))
+        return self._indexed(lambda store: _recall(store, reading.deployment, last))
 
     def _book_now(self) -> Book:
         reading = self._watcher.latest()
@@ -227,22 +228,25 @@ class Model:
         try:
             self._store = self._store or self._open_store()
             return query(self._store)
-        except (LookupError, StoreError) as error:
+        except (LookupError, RuntimeError) as error:
             raise NoIndexError(f"the index can't say: {error}") from error
 
 
-def _recall(store: Store, decimals: int, last: Memory | None) -> Memory:
+def _recall(store: Store, deployment: Deployment, last: Memory | None) -> Memory:
     from weir.index.queries import about, income_by_source, layers
 
-    indexed = about(store)
-    if last is not None and indexed.block == last.block:
-        return last
+    if about(store).addresses != {name: each.address for name, each in deployment.contracts.items()}:
+        raise NoIndexError("it is that of another deployment")
     found = layers(store, points=MOST)
-    (income,) = income_by_source(store, period=None, since=indexed.time - DAY + 1, until=indexed.time)
+    if not found:
+        raise NoIndexError("it has not reached the deployment yet")
+    if last is not None and last.end == found[-1]:
+        return last
+    (income,) = income_by_source(store, period=None, since=found[-1].time - DAY + 1, until=found[-1].time)
     return Memory(
-        points=tuple(Point.of_index(each, decimals) for each in found),
-        fees=income.fees / 10**decimals,
-        block=indexed.block,
+        points=tuple(Point.of_index(each, deployment.decimals) for each in found),
+        fees=income.fees / 10**deployment.decimals,
+        end=found[-1],
     )
 
 
