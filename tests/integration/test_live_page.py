@@ -299,7 +299,7 @@ def test_a_node_that_goes_away_is_told_and_comes_back(viewer: Viewer, watched_st
     block = viewer.find("block").get_attribute("data-value")
     node.stop()
     viewer.has("state", "stale")
-    viewer.says("notice", "These numbers are")
+    viewer.says("notice", f"These numbers are of block {int(block or 0):,}")
     assert viewer.find("block").get_attribute("data-value") == block, "the last numbers stay, marked as old"
     node.start()
     viewer.says("notice", "deploy")

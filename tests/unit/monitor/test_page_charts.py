@@ -81,7 +81,7 @@ def test_a_cell_says_what_its_colour_means(equity: int, margin: int, name: str, 
     row = Row(SimpleNamespace(address="0x" + "ab" * 20), None, (cell,))  # type: ignore[arg-type]
     [drawn] = charts.heat_map([row], 6, LIGHT)["series"][0]["data"]
     assert drawn["label"]["formatter"] == text
-    assert drawn["itemStyle"]["color"] == charts.BANDS[name][1]
+    assert drawn["itemStyle"]["color"] == LIGHT[f"band-{name}"]
     assert "at −10%" in drawn["tip"]
 
 
@@ -120,9 +120,10 @@ def test_the_edge_of_every_bar_can_be_seen(colours: dict[str, str]) -> None:
         assert contrast(mix(colours[layer], colours["ink"], 0.6), colours["card"]) >= 3, layer
 
 
-def test_numbers_in_the_heat_map_can_be_read() -> None:
-    for _, colour in charts.BANDS.values():
-        assert max(contrast(ink, colour) for ink in ("#ffffff", "#16202c")) >= 4.5
+@pytest.mark.parametrize("colours", SCHEMES)
+def test_numbers_in_the_heat_map_can_be_read(colours: dict[str, str]) -> None:
+    for name in charts.BANDS:
+        assert max(contrast(ink, colours[f"band-{name}"]) for ink in charts.INKS) >= 4.5
 
 
 def _each(axis: object) -> list[dict[str, object]]:

@@ -82,7 +82,7 @@ def _moving(reading: Reading, symbol: str | None) -> Sequence[MarketState]:
 
 def _legend() -> str:
     keys = [
-        f'<span><i class="key" style="background: {colour}"></i>{name}</span>'
-        for name, colour in charts.BANDS.values()
+        f'<span><i class="key" style="background: var(--band-{name})"></i>{text}</span>'
+        for name, text in charts.BANDS.items()
     ]
     return "".join(keys)

@@ -232,14 +232,16 @@ def _bar(name: str, amount: float, colour: str, palette: Palette) -> Options:
 
 # -------------------------------------------------------------------- heat map
 
-BANDS: Mapping[str, tuple[str, str]] = {
-    "insolvent": ("below 0: insolvent", "#6d1410"),
-    "liquidated": ("below 1: can be liquidated", "#d2470f"),
-    "near": ("below 1.25: near", "#f3b548"),
-    "calm": ("below 2", "#bcd8f0"),
-    "safe": ("from 2 on", "#e6f0f9"),
+BANDS: Mapping[str, str] = {
+    "insolvent": "below 0: insolvent",
+    "liquidated": "below 1: can be liquidated",
+    "near": "below 1.25: near",
+    "calm": "below 2",
+    "safe": "from 2 on",
 }
-"""What a ratio of equity to maintenance margin means, with its colour, light or dark page alike."""
+"""What a ratio of equity to maintenance margin means; the palette has their colours."""
+INKS = ("#ffffff", "#16202c")
+"""Of the numbers in cells: whichever is easier to read."""
 
 
 def band(cell: Cell) -> str:
@@ -256,7 +258,7 @@ def heat_map(rows: Sequence[Row], decimals: int, palette: Palette) -> Options:
     """Rows are accounts, the nearest on top, columns are shocks, a cell equity over maintenance margin."""
     shocks = [percent(cell.shock / 10**6, 0) for cell in rows[0].cells] if rows else []
     data = [
-        _cell(column, line, row, cell, decimals)
+        _cell(column, line, row, cell, decimals, palette)
         for line, row in enumerate(rows)
         for column, cell in enumerate(row.cells)
     ]
@@ -293,19 +295,19 @@ def heat_map(rows: Sequence[Row], decimals: int, palette: Palette) -> Options:
     }
 
 
-def _cell(column: int, line: int, row: Row, cell: Cell, decimals: int) -> Options:
+def _cell(column: int, line: int, row: Row, cell: Cell, decimals: int, palette: Palette) -> Options:
     name = band(cell)
-    colour = BANDS[name][1]
+    colour = palette[f"band-{name}"]
     equity, margin = (float(units) / 10**decimals for units in (cell.equity, cell.margin))
     tip = (
         f"<b>{escape(address(row.account.address))}</b> at {_signed(percent(cell.shock / 10**6, 0))}<br>"
-        f"equity {usd(equity)}<br>maintenance margin {usd(margin)}<br>{escape(BANDS[name][0])}"
+        f"equity {usd(equity)}<br>maintenance margin {usd(margin)}<br>{escape(BANDS[name])}"
     )
-    ink = max(("#ffffff", "#16202c"), key=lambda each: contrast(each, colour))
+    ink = max(INKS, key=lambda each: contrast(each, colour))
     return {
         "value": [column, line, cell.ratio],
         "tip": tip,
-        "itemStyle": {"color": colour, "borderColor": "rgba(255,255,255,0.6)", "borderWidth": 1},
+        "itemStyle": {"color": colour, "borderColor": palette["card"], "borderWidth": 1},
         "label": {"formatter": _ratio(cell.ratio), "color": ink},
     }
 

@@ -1,4 +1,6 @@
-"""The colours of the page: those of the report's style sheet, so that a layer looks the same everywhere."""
+"""The colours of the page: those of the report's style sheet, so that a layer looks the same everywhere, and
+its own.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,10 @@ from pathlib import Path
 
 import weir
 
-__all__ = ["STYLE", "contrast", "mix", "palette"]
+__all__ = ["STYLES", "contrast", "mix", "palette"]
 
-STYLE = Path(weir.__file__).parent / "templates" / "report.css"
+STYLES = (Path(weir.__file__).parent / "templates" / "report.css", Path(__file__).parent / "page.css")
+"""In the order in which a browser reads them. Both begin with their colours, light and then dark."""
 
 _ROOT = re.compile(r":root\s*{(.*?)}", re.DOTALL)
 _COLOUR = re.compile(r"--([\w-]+):\s*(#[0-9a-f]{6});")
@@ -19,9 +22,13 @@ _COLOUR = re.compile(r"--([\w-]+):\s*(#[0-9a-f]{6});")
 
 @cache
 def palette(*, dark: bool) -> Mapping[str, str]:
-    """By name as in the style sheet, such as `skin` or `ink`: "#rrggbb"."""
-    light, darker = (dict(_COLOUR.findall(block)) for block in _ROOT.findall(STYLE.read_text("utf-8"))[:2])
-    return light | darker if dark else light
+    """By name as in the style sheets, such as `skin` or `ink`: "#rrggbb"."""
+    found: dict[str, str] = {}
+    for style in STYLES:
+        light, darker = _ROOT.findall(style.read_text("utf-8"))[:2]
+        found |= dict(_COLOUR.findall(light))
+        found |= dict(_COLOUR.findall(darker)) if dark else {}
+    return found
 
 
 def mix(colour: str, other: str, part: float) -> str:

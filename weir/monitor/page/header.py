@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from nicegui import ui
+
 from weir.formatting import percent, usd_short
 from weir.monitor.page.model import View
 from weir.monitor.page.parts import Panel
@@ -12,18 +14,24 @@ from weir.monitor.watch import Reading
 
 __all__ = ["ago", "bar", "headline", "verdict"]
 
+MILLION = 10**6
+
 
 def bar() -> Callable[[View], None]:
     """The line on top: chain, block, and whether what is shown is of now."""
-    panel = Panel("bar", "bar")
+    with ui.element("header").classes("bar"):
+        with ui.element("div").classes("topline"):
+            facts = Panel("bar", "facts-line")
+            age = ui.label().classes("age").props("data-test=age")
+            pill = Panel("state")
+        notice = Panel("notice")
 
     def show(view: View) -> None:
         reading = view.reading
-        panel.show(
-            state=view.state,
-            reading=reading,
-            age=None if reading is None else ago(view.now - reading.taken_at),
-        )
+        facts.show(reading=reading)
+        age.set_text("" if reading is None else f"read {ago(view.now - reading.taken_at)} ago")
+        pill.show(state=view.state)
+        notice.show(state=view.state, reading=reading)
 
     return show
 
@@ -37,7 +45,7 @@ def verdict() -> Callable[[View], None]:
         if reading is None:
             panel.show(reading=None, state=view.state)
             return
-        fund = reading.status["fund"]
+        fund, policy = reading.status["fund"], reading.deployment.parameters.funding
         panel.show(
             reading=reading,
             state=view.state,
@@ -45,6 +53,7 @@ def verdict() -> Callable[[View], None]:
             headline=headline(reading),
             level=coverage_level(reading),
             filled=100 if fund["coverage"] is None else min(100.0, 100 * fund["coverage"]),
+            marks=(policy.stress_from / MILLION, policy.stop_below / MILLION),
             troubles=troubles(reading),
         )
 

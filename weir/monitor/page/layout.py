@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from nicegui import ui
 
 from weir.monitor.page import accounts, defaults, fund, header, markets, reserve, whatif
-from weir.monitor.page.colours import STYLE
+from weir.monitor.page.colours import STYLES
 from weir.monitor.page.model import Model, NoIndexError, View
 from weir.monitor.page.parts import Panel
 
@@ -23,7 +22,7 @@ def live_page(model: Model) -> None:
     _style()
     scheme = _Scheme()
     top = header.bar()
-    with ui.element("div").classes("grid"):
+    with ui.element("div").classes("grid") as grid:
         sections = [
             header.verdict(),
             fund.figures(),
@@ -43,6 +42,8 @@ def live_page(model: Model) -> None:
         before, was_dark = shown[0]
         if before is None or not before.same(view) or was_dark != scheme.dark():
             shown[0] = view, scheme.dark()
+            old = view.state.kind == "stale"
+            grid.classes(add="old" if old else None, remove=None if old else "old")
             for section in sections:
                 section(view)
 
@@ -81,4 +82,4 @@ class _Scheme:
 
 
 def _style() -> None:
-    ui.add_css(STYLE.read_text("utf-8") + (Path(__file__).parent / "page.css").read_text("utf-8"))
+    ui.add_css("\n".join(style.read_text("utf-8") for style in STYLES))
