@@ -29,7 +29,7 @@ class _Chosen:
     market: str | None = None
 
 
-def accounts(dark: Callable[[], bool]) -> Callable[[View], None]:
+def accounts() -> Callable[[View], None]:
     """The map, with a choice of the market that moves, and the same as a table."""
     chosen = _Chosen()
     latest: list[View] = []
@@ -68,7 +68,7 @@ def accounts(dark: Callable[[], bool]) -> Callable[[View], None]:
         rows = nearest(reading.accounts, _moving(reading, chosen.market))
         table.show(rows=rows, decimals=reading.deployment.decimals, market=chosen.market or ALL)
         if rows:
-            options = charts.heat_map(rows, reading.deployment.decimals, palette(dark=dark()))
+            options = charts.heat_map(rows, reading.deployment.decimals, palette(dark=view.dark))
             chart.show(options, height=AXES_HEIGHT + ROW_HEIGHT * len(rows))
         else:
             chart.say("No account holds a position here.")

@@ -32,6 +32,9 @@ _SHARE = "v => v == null ? '\\u2013' : (100 * v).toFixed(1) + '%'"
 _SHARE_AXIS = "v => Math.round(100 * v) + '%'"
 _TIP = "p => p.data.tip"
 
+MOST_COVERAGE = 2
+"""At which the axis ends: a fund that is asked for next to nothing would flatten the rest."""
+
 _DECALS: Mapping[str, Options] = {
     "unvested": {"symbol": "rect", "dashArrayX": [1, 0], "dashArrayY": [2, 4], "rotation": -0.785},
     "reserve": {"symbol": "circle", "dashArrayX": [[6, 6]], "dashArrayY": 6, "symbolSize": 0.5},
@@ -61,11 +64,8 @@ def layers_over_time(points: Sequence[Point], palette: Palette) -> Options:
         _line(LAYERS[layer], points, layer, layer_colour(layer, palette))
         | {
             "stack": "fund",
-            "areaStyle": {
-                "color": layer_colour(layer, palette),
-                "opacity": 0.85,
-                **({"decal": _decal(layer, palette)} if layer in _DECALS else {}),
-            },
+            "itemStyle": {"color": layer_colour(layer, palette), **_pattern(layer, palette)},
+            "areaStyle": {"opacity": 0.4 if layer == "guaranty" else 0.9},
             "lineStyle": {"width": 1, "color": mix(layer_colour(layer, palette), palette["ink"], 0.6)},
         }
         for layer in shown
@@ -119,6 +119,7 @@ def layers_over_time(points: Sequence[Point], palette: Palette) -> Options:
                 "type": "value",
                 "gridIndex": 1,
                 "min": 0,
+                **({"max": MOST_COVERAGE} if any((p.coverage or 0) > MOST_COVERAGE for p in points) else {}),
                 "splitNumber": 2,
                 "axisLabel": _label(palette, _SHARE_AXIS),
             },
@@ -361,5 +362,8 @@ def _label(palette: Palette, formatter: str) -> Options:
     return {"color": palette["muted"], ":formatter": formatter}
 
 
-def _decal(layer: str, palette: Palette) -> Options:
-    return {**_DECALS[layer], "color": mix(layer_colour(layer, palette), palette["ink"], 0.5)}
+def _pattern(layer: str, palette: Palette) -> Options:
+    """Of layers whose colour is near another's; none of the others."""
+    if layer not in _DECALS:
+        return {}
+    return {"decal": {**_DECALS[layer], "color": mix(layer_colour(layer, palette), palette["ink"], 0.6)}}

@@ -21,15 +21,15 @@ MOST = 200
 """Defaults that the list shows, the newest."""
 
 
-def defaults(model: Model, dark: Callable[[], bool]) -> Callable[[View], None]:
+def defaults(model: Model) -> Callable[[View], None]:
     """The list and the one that is open."""
-    return _Defaults(model, dark).show
+    return _Defaults(model).show
 
 
 class _Defaults:
-    def __init__(self, model: Model, dark: Callable[[], bool]) -> None:
+    def __init__(self, model: Model) -> None:
         self._model = model
-        self._dark = dark
+        self._dark = False
         self._known: dict[int, dict[str, Any]] = {}
         self._rows: dict[int, ui.element] = {}
         self._open: int | None = None
@@ -48,6 +48,7 @@ class _Defaults:
         """Rows that stay keep their place, so nothing jumps under the pointer."""
         all_of_them = view.reading.status["defaults"] if view.reading else []
         found = {default["id"]: default for default in all_of_them[-MOST:]}
+        self._dark = view.dark
         self._decimals = view.reading.deployment.decimals if view.reading else 0
         for gone in self._rows.keys() - found.keys():
             self._rows.pop(gone).delete()
@@ -100,7 +101,7 @@ class _Defaults:
             return
         steps = of_default(default)
         self._detail.show(default=default, steps=steps)
-        self._chart.show(charts.waterfall("Shortfall", steps, palette(dark=self._dark())))
+        self._chart.show(charts.waterfall("Shortfall", steps, palette(dark=self._dark)))
         if default != self._told:
             self._told = default
             self._after.show(default=default, found=None, problem="Asking the index…")

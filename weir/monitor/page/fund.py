@@ -42,9 +42,14 @@ def figures() -> Callable[[View], None]:
     return show
 
 
-def layers(dark: Callable[[], bool]) -> Callable[[View], None]:
+def layers() -> Callable[[View], None]:
     """Over time, and now."""
-    with card("Layers over time", "In the order in which they bear losses, the first at the bottom.", "wide"):
+    with card(
+        "Layers over time",
+        "In the order in which they bear losses, the first at the bottom. The guaranty fund, hatched, is the "
+        "members': it does not count for the target.",
+        "wide",
+    ):
         over_time = Chart("layers", "The fund's layers, its target and its coverage over time", 480)
         source = Panel("source", "note")
     with card("Layers now", "", "narrow"):
@@ -54,14 +59,14 @@ def layers(dark: Callable[[], bool]) -> Callable[[View], None]:
         source.show(view=view)
         now.show(view=view, status=view.reading.status if view.reading else None)
         if view.points:
-            over_time.show(charts.layers_over_time(view.points, palette(dark=dark())))
+            over_time.show(charts.layers_over_time(view.points, palette(dark=view.dark)))
         else:
             over_time.say("Nothing has been read from the chain yet.")
 
     return show
 
 
-def refill(dark: Callable[[], bool]) -> Callable[[View], None]:
+def refill() -> Callable[[View], None]:
     """The way back to the target."""
     with card("Filling up again", "", "narrow"):
         chart = Chart("refill", "The fund over the days to come, without losses, against its target", 260)
@@ -77,7 +82,7 @@ def refill(dark: Callable[[], bool]) -> Callable[[View], None]:
         if found.days_to_target == 0:
             chart.say("The fund is at its target.")
         else:
-            chart.show(charts.refill(found, palette(dark=dark())))
+            chart.show(charts.refill(found, palette(dark=view.dark)))
 
     return show
 

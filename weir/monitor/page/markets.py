@@ -13,8 +13,13 @@ __all__ = ["markets"]
 
 def markets() -> Callable[[View], None]:
     """The table."""
-    with card("Markets", "", "full"):
-        panel = Panel("markets")
+    with card(
+        "Markets",
+        "Budgets are what is left in this window. HHI is the sum of squared shares of a side: 1 where one "
+        "account holds it all.",
+        "full",
+    ):
+        panel = Panel("markets", "scroll")
 
     def show(view: View) -> None:
         reading = view.reading

@@ -22,6 +22,7 @@ from weir.monitor.replenishment import Replenishment, replenishment
 from weir.monitor.watch import Reading, Watcher
 from weir.risk.inputs.book import Book
 from weir.risk.inputs.chain import read_book
+from weir.snapshot import Snapshot
 from weir.store import Store
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class View:
     points: tuple[Point, ...] = ()
     memory: Memory | None = None
     index_problem: str | None = None
+    dark: bool = False
+    """Whether its viewer's system asks for dark colours."""
 
     def same(self, other: View) -> bool:
         """Whether both show the same but for the time."""
@@ -88,6 +91,7 @@ class View:
                 view.memory,
                 view.index_problem,
                 view.state,
+                view.dark,
             )
             for view in (self, other)
         )
@@ -128,7 +132,7 @@ class Model:
         self._gathered = Repeated("page", self._gather, min(interval, 1.0))
         self._recalled = Repeated("index", self._recall, INDEX_SECONDS) if open_store else None
         self._seen: tuple[Point, ...] = ()
-        self._book: tuple[int, Book] | None = None
+        self._book: tuple[Snapshot, Book] | None = None
         self._asking = threading.Lock()
 
     def start(self) -> None:
@@ -215,11 +219,12 @@ class Model:
         return self._indexed(lambda store: _recall(store, reading.deployment, last))
 
     def _book_now(self) -> Book:
+        """The book at the last block read, which is read again only for another one."""
         reading = self._watcher.latest()
-        block = None if reading is None else reading.block
-        if self._book is None or block != self._book[0]:
-            book = read_book(self._connect(), block=block)
-            self._book = (book.source.block if book.source else 0, book)
+        if reading is None:
+            raise LookupError("nothing has been read from the chain yet")
+        if self._book is None or self._book[0] is not reading.seen:
+            self._book = reading.seen, read_book(self._connect(), block=reading.block)
         return self._book[1]
 
     def _indexed(self, query: Callable[[Store], _T]) -> _T:

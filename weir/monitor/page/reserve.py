@@ -16,22 +16,26 @@ SETTLEMENT = "settlement token"
 
 def reserve() -> Callable[[View], None]:
     """The mix as a bar and a table."""
-    with card("Reserve", "", "full"):
-        panel = Panel("reserve")
+    with card(
+        "Reserve",
+        "What skin holds beside the settlement token counts at its price, at most a dollar, less a haircut.",
+        "full",
+    ):
+        bar = Panel("reserve")
+        table = Panel("assets", "scroll")
 
     def show(view: View) -> None:
         reading = view.reading
         if reading is None:
-            panel.show(reading=None)
+            bar.show(reading=None)
+            table.show(assets=())
             return
         held = mix(reading.status)
-        panel.show(
-            reading=reading,
-            coins=reading.status["stablecoins"],
-            held=held,
-            whole=sum(held.values()),
-            settled=held[SETTLEMENT],
+        assets = reading.status["stablecoins"]["assets"]
+        bar.show(
+            reading=reading, assets=assets, held=held, whole=sum(held.values()), settled=held[SETTLEMENT]
         )
+        table.show(assets=assets)
 
     return show
 

@@ -92,5 +92,5 @@ def _application(model: Model) -> FastAPI:
     async def account(address: str) -> None:
         await account_page(model, address)
 
-    ui.run_with(app, favicon=ICON, dark=None, tailwind=False, show_welcome_message=False)
+    ui.run_with(app, favicon=ICON, dark=None, language="en-GB", tailwind=False, show_welcome_message=False)
     return app

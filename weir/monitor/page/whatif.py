@@ -23,30 +23,32 @@ __all__ = ["what_if"]
 
 OWN = "own moves"
 ASKING = "Asking the risk engine…"
+NEVER = -1
+"""The number of no block."""
 SETTLED_SECONDS = 0.3
 """For which a choice has stayed the same before it is computed."""
 AGAIN_SECONDS = 5.0
 """Least time between two answers to the same choice, as blocks come."""
 
 
-def what_if(model: Model, dark: Callable[[], bool]) -> Callable[[View], None]:
+def what_if(model: Model) -> Callable[[View], None]:
     """The control and its answer."""
-    return _WhatIf(model, dark).show
+    return _WhatIf(model).show
 
 
 class _WhatIf:
     """One viewer's choice. The answer follows the choice and the blocks, one at a time."""
 
-    def __init__(self, model: Model, dark: Callable[[], bool]) -> None:
+    def __init__(self, model: Model) -> None:
         self._model = model
-        self._dark = dark
+        self._dark = False
         self._choice = Choice()
         self._chosen_at = 0.0
         self._wanted: str | None = None
         self._asked: tuple[Choice, int] | None = None
         self._asked_at = 0.0
         self._result: Result | None = None
-        self._block = -1
+        self._block = NEVER
         self._sliders: dict[str, tuple[Slider, ui.label]] = {}
         self._quiet = False
         with card(
@@ -60,13 +62,15 @@ class _WhatIf:
             with ui.element("div").classes("answer"):
                 self._answer = Panel("what_if")
                 self._chart = Chart("what-if", "What the move would cost, layer by layer", 310)
-                self._rest = Panel("defaulters")
+                with ui.element("div"):
+                    self._borne = Panel("borne", "scroll")
+                    self._rest = Panel("defaulters")
         ui.timer(0.2, self._work)
 
     def show(self, view: View) -> None:
         """Sliders for the markets and stablecoins of this reading."""
-        reading = view.reading
-        self._block = -1 if reading is None else reading.block
+        reading, self._dark = view.reading, view.dark
+        self._block = NEVER if reading is None else reading.block
         factors = [] if reading is None else [market.symbol for market in reading.markets if market.price]
         coins = [] if reading is None else [asset.symbol for asset in reading.seen.assets]
         if list(self._sliders) != [*factors, *coins]:
@@ -158,13 +162,13 @@ class _WhatIf:
                     self._draw()
         except (OSError, RuntimeError, ValueError, LookupError) as error:
             self._result = None
+            self._asked, self._asked_at = (self._choice, NEVER), time.monotonic()  # once more, later
             self._chart.say(f"The risk engine can't answer: {error}")
-            self._answer.show(result=None)
-            self._rest.show(result=None)
+            self._tell()
 
     def _due(self) -> bool:
         now = time.monotonic()
-        if self._choice.empty or self._block < 0 or now - self._chosen_at < SETTLED_SECONDS:
+        if self._choice.empty or self._block == NEVER or now - self._chosen_at < SETTLED_SECONDS:
             return False
         if self._asked is None or self._asked[0] != self._choice:
             return True
@@ -179,11 +183,14 @@ class _WhatIf:
         else:
             steps = of_outcome(self._result.outcome)
             if any(step.amount for step in steps):
-                self._chart.show(charts.waterfall("Owed beyond equity", steps, palette(dark=self._dark())))
+                self._chart.show(charts.waterfall("Owed beyond equity", steps, palette(dark=self._dark)))
             else:
                 self._chart.say("Nothing: margins absorb it, and no layer is reached.")
-        self._answer.show(result=self._result)
-        self._rest.show(result=self._result)
+        self._tell()
+
+    def _tell(self) -> None:
+        for panel in (self._answer, self._borne, self._rest):
+            panel.show(result=self._result)
 
 
 def _signed(change: float) -> str:
