@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from heapq import nsmallest
+from math import inf
 
 from weir.client import AccountState, MarketState
 
@@ -44,9 +45,11 @@ class Row:
 
 def shocked(account: AccountState, markets: Collection[MarketState], shock: int) -> Cell:
     """The account after all these markets have moved by `shock` ppm of their price, and nothing else has."""
-    gain, margin = _slopes(account, markets)
+    gain, margin = _slopes(account, _ratios(markets))
     move = Fraction(shock, MILLION)
-    return Cell(shock, account.equity + move * gain, account.maintenance_margin + move * margin)
+    return Cell(
+        shock, account.equity + move * gain, account.maintenance_margin + move * Fraction(margin, MILLION)
+    )
 
 
 def nearest(
@@ -59,40 +62,45 @@ def nearest(
 
     Those without a position in them are left out, and those that cannot be priced now.
     """
-    ids = {market.id for market in markets}
+    ratios = _ratios(markets)
     held = (
-        (account, _distance(account, markets))
+        (_distance(account, ratios), account)
         for account in accounts
         if account.priced
         and account.maintenance_margin
-        and any(position.market in ids and position.size for position in account.positions)
+        and any(position.market in ratios and position.size for position in account.positions)
     )
     return tuple(
-        Row(account, distance, tuple(shocked(account, markets, shock) for shock in shocks))
-        for account, distance in nsmallest(most, held, key=_order)
+        Row(account, distance and Fraction(*distance), tuple(shocked(account, markets, s) for s in shocks))
+        for distance, account in nsmallest(most, held, key=_order)
     )
 
 
-def _order(held: tuple[AccountState, Fraction | None]) -> tuple[bool, Fraction, str]:
-    account, distance = held
-    return distance is None, abs(distance or Fraction(0)), account.address
+def _ratios(markets: Iterable[MarketState]) -> dict[int, int]:
+    return {market.id: market.maintenance_margin_ratio for market in markets}
 
 
-def _slopes(account: AccountState, markets: Collection[MarketState]) -> tuple[int, Fraction]:
-    """What equity and maintenance margin gain as prices double."""
-    ratios = {market.id: market.maintenance_margin_ratio for market in markets}
-    held = [each for each in account.positions if each.market in ratios and each.live]
-    gain = sum(each.notional if each.size > 0 else -each.notional for each in held)
-    margin = Fraction(sum(each.notional * ratios[each.market] for each in held), MILLION)
+def _order(held: tuple[tuple[int, int] | None, AccountState]) -> tuple[float, str]:
+    distance, account = held
+    return inf if distance is None else abs(distance[0] / distance[1]), account.address
+
+
+def _slopes(account: AccountState, ratios: Mapping[int, int]) -> tuple[int, int]:
+    """What equity (units) and maintenance margin (millionths of them) gain as prices double."""
+    gain = margin = 0
+    for position in account.positions:
+        if position.live and position.market in ratios:
+            gain += position.notional if position.size > 0 else -position.notional
+            margin += position.notional * ratios[position.market]
     return gain, margin
 
 
-def _distance(account: AccountState, markets: Collection[MarketState]) -> Fraction | None:
+def _distance(account: AccountState, ratios: Mapping[int, int]) -> tuple[int, int] | None:
+    """`Row.distance` as numerator and denominator: there may be very many accounts."""
     spare = account.equity - account.maintenance_margin
     if spare < 0:
-        return Fraction(0)
-    gain, margin = _slopes(account, markets)
-    if gain == margin:
-        return None
-    move = Fraction(spare) / (margin - gain)
-    return move if move > -1 else None
+        return 0, 1
+    gain, margin = _slopes(account, ratios)
+    slope = margin - MILLION * gain
+    # A price can't fall by more than all of itself.
+    return (MILLION * spare, slope) if slope > 0 or MILLION * spare < -slope else None
