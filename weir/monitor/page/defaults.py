@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from nicegui import ui
+from nicegui import background_tasks, ui
 
 from weir.formatting import address, usd, utc
 from weir.monitor.page import charts
@@ -33,7 +33,8 @@ class _Defaults:
         self._known: dict[int, dict[str, Any]] = {}
         self._rows: dict[int, ui.element] = {}
         self._open: int | None = None
-        self._told: dict[str, Any] | None = None
+        self._indexed: int | None = None
+        self._told: tuple[dict[str, Any], int | None] | None = None
         self._decimals = 0
         with card("Defaults", "Open one to see who paid for it.", "half"):
             self._none = ui.label("No defaults yet.").classes("empty").props("data-empty=defaults")
@@ -49,6 +50,7 @@ class _Defaults:
         all_of_them = view.reading.status["defaults"] if view.reading else []
         found = {default["id"]: default for default in all_of_them[-MOST:]}
         self._dark = view.dark
+        self._indexed = view.memory.end.block if view.memory else None
         self._decimals = view.reading.deployment.decimals if view.reading else 0
         for gone in self._rows.keys() - found.keys():
             self._rows.pop(gone).delete()
@@ -102,15 +104,17 @@ class _Defaults:
         steps = of_default(default)
         self._detail.show(default=default, steps=steps)
         self._chart.show(charts.waterfall("Shortfall", steps, palette(dark=self._dark)))
-        if default != self._told:
-            self._told = default
+        told, self._told = self._told, (default, self._indexed)
+        if told is None or told[0]["id"] != default["id"]:
             self._after.show(default=default, found=None, problem="Asking the index…")
-            ui.timer(0, lambda: self._ask(default), once=True)
+        if told != self._told:
+            background_tasks.create(self._ask(default))
 
     async def _ask(self, default: dict[str, Any]) -> None:
+        """What else the index knows; asked again when default or index have changed."""
         try:
             found, problem = await asyncio.to_thread(self._model.post_mortem, default["id"]), None
         except NoIndexError as error:
             found, problem = None, str(error)
-        if default == self._told:
+        if self._told is not None and default == self._told[0]:
             self._after.show(default=default, found=found, problem=problem, decimals=self._decimals)

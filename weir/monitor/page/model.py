@@ -63,6 +63,14 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class Recalled:
+    """The last that the index has said, and why it can't say more, if it can't."""
+
+    memory: Memory | None
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """All that a page shows at one moment. `points` are the index's, and what this monitor has seen since.
 
@@ -191,12 +199,13 @@ class Model:
     def _gather(self) -> View:
         """What there is to show now; parts that have not changed are those of before."""
         reading, before = self._watcher.latest(), self._gathered.latest()
-        memory = self._recalled.latest() if self._recalled else None
+        recalled = (self._recalled.latest() if self._recalled else None) or Recalled(None, None)
+        memory = recalled.memory
         told = replace(
             before or View(State("", "", ""), 0.0),
             reading=reading,
             memory=memory,
-            index_problem=self._recalled.error() if self._recalled else NO_INDEX,
+            index_problem=(recalled.problem or self._recalled.error()) if self._recalled else NO_INDEX,
         )
         if reading is None:
             return told
@@ -211,12 +220,18 @@ class Model:
             points=_joined(memory.points if memory else (), self._seen),
         )
 
-    def _recall(self) -> Memory:
-        """What the index knows; the same object while it knows nothing new. Raises `NoIndexError`."""
-        reading, last = self._watcher.latest(), self._recalled.latest() if self._recalled else None
+    def _recall(self) -> Recalled:
+        """What the index knows, the same object while that is nothing new; or why it can't say."""
+        last = self._recalled.latest() if self._recalled else None
+        memory = last.memory if last else None
+        reading = self._watcher.latest()
         if reading is None:
-            raise NoIndexError("nothing has been read from the chain yet")
-        return self._indexed(lambda store: _recall(store, reading.deployment, last))
+            return Recalled(memory, None)
+        try:
+            found = self._indexed(lambda store: _recall(store, reading.deployment, memory))
+        except NoIndexError as error:
+            return Recalled(memory, str(error))
+        return Recalled(found, None)
 
     def _book_now(self) -> Book:
         """The book at the last block read, which is read again only for another one."""

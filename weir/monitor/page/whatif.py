@@ -36,6 +36,12 @@ def what_if(model: Model) -> Callable[[View], None]:
     return _WhatIf(model).show
 
 
+class _Slider(Slider):
+    """One that a slow answer does not pull back under a finger that has moved on."""
+
+    LOOPBACK = False
+
+
 class _WhatIf:
     """One viewer's choice. The answer follows the choice and the blocks, one at a time."""
 
@@ -49,7 +55,7 @@ class _WhatIf:
         self._asked_at = 0.0
         self._result: Result | None = None
         self._block = NEVER
-        self._sliders: dict[str, tuple[Slider, ui.label]] = {}
+        self._sliders: dict[str, tuple[_Slider, ui.label]] = {}
         self._quiet = False
         with card(
             "What if prices moved now",
@@ -106,7 +112,7 @@ class _WhatIf:
                 low, high = (-90, 100) if name in markets else (-50, 0)
                 with ui.element("div").classes("slider"):
                     ui.label(name)
-                    slider = ui.slider(min=low, max=high, step=1, value=0)
+                    slider = _Slider(min=low, max=high, step=1, value=0)
                     slider.props(f'aria-label="Move of {name}, percent" data-shock="{name}"')
                     shown = ui.label("0%").classes("value")
                 slider.on_value_change(lambda event, name=name: self._slid(name, event.value))
