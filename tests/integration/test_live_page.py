@@ -25,7 +25,9 @@ from weir.node import Node
 from weir.parameters import from_units
 from weir.risk.inputs.chain import read_book
 
+NOT_YET = "has no index yet"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 PATIENCE = 20_000
 """Milliseconds for which a page may take to show something."""
 
@@ -85,27 +87,34 @@ def watched_stage() -> Iterator[Stage]:
 
 
 @pytest.fixture(scope="module")
-def page_url(watched_stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where `weir monitor` shows the page."""
+def page_folder(watched_stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the commands run, with the deployment's file."""
     folder = tmp_path_factory.mktemp("live-page")
-    file = folder / "deployment.json"
-    watched_stage.weir.deployment.save(file)
-    options = ["--port", "0", "--metrics-port", "0", "--interval", "0.3", "--deployment", str(file)]
-    command = [sys.executable, "-m", "weir", "monitor", "--rpc", watched_stage.node.url, *options]
-    with monitor(command, folder) as url:
+    watched_stage.weir.deployment.save(folder / "deployment.json")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page_url(watched_stage: Stage, page_folder: Path) -> Iterator[str]:
+    """Where `weir monitor` shows the page."""
+    with Monitor(watched_stage.node.url, page_folder) as url:
         yield url
 
 
-class monitor:  # noqa: N801 (used as a function)
+def weir_command(name: str, *arguments: str, rpc: str) -> list[str]:
+    """One of `weir`'s, on this chain and its index."""
+    shared = ("--rpc", rpc, "--deployment", "deployment.json", "--store", "sqlite:///index.sqlite3")
+    return [sys.executable, "-m", "weir", name, *arguments, *shared]
+
+
+class Monitor:
     """`weir monitor` as long as the context lasts."""
 
-    def __init__(self, command: list[str], folder: Path) -> None:
+    def __init__(self, rpc: str, folder: Path) -> None:
+        command = weir_command("monitor", "--port=0", "--metrics-port=0", "--interval=0.3", rpc=rpc)
         self._log = (folder / "monitor.log").open("w+")
-        root = Path(__file__).parents[2]
-        environment = {**os.environ, "PYTHONPATH": str(root)}
-        environment.pop("PYTEST_CURRENT_TEST", None)
         self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=self._log, text=True, cwd=folder, env=environment
+            command, stdout=subprocess.PIPE, stderr=self._log, text=True, cwd=folder, env=ENVIRONMENT
         )
 
     def __enter__(self) -> str:
@@ -145,7 +154,7 @@ def test_a_fund_that_has_never_paid_says_so(viewer: Viewer) -> None:
     expect(viewer.page.locator("[data-empty=defaults]")).to_have_text("No defaults yet.")
     expect(viewer.page.locator("[data-empty=default]")).to_contain_text("nothing has had to be paid")
     viewer.says("utilisation", "–")
-    expect(viewer.page.get_by_text("no index is connected")).to_be_visible()
+    expect(viewer.page.get_by_text(NOT_YET)).to_be_visible()
 
 
 def test_figures_are_the_chains(viewer: Viewer, watched_stage: Stage) -> None:
@@ -204,9 +213,11 @@ def test_a_scenario_is_answered_as_the_risk_engine_does(viewer: Viewer, watched_
 def test_a_slider_is_a_move_of_ones_own(viewer: Viewer, watched_stage: Stage) -> None:
     viewer.find("reset").click()
     expect(viewer.page.locator("[data-empty=what-if]")).to_have_text("Choose a scenario, or move a slider.")
-    slider = viewer.page.locator("[data-shock=BTC] [tabindex='0']")
+    slider = viewer.page.locator("[data-shock=BTC]")
+    expect(slider).to_have_attribute("aria-valuenow", "0")
     for _ in range(6):
-        slider.press("PageDown")
+        slider.locator("[tabindex='0']").press("PageDown")
+    expect(slider).to_have_attribute("aria-valuenow", "-60")
     book = read_book(watched_stage.weir)
     expected = ask(book, Choice({"BTC": -0.6}))
     viewer.has("what-if", expected.outcome.loss)
@@ -252,7 +263,7 @@ def test_a_default_opens_and_adds_up(viewer: Viewer, watched_stage: Stage) -> No
     assert [amount for amount, _ in steps] == [weir.usd(getattr(default, name)) for name in layers]
     assert sum(amount for amount, _ in steps) == weir.usd(default.shortfall) > 0
     assert steps[-1][1] == 0
-    viewer.says("post-mortem", "no index is connected")
+    viewer.says("post-mortem", NOT_YET)
 
     watched_stage.mint("debtor", 200_000, weir.fund)
     watched_stage.send("debtor", weir.fund.functions.recover(default.id, watched_stage.units(1_000)))
@@ -261,13 +272,27 @@ def test_a_default_opens_and_adds_up(viewer: Viewer, watched_stage: Stage) -> No
 
 
 def test_an_account_leads_to_its_history_or_to_what_is_missing(
-    viewer: Viewer, chromium: Browser, page_url: str
+    viewer: Viewer, watched_stage: Stage, page_folder: Path, chromium: Browser, page_url: str
 ) -> None:
     target = viewer.find("account-link").get_attribute("href") or ""
     page = chromium.new_page()
     page.goto(page_url + target)
-    expect(page.locator("[data-test=problem]")).to_contain_text("no index is connected")
+    expect(page.locator("[data-test=problem]")).to_contain_text(NOT_YET)
+
+    indexing = weir_command("index", "run", "--once", rpc=watched_stage.node.url)
+    subprocess.run(indexing, cwd=page_folder, env=ENVIRONMENT, check=True, capture_output=True, timeout=120)
+    page.reload()
+    history = page.locator("[data-test=history] tbody tr")
+    expect(history.first).to_be_visible(timeout=PATIENCE)
+    expect(history.filter(has_text="Liquidated")).to_have_count(1)
     page.close()
+
+
+def test_what_the_index_knows_appears_without_a_reload(viewer: Viewer) -> None:
+    source = viewer.page.get_by_text(re.compile("From the index, up to block"))
+    expect(source).to_be_visible(timeout=PATIENCE)
+    viewer.says("post-mortem", "liquidated")
+    assert not viewer.reloaded
 
 
 def test_a_phone_shows_it_all_without_scrolling_sideways(chromium: Browser, page_url: str) -> None:
