@@ -32,6 +32,8 @@ _SHARE = "v => v == null ? '\\u2013' : (100 * v).toFixed(1) + '%'"
 _SHARE_AXIS = "v => Math.round(100 * v) + '%'"
 _TIP = "p => p.data.tip"
 
+NARROW = 560
+"""Pixels up to which a chart is a phone's."""
 MOST_COVERAGE = 2
 """At which the axis ends: a fund that is asked for next to nothing would flatten the rest."""
 
@@ -103,8 +105,8 @@ def layers_over_time(points: Sequence[Point], palette: Palette) -> Options:
             "data": [item["name"] for item in series[:-1]],
         },
         "grid": [
-            {"left": 62, "right": 14, "top": 62, "height": "46%"},
-            {"left": 62, "right": 14, "bottom": 48, "height": "16%"},
+            {"left": 62, "right": 14, "top": 64, "bottom": 206},
+            {"left": 62, "right": 14, "bottom": 48, "height": 84},
         ],
         "axisPointer": {"link": [{"xAxisIndex": "all"}]},
         "tooltip": _tooltip(palette) | {"trigger": "axis", ":valueFormatter": _EXACT},
@@ -125,6 +127,7 @@ def layers_over_time(points: Sequence[Point], palette: Palette) -> Options:
             },
         ],
         "series": series,
+        "media": _media({"grid": [{"top": 108}, {}]}, {"grid": [{"top": 64}, {}]}),
     }
 
 
@@ -275,24 +278,16 @@ def heat_map(rows: Sequence[Row], decimals: int, palette: Palette) -> Options:
         | {"data": [address(row.account.address) for row in rows]}
         | {"axisLabel": {"color": palette["ink"], "fontFamily": "monospace", "fontSize": 11}},
         "series": [{"type": "heatmap", "data": data, "label": {"show": True}}],
-        "media": [
-            {
-                "query": {"maxWidth": 560},
-                "option": {
-                    "xAxis": {"axisLabel": {"fontSize": 8}},
-                    "yAxis": {"axisLabel": {"fontSize": 9}},
-                    "series": [{"label": {"fontSize": 8}}],
-                },
-            },
-            {
-                "query": {"minWidth": 561},
-                "option": {
-                    "xAxis": {"axisLabel": {"fontSize": 11}},
-                    "yAxis": {"axisLabel": {"fontSize": 11}},
-                    "series": [{"label": {"fontSize": 11}}],
-                },
-            },
-        ],
+        "media": _media(_cells(8, every=2), _cells(11, every=1)),
+    }
+
+
+def _cells(points: int, *, every: int) -> Options:
+    """The size of numbers, and which columns have a name."""
+    return {
+        "xAxis": {"axisLabel": {"fontSize": points, "interval": every - 1}},
+        "yAxis": {"axisLabel": {"fontSize": points}},
+        "series": [{"label": {"fontSize": points}}],
     }
 
 
@@ -335,6 +330,14 @@ def _base(palette: Palette) -> Options:
         "backgroundColor": "transparent",
         "textStyle": {"color": palette["ink"], "fontFamily": "system-ui, sans-serif"},
     }
+
+
+def _media(narrow: Options, wide: Options) -> list[Options]:
+    """What differs on a phone, where a legend takes more lines and a cell less."""
+    return [
+        {"query": {"maxWidth": NARROW}, "option": narrow},
+        {"query": {"minWidth": NARROW + 1}, "option": wide},
+    ]
 
 
 def _tooltip(palette: Palette) -> Options:
