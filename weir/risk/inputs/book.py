@@ -94,6 +94,11 @@ class Fund(_Model):
         """USD of the layers that belong to the fund: what coverage is measured by."""
         return self.skin + self.junior + self.senior
 
+    @property
+    def layers(self) -> dict[str, float]:
+        """USD by layer, in the order in which they bear losses, the members' last."""
+        return {"skin": self.skin, "junior": self.junior, "senior": self.senior, "mutual": self.guaranty}
+
 
 class Source(_Model):
     """Where a book was read. A file without one was made by hand."""

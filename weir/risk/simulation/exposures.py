@@ -61,3 +61,7 @@ class Impact:
     """(K,) above 0, at most 1."""
     cap: Floats
     """(K,) from 0 to below 1: the most that closing out moves the price."""
+
+    def thinned(self, depth: float) -> Impact:
+        """Where so much of the depth is left: 1 is all of it."""
+        return Impact(self.depth * depth, self.exponent, self.cap)

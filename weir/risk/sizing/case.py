@@ -21,7 +21,7 @@ from weir.risk.simulation.engine import Scenarios, account_shortfalls, moves
 from weir.risk.simulation.exposures import Exposures, Impact
 from weir.risk.simulation.model import Depeg, FactorModel
 
-__all__ = ["LEVELS", "Case", "over"]
+__all__ = ["LEVELS", "Case", "impact_on", "over"]
 
 Floats = NDArray[np.float64]
 
@@ -81,16 +81,11 @@ class Case:
             book=book,
             parameters=parameters,
             exposures=book.exposures(),
-            impact=_impact(book, parameters, returns.std(axis=0) / math.sqrt(bar_days)),
+            impact=impact_on(book, parameters, returns.std(axis=0) / math.sqrt(bar_days)),
             model=over(bar, parameters.horizon_days, bar_days),
             returns=returns,
             bar_days=bar_days,
-            sizes={
-                "skin": book.fund.skin,
-                "junior": book.fund.junior,
-                "senior": book.fund.senior,
-                "mutual": book.fund.guaranty,
-            },
+            sizes=book.fund.layers,
         )
 
     @property
@@ -102,11 +97,11 @@ class Case:
 
     def losses_at(self, changes: Floats, depth: float = 1.0) -> tuple[Floats, Floats]:
         """Of moves (S, K): losses (S,), and the moves after the cascade, with so much of the depth left."""
-        impact = Impact(self.impact.depth * depth, self.impact.exponent, self.impact.cap)
-        return self._scenarios.losses_at(impact, changes)
+        return self.scenarios.losses_at(self.impact.thinned(depth), changes)
 
     @cached_property
-    def _scenarios(self) -> Scenarios:
+    def scenarios(self) -> Scenarios:
+        """The book, to ask what given moves cost."""
         return Scenarios(self.exposures)
 
     def spent(self, losses: Floats) -> Floats:
@@ -155,7 +150,8 @@ def _depeg(book: Book, parameters: RiskParameters, bar_days: float) -> Depeg:
     )
 
 
-def _impact(book: Book, parameters: RiskParameters, volatility: Floats) -> Impact:
+def impact_on(book: Book, parameters: RiskParameters, volatility: Floats) -> Impact:
+    """How closing positions moves the book's markets, whose daily volatilities are (M,)."""
     interest = book.open_interest()
     found = {name: parameters.impact_of(name) for name in book.markets}
     coins = len(book.stablecoins)

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from weir.risk.measures.layers import split
-from weir.risk.memo import LAYERS, HeatMap, ReverseRow, StressRow
+from weir.risk.memo import HeatMap, ReverseRow, StressRow
 from weir.risk.simulation.exposures import Exposures
-from weir.risk.sizing.accounts import shortfalls
 from weir.risk.sizing.case import Case
 from weir.risk.stress.library import Scenario, apply
+from weir.risk.stress.outcome import outcome
 from weir.risk.stress.reverse import named_directions, reverse_stress
 
 __all__ = ["SHOCKS", "heat_map", "reverse", "stresses"]
@@ -29,11 +28,7 @@ def stresses(case: Case, scenarios: Sequence[Scenario]) -> tuple[tuple[StressRow
     rows, per_account = [], []
     for scenario in scenarios:
         moves = apply(scenario, tuple(case.book.markets), tuple(case.book.stablecoins), interest)
-        (loss,), (after,) = case.losses_at(moves[None], scenario.depth)
-        reserve = case.reserve_losses(after[None, case.exposures.markets :])
-        costs = shortfalls(case, after)
-        owed = np.maximum(-(case.exposures.equity + case.exposures.notional @ after), 0)
-        (borne,) = split(np.array([loss]), case.sizes, reserve, (owed - costs).sum())
+        found = outcome(case.book, case.scenarios, case.impact.thinned(scenario.depth), moves)
         rows.append(
             StressRow(
                 id=scenario.name,
@@ -42,12 +37,12 @@ def stresses(case: Case, scenarios: Sequence[Scenario]) -> tuple[tuple[StressRow
                 hours=scenario.hours,
                 sources=scenario.sources,
                 moves=dict(zip(case.exposures.factors, moves.tolist(), strict=True)),
-                close_out=dict(zip(case.exposures.factors, after.tolist(), strict=True)),
-                loss=float(loss),
-                layers=dict(zip(LAYERS, borne.tolist(), strict=True)),
+                close_out=dict(zip(case.exposures.factors, found.close_out.tolist(), strict=True)),
+                loss=found.loss,
+                layers=dict(found.layers),
             )
         )
-        per_account.append(costs)
+        per_account.append(found.costs)
     return tuple(rows), np.array(per_account)
 
 

@@ -1,0 +1,277 @@
+"""What the page shows: the watcher's readings, what the index remembers, and what the risk engine answers.
+
+One `Model` serves every viewer; each is given an immutable `View`. Everything that asks a node or a database
+runs in other threads than the page's.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from weir.client import Weir
+from weir.deployment import Deployment
+from weir.monitor.page.history import MOST, Point, point, remembered, thinned
+from weir.monitor.page.outlook import Outlook, outlook
+from weir.monitor.page.scenario import Choice, Result, ask, chosen
+from weir.monitor.repeated import Repeated
+from weir.monitor.replenishment import Replenishment, replenishment
+from weir.monitor.watch import Reading, Watcher
+from weir.risk.inputs.book import Book
+from weir.risk.inputs.chain import read_book
+from weir.snapshot import Snapshot
+from weir.store import Store
+
+if TYPE_CHECKING:
+    from weir.index.queries import Happening, LayerPoint, PostMortem
+
+__all__ = ["Memory", "Model", "NoIndexError", "State", "View", "state"]
+
+_T = TypeVar("_T")
+
+DAY = 86_400
+NO_INDEX = "no index is connected (run `weir index run`, and the monitor with its --store)"
+INDEX_SECONDS = 5.0
+"""Between two looks at the index."""
+LATE_SECONDS = 10.0
+"""Beyond its interval, after which a reading counts as stale."""
+
+
+class NoIndexError(LookupError):
+    """The index is not there, or can't answer; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far what is shown can be trusted: `kind` is live, stale, or waiting (nothing was read yet)."""
+
+    kind: str
+    title: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the index says of the past, up to `end`. `fees` are USD of the last day before that."""
+
+    points: tuple[Point, ...]
+    fees: float
+    end: LayerPoint
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """The last that the index has said, and why it can't say more, if it can't."""
+
+    memory: Memory | None
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that a page shows at one moment. `points` are the index's, and what this monitor has seen since.
+
+    `replenishment` is what the index has measured; `index_problem`: why it can't say anything, or nothing
+    newer.
+    """
+
+    state: State
+    now: float
+    reading: Reading | None = None
+    outlook: Outlook | None = None
+    replenishment: Replenishment | None = None
+    points: tuple[Point, ...] = ()
+    memory: Memory | None = None
+    index_problem: str | None = None
+    dark: bool = False
+    """Whether its viewer's system asks for dark colours."""
+
+    def same(self, other: View) -> bool:
+        """Whether both show the same but for the time."""
+        mine, others = (
+            (
+                None if view.reading is None else id(view.reading.seen),
+                id(view.points),
+                view.replenishment,
+                view.memory,
+                view.index_problem,
+                view.state,
+                view.dark,
+            )
+            for view in (self, other)
+        )
+        return mine == others
+
+
+def state(reading: Reading | None, error: str | None, now: float, interval: float) -> State:
+    """`now` is Unix seconds, `interval` those between two readings."""
+    if reading is None:
+        if error is None:
+            return State("waiting", "Connecting", "Nothing was read from the chain yet.")
+        return State("waiting", "No data", error)
+    age = now - reading.taken_at
+    if error is None and age <= max(3 * interval, 3 * reading.seconds) + LATE_SECONDS:
+        return State("live", "Live", "")
+    return State("stale", "Stale", error or "no reading has come through since")
+
+
+class Model:
+    """Gathers in threads of its own from `start` to `stop`; `view` is for any number of viewers.
+
+    `connect` gives a client for the thread that calls it; `open_store` opens the index's database, where
+    there is one.
+    """
+
+    def __init__(
+        self,
+        watcher: Watcher,
+        connect: Callable[[], Weir],
+        open_store: Callable[[], Store] | None,
+        interval: float,
+    ) -> None:
+        self._watcher = watcher
+        self._connect = connect
+        self._open_store = open_store
+        self._store: Store | None = None
+        self._interval = interval
+        self._gathered = Repeated("page", self._gather, min(interval, 1.0))
+        self._recalled = Repeated("index", self._recall, INDEX_SECONDS) if open_store else None
+        self._seen: tuple[Point, ...] = ()
+        self._book: tuple[Snapshot, Book] | None = None
+        self._asking = threading.Lock()
+
+    def start(self) -> None:
+        """Begins to gather."""
+        for each in (self._recalled, self._gathered):
+            if each is not None:
+                each.start()
+
+    def stop(self) -> None:
+        """Ends, after what is under way."""
+        for each in (self._recalled, self._gathered):
+            if each is not None:
+                each.stop()
+
+    # ---- for viewers
+
+    def view(self) -> View:
+        """The latest; its parts are the same objects as long as nothing has changed."""
+        now = time.time()
+        error = self._watcher.error() or self._gathered.error()
+        found = self._gathered.latest() or View(State("", "", ""), now)
+        return replace(found, state=state(found.reading, error, now, self._interval), now=now)
+
+    def what_if(self, choice: Choice) -> Result:
+        """Computed on the book at the last block read; takes a while. Raises what chain or engine raise."""
+        with self._asking:  # one at a time: viewers share the book that was read
+            return ask(self._book_now(), choice)
+
+    def scenario(self, name: str, volatility: float) -> Choice:
+        """What a historical scenario does to this book's markets; raises as `what_if` does."""
+        with self._asking:
+            return chosen(name, self._book_now(), volatility)
+
+    def post_mortem(self, default: int) -> PostMortem:
+        """From the index; raises `NoIndexError`."""
+
+        def query(store: Store) -> PostMortem:
+            from weir.index.queries import post_mortem
+
+            return post_mortem(store, default)
+
+        return self._indexed(query)
+
+    def history(self, account: str, limit: int) -> tuple[Happening, ...]:
+        """The last so many events of an account, oldest first, from the index; raises `NoIndexError`."""
+
+        def query(store: Store) -> tuple[Happening, ...]:
+            from weir.index.queries import account_history
+
+            return account_history(store, account, limit=limit)
+
+        return self._indexed(query)
+
+    # ---- gathering
+
+    def _gather(self) -> View:
+        """What there is to show now; parts that have not changed are those of before."""
+        reading, before = self._watcher.latest(), self._gathered.latest()
+        recalled = (self._recalled.latest() if self._recalled else None) or Recalled(None, None)
+        memory = recalled.memory
+        told = replace(
+            before or View(State("", "", ""), 0.0),
+            reading=reading,
+            memory=memory,
+            index_problem=(recalled.problem or self._recalled.error()) if self._recalled else NO_INDEX,
+        )
+        if reading is None:
+            return told
+        if days := self._watcher.days():
+            told = replace(told, replenishment=replenishment(reading, days))
+        if before and before.reading and before.reading.seen is reading.seen and before.memory is memory:
+            return told
+        self._seen = remembered(self._seen, point(reading))
+        return replace(
+            told,
+            outlook=outlook(reading, memory.fees if memory else None),
+            points=_joined(memory.points if memory else (), self._seen),
+        )
+
+    def _recall(self) -> Recalled:
+        """What the index knows, the same object while that is nothing new; or why it can't say."""
+        last = self._recalled.latest() if self._recalled else None
+        memory = last.memory if last else None
+        reading = self._watcher.latest()
+        if reading is None:
+            return Recalled(memory, None)
+        try:
+            found = self._indexed(lambda store: _recall(store, reading.deployment, memory))
+        except NoIndexError as error:
+            return Recalled(memory, str(error))
+        return Recalled(found, None)
+
+    def _book_now(self) -> Book:
+        """The book at the last block read, which is read again only for another one."""
+        reading = self._watcher.latest()
+        if reading is None:
+            raise LookupError("nothing has been read from the chain yet")
+        if self._book is None or self._book[0] is not reading.seen:
+            self._book = reading.seen, read_book(self._connect(), block=reading.block)
+        return self._book[1]
+
+    def _indexed(self, query: Callable[[Store], _T]) -> _T:
+        if self._open_store is None:
+            raise NoIndexError(NO_INDEX)
+        try:
+            self._store = self._store or self._open_store()
+            return query(self._store)
+        except (LookupError, RuntimeError) as error:
+            raise NoIndexError(f"the index can't say: {error}") from error
+
+
+def _recall(store: Store, deployment: Deployment, last: Memory | None) -> Memory:
+    from weir.index.queries import about, income_by_source, layers
+
+    if about(store).addresses != {name: each.address for name, each in deployment.contracts.items()}:
+        raise NoIndexError("it is that of another deployment")
+    found = layers(store, points=MOST)
+    if not found:
+        raise NoIndexError("it has not reached the deployment yet")
+    if last is not None and last.end == found[-1]:
+        return last
+    (income,) = income_by_source(store, period=None, since=found[-1].time - DAY + 1, until=found[-1].time)
+    return Memory(
+        points=tuple(Point.of_index(each, deployment.decimals) for each in found),
+        fees=income.fees / 10**deployment.decimals,
+        end=found[-1],
+    )
+
+
+def _joined(indexed: Sequence[Point], seen: Sequence[Point]) -> tuple[Point, ...]:
+    """The index's, and what has been seen since its last."""
+    if not indexed:
+        return thinned(seen)
+    return (*indexed, *(each for each in seen if each.time > indexed[-1].time))
