@@ -80,6 +80,13 @@ class Node:
         self._process: subprocess.Popen[bytes] | None = None
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
+    @classmethod
+    def at(cls, url: str, kind: Kind = "anvil") -> Self:
+        """A chain that somebody else starts and stops: for requests, and to tell it the time."""
+        node = cls(kind)
+        node.url = url
+        return node
+
     def __enter__(self) -> Self:
         return self.start()
 
