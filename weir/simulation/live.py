@@ -8,30 +8,24 @@ money gets new money. Started on a deployment in which it has been before, the m
 from __future__ import annotations
 
 import logging
-import signal
 import time as clock
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from random import Random
 from threading import Event
-from typing import Any
 
-import click
 from web3.contract import Contract
 
-from weir.cli import one_line_errors, rpc_option
 from weir.client import AccountState, Weir
-from weir.deployment import Deployment
 from weir.node import Node
 from weir.scenarios import PricePoint, Scenario, available, load
 from weir.simulation.market import LEAD, Market, Settings
 from weir.simulation.population import Liquidator, Maker
 from weir.simulation.stage import DEPLOYER, FEED_DECIMALS
 
-__all__ = ["LiveMarket", "command", "journey", "market_options"]
+__all__ = ["LiveMarket", "journey"]
 
 log = logging.getLogger(__name__)
 
@@ -40,28 +34,6 @@ BEAT = 1.0
 POOR = 0.3
 """Part of what someone came with, below which it has lost its money."""
 _CENT, _PEG_STEP = Decimal("0.01"), Decimal("0.0001")
-
-
-def market_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What a live market can be told, as options of a command: `scenario`, `pace` and `seed`."""
-    for option in (
-        click.option("--seed", type=int, default=1, show_default=True, help="Who takes part."),
-        click.option(
-            "--pace",
-            type=click.FloatRange(1, 3_600),
-            default=60.0,
-            show_default=True,
-            help="Seconds that pass on the chain in one of ours, where the machine can follow.",
-        ),
-        click.option(
-            "--scenario",
-            default="2020-03-12",
-            show_default=True,
-            help="The first scenario that prices follow: a name (`weir scenarios`), or a file of your own.",
-        ),
-    ):
-        function = option(function)
-    return function
 
 
 def journey(scenario: Scenario, start: PricePoint) -> Iterator[PricePoint]:
@@ -189,7 +161,7 @@ class LiveMarket(Market):
         for other in others:
             if (missing := other.deposit - self._equity(states, other.name)) > (1 - POOR) * other.deposit:
                 self._give(other.name, missing)
-        now = stage.weir.fund_state()
+        now = stage.weir.fund_state(block="pending")
         scale = 10**stage.weir.deployment.decimals
         if (missing := fund.skin - now.skin / scale) > 0:
             stage.approve(DEPLOYER, stage.weir.fund.address, stage.fund(DEPLOYER, missing))
@@ -243,35 +215,3 @@ class LiveMarket(Market):
             memory.reserve = float(stage.weir.usd(units))
             memory.basis = max(self._equity(states, trader.name), POOR * trader.deposit)
             memory.acted_at, memory.anchors = now.timestamp, dict(prices)
-
-
-@click.command("live")
-@rpc_option
-@click.option(
-    "--deployment",
-    type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
-    help="Written once the market is open. Where the file is there already, the market goes on.",
-)
-@market_options
-def command(rpc: str, deployment: Path, scenario: str, pace: float, seed: int) -> None:
-    """Let a market live on a chain that runs already, until stopped."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    node, stop = Node.at(rpc), Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    before = Weir.connect(rpc, deployment) if deployment.exists() else None
-    market = LiveMarket(node, load(scenario), seed, weir=before, pace=pace, stop=stop)
-    market.play(lambda weir: _save(weir.deployment, deployment))
-
-
-def _save(deployment: Deployment, file: Path) -> None:
-    """At once: others start when they see it."""
-    new = file.with_suffix(".new")
-    deployment.save(new)
-    new.replace(file)
-
-
-if __name__ == "__main__":
-    with one_line_errors():
-        command.main(standalone_mode=False)
