@@ -40,34 +40,34 @@ from weir.chain import Call, ContractError, Event
 from weir.node import Node
 
 TICK = AUCTION // 3
-PRICES = (9_620, 9_620, 9_150, 9_150, 9_150, 8_700, 8_700, 8_700)
+PRICES = (9_620, 9_400, 9_400, 9_150, 9_150, 8_000, 8_000, 8_000)
 MOST_TICKS = 40
-JUNIOR_STAKER, SENIOR_STAKER, STRANGER = (development_account(i) for i in (13, 14, 15))
+DEEPEST = 12
+"""Blocks that a reorganisation undoes at most."""
+TREASURY, JUNIOR_STAKER, SENIOR_STAKER, STRANGER = (development_account(i) for i in (3, 13, 14, 15))
 
 
 @dataclass
 class Course:
-    """How a crash went: when (chain seconds) each account was first seen below maintenance margin at the end
-    of a tick, and for how long it stayed so at most; ticks in all.
+    """How a crash went, in ticks: at the ends of how many in a row each account was below maintenance margin,
+    now and at most; how many there were in all, and in how many the operation was out of order.
     """
 
-    since: dict[str, int] = field(default_factory=dict)
+    below: Counter[str] = field(default_factory=Counter)
     longest: Counter[str] = field(default_factory=Counter)
     ticks: int = 0
+    outage: int = 0
 
     @property
     def slowest(self) -> int:
-        """The longest that anybody was left below maintenance margin, chain seconds."""
+        """The longest that anybody was left below maintenance margin."""
         return max(self.longest.values(), default=0)
 
-    def note(self, now: int, below: set[str]) -> None:
+    def note(self, below: set[str]) -> None:
         """A tick ends with these accounts below."""
         self.ticks += 1
-        for account in below:
-            began = self.since.setdefault(account, now - TICK)
-            self.longest[account] = max(self.longest[account], now - began)
-        for account in self.since.keys() - below:
-            del self.since[account]
+        self.below = Counter({account: self.below[account] + 1 for account in below})
+        self.longest |= self.below
 
 
 class Crash(Exchange):
@@ -85,6 +85,7 @@ class Crash(Exchange):
         self._send(MAKER, self.weir.guaranty.functions.join(MAKER.address, amount))
         spare = self.weir.units(Decimal(12_500))  # too much for what is to be left to deleveraging
         self._send(KEEPER, self.weir.vault.functions.withdraw(spare, KEEPER.address, []))
+        node.mine(DEEPEST)  # what is undone is the crash's, not what came before
         self._snapshot = node.rpc("evm_snapshot")
         self.opened = self.head
 
@@ -101,13 +102,19 @@ class Crash(Exchange):
         self._snapshot = self.node.rpc("evm_snapshot")
         self.fresh()
 
-    def ticks(self) -> Iterator[int]:
-        """Lets the price fall; ends some ticks after nobody has anything left to do."""
+    def reorganise(self, depth: int, price: int) -> None:
+        """Other blocks, empty ones, take the place of the last; the feed's price is reported anew."""
+        self.node.rpc("anvil_reorg", depth, [])
+        self.fresh()
+        self.price(price)
+
+    def ticks(self) -> Iterator[tuple[int, int]]:
+        """Lets the price fall: number and price (USD) of each tick, until nobody has anything left to do."""
         for number, price in enumerate(chained(PRICES, repeat(PRICES[-1]))):
             assert number < MOST_TICKS, f"not over: {self.weir.actionable(block=self.head)}"
             self.node.set_next_block_timestamp(self.node.now() + TICK)
             self.price(price)
-            yield number
+            yield number, price
             if number >= len(PRICES) and not self.weir.actionable(block=self.head):
                 return
 

@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +19,8 @@ from tests.exchange import KEEPER
 from tests.survival.crash import Crash
 from tests.survival.proxy import HOST, Proxy
 
+KEEPING = ("--execute", "--margin-use", "100000", "--daily-limit", "100")
+"""Little margin is used, so that the keeper does not go under itself with what it has taken over."""
 PATIENCE = 60.0
 """Wall seconds for which a test waits until it fails: far more than anything takes."""
 
@@ -33,10 +35,17 @@ class Process:
         self._environment = environment
         self._log = folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self.killed = False
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def start(self, **environment: str) -> None:
         """Starts it, with more in its environment for this time."""
         assert not self.running, f"{self.name} runs"
+        self.killed = False
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,
@@ -55,6 +64,7 @@ class Process:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+            self.killed = True
 
     def stop(self) -> int:
         """As a supervisor does; the exit code."""
@@ -92,7 +102,7 @@ class Operation:
         common = ["--rpc", proxy.url, "--deployment", str(crash.file)]
         environment = {"WEIR_STORE": self.store, "WEIR_PRIVATE_KEY": KEEPER.key.hex()}
         eager = ["--interval", "0.1"]
-        self.keeper = Process("keeper", ["keeper", "--execute", *common, *eager], environment, folder)
+        self.keeper = Process("keeper", ["keeper", *KEEPING, *common, *eager], environment, folder)
         self.index = Process("index", ["index", "run", *common, *eager], environment, folder)
 
     @property
@@ -100,20 +110,37 @@ class Operation:
         return self.keeper, self.index
 
     def __enter__(self) -> Self:
-        for each in self.both:
-            each.start()
+        self.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def start(self, **environment: str) -> None:
+        """Starts whichever does not run, as a supervisor would."""
+        for each in self.both:
+            if not each.running:
+                each.start(**environment)
+
+    def kill(self) -> None:
+        """Both at once, as when the machine goes."""
         for each in self.both:
             each.kill()
 
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
     def catch_up(self) -> None:
-        """Waits until the keeper has found nothing more to do at the newest block, and the index has it."""
+        """Waits until the keeper has found nothing more to do at the newest block, and the index has it. Who
+        was killed meanwhile is started again.
+        """
+        self.until(self._has_caught_up)
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Waits for something that the processes, or what is done to them, brings about."""
         deadline = time.monotonic() + PATIENCE
-        while not self._has_caught_up():
+        while not condition():
             for each in self.both:
-                assert each.running, f"{each.name} has ended: {each.words()}"
+                assert each.running or each.killed, f"{each.name} has ended: {each.words()}"
+                if each.killed:
+                    each.start()
             if time.monotonic() > deadline:
                 told = {each.name: each.block() for each in self.both}
                 words = "\n".join(each.words() for each in self.both)

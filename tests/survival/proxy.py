@@ -14,8 +14,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
@@ -85,6 +84,11 @@ class Proxy:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     @property
+    def sends(self) -> int:
+        """Sendings that have come, since it was last calmed."""
+        return self._sends
+
+    @property
     def url(self) -> str:
         return f"http://{HOST}:{self._server.server_port}"
 
@@ -97,16 +101,17 @@ class Proxy:
         self._server.server_close()
         self._thread.join()
 
-    @contextmanager
-    def fault(self, fault: Fault) -> Iterator[None]:
-        """The fault lasts as long as the context."""
+    def fail(self, fault: Fault) -> None:
+        """From now on this goes wrong."""
         with self._lock:
             self._fault, self._count = fault, 0
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._fault = None
+
+    def calm(self) -> None:
+        """From now on it is as good as the node behind it; sendings are counted anew."""
+        with self._lock:
+            self._fault, self._sends = None, 0
+            self.before_send = self.after_send = None
+            self.struck.clear()
 
     # ---- one request
 
@@ -118,11 +123,11 @@ class Proxy:
             self.seen.update(methods)
             fault = self._struck_by(methods)
             number = self._sends = self._sends + (SEND in methods)
-        if SEND in methods and self.before_send is not None:
-            self.before_send(number)
+        if SEND in methods and (told := self.before_send) is not None:
+            told(number)
         found = self._faulty(fault, asked, body) if fault else self._forward(body)
-        if SEND in methods and self.after_send is not None:
-            self.after_send(number)
+        if SEND in methods and (told := self.after_send) is not None:
+            told(number)
         return found
 
     def _struck_by(self, methods: list[str]) -> Fault | None:
