@@ -87,6 +87,11 @@ class Process:
             return -1
         return int(told.get("block") or -1)
 
+    def has_said(self, *words: str) -> bool:
+        """Whether one of these words is in its log."""
+        said = self._log.read_text(errors="replace")
+        return any(word in said for word in words)
+
     def words(self) -> str:
         """The end of its log, for a failure's message."""
         return self._log.read_text(errors="replace")[-3_000:] if self._log.exists() else ""
@@ -98,6 +103,8 @@ class Operation:
     def __init__(self, crash: Crash, proxy: Proxy, folder: Path, store: str | None = None) -> None:
         self.crash = crash
         self.proxy = proxy
+        self.supervised = False
+        """Whether who ends by itself is started again."""
         self.store = store or f"sqlite:///{folder / 'weir.sqlite3'}"
         common = ["--rpc", proxy.url, "--deployment", str(crash.file)]
         environment = {"WEIR_STORE": self.store, "WEIR_PRIVATE_KEY": KEEPER.key.hex()}
@@ -138,8 +145,8 @@ class Operation:
         deadline = time.monotonic() + PATIENCE
         while not condition():
             for each in self.both:
-                assert each.running or each.killed, f"{each.name} has ended: {each.words()}"
-                if each.killed:
+                if not each.running:
+                    assert each.killed or self.supervised, f"{each.name} has ended: {each.words()}"
                     each.start()
             if time.monotonic() > deadline:
                 told = {each.name: each.block() for each in self.both}

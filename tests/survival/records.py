@@ -53,7 +53,7 @@ def check_index(crash: Crash, store: Store) -> int:
     with store.read() as connection:
         columns = events.c.block, events.c.log_index, events.c.transaction
         found = [tuple(row) for row in connection.execute(select(*columns))]
-        known = dict(connection.execute(select(blocks.c.number, blocks.c.hash)).tuples().all())
+        known = {row.number: row.hash for row in connection.execute(select(blocks.c.number, blocks.c.hash))}
     assert len(set(found)) == len(found)
     assert set(found) == logs, set(found) ^ logs
     for number, block_hash in known.items():

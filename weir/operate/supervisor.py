@@ -22,7 +22,7 @@ from weir.operate.plan import Child, Plan
 from weir.operate.running import Mark, Running
 from weir.simulation.market import LEAD
 
-__all__ = ["Supervisor", "stop_process"]
+__all__ = ["StoreTakenError", "Supervisor", "stop_process"]
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,10 @@ DRAIN = 30.0
 LOOK = 0.2
 """Seconds from one look at the children to the next."""
 _HEALTH_SECONDS = 2.0
+
+
+class StoreTakenError(RuntimeError):
+    """The database belongs to something else than a simulation."""
 
 
 @dataclass(slots=True)
@@ -88,8 +92,11 @@ class Supervisor:
                 _stop_all(held)
 
     def _forget(self) -> None:
-        """What was of another chain."""
+        """What was of another chain, which is no more."""
         self.plan.deployment.unlink(missing_ok=True)
+        if self.plan.store is not None:
+            _forget_index(self.plan.store)
+            return
         for ending in ("", "-wal", "-shm"):
             self.plan.database.with_name(self.plan.database.name + ending).unlink(missing_ok=True)
 
@@ -146,6 +153,28 @@ class Supervisor:
         if now != self._told:
             now.write(self.plan.folder)
             self._told = now
+
+
+def _forget_index(url: str) -> None:
+    """Empties the index in a database that was given, where it is that of a local chain; others are kept."""
+    from weir.accounts import is_local_chain
+    from weir.index.queries import NotIndexedError, about
+    from weir.store import Store, metadata
+
+    store = Store.open(url)
+    try:
+        try:
+            found = about(store)
+        except NotIndexedError:
+            return
+        if not is_local_chain(found.chain):
+            raise StoreTakenError(f"{store.where} is the index of chain {found.chain}: give another database")
+        with store.write(lock="schema") as connection:
+            for table in reversed(metadata.sorted_tables):
+                if table.name.startswith("index_"):
+                    connection.execute(table.delete())
+    finally:
+        store.close()
 
 
 def _stop_all(held: list[_Held]) -> None:
