@@ -81,10 +81,10 @@ def test_a_node_that_fails_for_a_while(survives: Survive, kind: str) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault("drop", every=4),
-        Fault("error", every=4),
-        Fault("rubbish", every=4),
-        Fault("behind", every=4, blocks=3),
+        Fault("drop", every=25),
+        Fault("error", every=25),
+        Fault("rubbish", every=25),
+        Fault("behind", every=25, blocks=3),
         Fault("lose", every=2, methods=frozenset({SEND})),
         Fault("duplicate", every=1),
         Fault("delay", every=2, seconds=0.05),
