@@ -17,8 +17,12 @@ DEMO_OPTIONS = $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(NODE),--node $(NO
 FUZZ_OPTIONS = $(if $(PROFILE),--profile $(PROFILE)) $(if $(CALLS),--calls $(CALLS)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(JOBS),--jobs $(JOBS))
 
+# `make up SCENARIO=... PACE=... SEED=... PORT=... PAGES=... KEEPERS=... STORE=...`: each is optional.
+UP_OPTIONS = $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(PACE),--pace $(PACE)) $(if $(SEED),--seed $(SEED)) \
+	$(if $(PORT),--port $(PORT)) $(if $(PAGES),--pages $(PAGES)) $(if $(KEEPERS),--keepers $(KEEPERS))
+
 .DEFAULT_GOAL := help
-.PHONY: help env setup demo test lint format bench bench-check curves bench-fuzz bench-risk fuzz mutate analyze prove clean
+.PHONY: help env setup demo up down soak survive test lint format bench bench-check curves bench-fuzz bench-risk fuzz mutate analyze prove clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +33,18 @@ env: build/.compiler ## install everything, without compiling the contracts
 
 demo: setup ## run a market day on a local chain (SCENARIO, NODE, SEED, JSON, REPORT)
 	@$(ENV) ape run demo $(DEMO_OPTIONS)
+
+up: setup ## run everything here: chain, market, keepers, index, monitor and page (SCENARIO, PACE, SEED, PORT, PAGES, KEEPERS, STORE)
+	@$(ENV) $(if $(STORE),WEIR_STORE='$(STORE)') weir up $(UP_OPTIONS)
+
+down: setup ## stop what `make up` has started
+	@$(ENV) weir down
+
+soak: setup ## 2,000 blocks of a living market: does memory stay as it is? (docs/soak.md)
+	@$(ENV) python -m weir.soak --write
+
+survive: setup ## the survival tests at every moment and depth: half an hour
+	@$(ENV) WEIR_SURVIVAL=long ape test tests/survival --verbosity WARNING
 
 test: setup ## run the whole test suite
 	@$(ENV) ape test --verbosity WARNING

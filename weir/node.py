@@ -80,6 +80,13 @@ class Node:
         self._process: subprocess.Popen[bytes] | None = None
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
+    @classmethod
+    def at(cls, url: str, kind: Kind = "anvil") -> Self:
+        """A chain that somebody else starts and stops: for requests, and to tell it the time."""
+        node = cls(kind)
+        node.url = url
+        return node
+
     def __enter__(self) -> Self:
         return self.start()
 
@@ -103,7 +110,7 @@ class Node:
         if self.running:
             return self
         if self.port is not None:
-            _require_free(self.port)
+            require_free(self.port)
         atexit.register(self.stop)
         _exit_on_sigterm()
         attempts = START_ATTEMPTS if self.port is None else 1
@@ -183,7 +190,7 @@ class Node:
                 *(str(anvil()), "--host", HOST, "--port", f"{port}"),
                 *("--chain-id", f"{self.chain_id}", "--hardfork", HARDFORK),
                 *("--mnemonic", MNEMONIC, "--accounts", f"{self.accounts}", "--balance", f"{self.balance}"),
-                *("--gas-limit", f"{self.gas_limit}"),
+                *("--gas-limit", f"{self.gas_limit}", "--quiet"),  # else its log grows with every request
                 # Old states are written there, gigabytes of them, and stay when the node is killed.
                 *("--cache-path", scratch),
             ]
@@ -212,7 +219,7 @@ class Node:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for us to handle
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=die_with_parent if sys.platform == "linux" else None,
             )
 
     @property
@@ -248,7 +255,7 @@ def start_node(kind: Kind = "anvil", **options: Any) -> Node:
     return Node(kind, **options).start()
 
 
-def _require_free(port: int) -> None:
+def require_free(port: int) -> None:
     """Raises `NodeError` where others listen already: they would answer in the node's place."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -268,7 +275,7 @@ def _free_port() -> int:
 _PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """In the child, on Linux: be sent SIGTERM when the parent is gone, however it went."""
     pr_set_pdeathsig = 1
     if _PRCTL is not None:

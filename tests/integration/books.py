@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ape import chain
+from ape import chain as ape_chain
 
 from tests.system import System
 from weir.chain import Chain, connect
+from weir.deployment import Deployment
 
 VIRTUAL_SHARES = 10**6
 TRANCHES = ("JuniorTranche", "SeniorTranche")
@@ -134,7 +135,13 @@ class Books:
 
 def read(system: System) -> Books:
     """The books after the latest block."""
-    return Reader(system).read()
+    return reader_of(system).read()
+
+
+def reader_of(system: System) -> Reader:
+    """A reader of ape's chain."""
+    chain = Chain(connect(ape_chain.provider.web3.provider.endpoint_uri))
+    return Reader(chain, system.deployment, system.actors["treasury"].address)
 
 
 class Reader:
@@ -142,19 +149,23 @@ class Reader:
     into words once.
     """
 
-    def __init__(self, system: System) -> None:
-        self.system = system
-        self.chain = Chain(connect(chain.provider.web3.provider.endpoint_uri))
-        self.markets = range(len(system.deployment.markets))
+    def __init__(self, chain: Chain, deployment: Deployment, treasury: str) -> None:
+        self.chain = chain
+        self.deployment = deployment
+        self.treasury = treasury
+        self.markets = range(len(deployment.markets))
+        self._block: int | str = "latest"
         self._contracts: dict[str, Any] = {}
         self._calls: dict[tuple[Any, ...], Any] = {}
 
-    def read(self) -> Books:
-        at = self.system.deployment.address
+    def read(self, block: int | str = "latest") -> Books:
+        """The books after this block."""
+        self._block = block
+        at = self.deployment.address
         held, fund_held, treasury, (fees, levies), insolvencies, layers, defaults, accounts = self._ask(
             ("Token", "balanceOf", at("Vault")),
             ("Token", "balanceOf", at("InsuranceFund")),
-            ("Token", "balanceOf", self.system.actors["treasury"].address),
+            ("Token", "balanceOf", self.treasury),
             ("Vault", "uncollected"),
             ("ClearingHouse", "insolvencies"),
             ("InsuranceFund", "layers"),
@@ -228,7 +239,7 @@ class Reader:
             value_index=state["valueIndex"],
             available=available,
             members_left=min(loss_budget, total),
-            scale=10 ** (36 - self.system.deployment.decimals),
+            scale=10 ** (36 - self.deployment.decimals),
         )
 
     def _record(self, market: int, state: dict[str, Any], position: dict[str, Any]) -> Record:
@@ -256,7 +267,8 @@ class Reader:
 
     def _ask(self, *questions: tuple[Any, ...]) -> list[Any]:
         """Contract, view and arguments of each."""
-        return self.chain.call_many([self._call(*question) for question in questions])
+        calls = [self._call(*question) for question in questions]
+        return self.chain.call_many(calls, block=self._block)
 
     def _call(self, contract: str, view: str, *arguments: Any) -> Any:
         key = contract, view, *arguments
@@ -266,7 +278,7 @@ class Reader:
 
     def _contract(self, name: str) -> Any:
         if name not in self._contracts:
-            record = self.system.deployment.contracts[name]
+            record = self.deployment.contracts[name]
             self._contracts[name] = self.chain.contract(record.artifact, record.address)
         return self._contracts[name]
 

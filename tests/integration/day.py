@@ -16,10 +16,11 @@ from typing import Any
 from ape import chain as ape_chain
 
 from tests.expect import refusal
-from tests.integration.books import Books, Reader
+from tests.integration.books import reader_of
+from tests.integration.properties import Step
 from tests.integration.stage import DAY, begin_budget_window, refresh_all
 from tests.system import System
-from weir.chain import Chain, Event
+from weir.chain import Chain
 from weir.orders import Order
 from weir.parameters import FundingParameters, FundParameters, GuarantyParameters, MarketParameters
 
@@ -74,24 +75,6 @@ FAMILY = ("attacker", "accomplice", "stranger")
 """They trade with nobody but each other, and nowhere but in YFI."""
 
 
-@dataclass(frozen=True)
-class Step:
-    """One action: the part of the day, its name, the books before and after it, and the events in between."""
-
-    part: str
-    name: str
-    before: Books
-    after: Books
-    events: tuple[Event, ...]
-
-    def named(self, *names: str) -> list[Event]:
-        return [event for event in self.events if event.name in names]
-
-    def total(self, name: str, *arguments: str) -> int:
-        """The sum of these arguments over all events of a name."""
-        return sum(event[argument] for event in self.named(name) for argument in arguments)
-
-
 @dataclass
 class Day:
     """Plays the script on a fresh protocol."""
@@ -104,7 +87,7 @@ class Day:
 
     def __post_init__(self) -> None:
         self.chain = Chain(ape_chain.provider.web3)
-        self.reader = Reader(self.system)
+        self.reader = reader_of(self.system)
         self.books = self.reader.read()
         self.addresses = [record.address for record in self.system.deployment.contracts.values()]
 

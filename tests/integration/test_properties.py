@@ -2,22 +2,32 @@
 everybody.
 """
 
-from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
-from fractions import Fraction
 
 import pytest
 
 from tests.expect import reverts
 from tests.integration.books import Books, Record, read
-from tests.integration.day import BTC, ETH, FAMILY, FUNDING, MARKETS, YFI, Day, Step
+from tests.integration.day import BTC, ETH, FAMILY, FUNDING, MARKETS, YFI, Day
+from tests.integration.properties import (
+    FUND_LAYERS,
+    MEMBER_LAYERS,
+    Payments,
+    Step,
+    Trail,
+    backing_gaps,
+    check_contributions,
+    check_outsiders,
+    check_shares,
+    check_terms,
+    check_waterfall,
+    holds_p2,
+    holds_p3,
+)
 from tests.integration.stage import cover, resolve_everyone, withdraw
 
-MILLION = 10**6
-WIPE_OUT = 10**9
-FUND_LAYERS = ("skin", "junior", "senior")
-MEMBER_LAYERS = ("own", "mutual")
 EVERYONE = ("market_maker", "liquidator", "trader", "other_trader", "keeper", *FAMILY)
 
 
@@ -107,15 +117,6 @@ def test_the_day_has_seen_everything(day):
 # ---- P1
 
 
-def backing_gaps(step: Step) -> tuple[int, int, int]:
-    after = step.after
-    return (
-        after.donated,
-        after.fund_held - sum(after.layers.values()),
-        after.guaranty_held - after.guaranty.total,
-    )
-
-
 def test_p1_what_is_booked_is_there(day):
     for step in day.steps:
         assert backing_gaps(step) == (0, 0, 0), step.name
@@ -125,46 +126,6 @@ def test_p1_what_is_booked_is_there(day):
 # ---- P2, P3
 
 
-@dataclass
-class Trail:
-    """What rounding may have done to one market so far: section 9, slack."""
-
-    kept: int = 0  # units of S, in the pool's favour
-    dropped: int = 0  # wei of size since both epochs began
-    drift: Fraction = field(
-        default_factory=Fraction
-    )  # what dropped sizes have made of moves of the index, either way
-
-    def follow(self, step: Step, market: int) -> None:
-        before = step.before.markets[market]
-        index, units = before.value_index, before.claim_units
-        for event in step.events:
-            if event.arguments.get("market") != market:
-                continue
-            match event.name:
-                case "Settled" | "ClaimsBurned" | "ClaimsConverted":
-                    self.kept += 1
-                case "ClaimsMinted":
-                    self.kept += 1
-                    units += event["units"]
-                case "ClaimsWrittenOff":
-                    self.kept += 1 + units // WIPE_OUT
-                case "RemainderCharged":
-                    self.kept += 1
-                    self.drift += Fraction(event["amount"] * self.dropped, max(1, before.open_interest))
-                case "PositionChanged" | "SideChanged":
-                    self.dropped += 1
-                case "PremiumCharged":
-                    self.dropped -= 2  # the two sides have just changed, and no size did
-                    self.kept += 2
-                    self.drift += Fraction(event["perUnit"] * self.dropped, before.scale)
-                case "EpochEnded":
-                    self.dropped = 0
-                case "MarketRefreshed":
-                    self.drift += Fraction(self.dropped * abs(event["valueIndex"] - index), before.scale)
-                    index = event["valueIndex"]
-
-
 def followed(day):
     """Each step with the trail of each market up to it."""
     trails = [Trail() for _ in MARKETS]
@@ -172,16 +133,6 @@ def followed(day):
         for market, trail in enumerate(trails):
             trail.follow(step, market)
         yield step, trails
-
-
-def holds_p2(step: Step, market: int, trail: Trail) -> bool:
-    books = step.after.markets[market]
-    return -trail.drift <= books.surplus <= trail.kept + len(books.records) + trail.drift
-
-
-def holds_p3(step: Step, market: int, trail: Trail) -> bool:
-    books = step.after.markets[market]
-    return all(0 <= books.missing(is_short) <= trail.dropped for is_short in (False, True))
 
 
 def test_p2_nobody_is_promised_what_is_not_there(day):
@@ -207,53 +158,9 @@ def test_p3_both_sides_are_open_interest(day):
 # ---- P4
 
 
-def with_claims(step: Step):
-    """Each event, with the claims outstanding in each market before it."""
-    claims = [market.total_claims for market in step.before.markets]
-    sign = {"ClaimsMinted": 1, "ClaimsBurned": -1, "ClaimsConverted": -1, "ClaimsWrittenOff": -1}
-    epochs = [market.claims_epoch for market in step.before.markets]
-    for event in step.events:
-        yield event, claims
-        if event.name not in sign:
-            continue
-        market = event["market"]
-        claims[market] += sign[event.name] * event["amount"]
-        if event.name == "ClaimsWrittenOff" and event["claimsEpoch"] != epochs[market]:
-            claims[market], epochs[market] = 0, event["claimsEpoch"]
-    assert claims == [market.total_claims for market in step.after.markets]
-
-
 def test_p4_layers_pay_in_order_and_the_sum_is_exact(day):
-    """Whatever stands before a layer that paid has nothing left; coinsurance and unpaid profit are checked
-    with the claims of the moment.
-    """
-    count = 0
-    for step in day.steps:
-        for event, claims in with_claims(step):
-            if event.name != "Defaulted":
-                continue
-            count += 1
-            record, remainder, after = event["record"], event["remainder"], step.after
-            market = record["market"]
-            fund = [record[layer] for layer in (*FUND_LAYERS, *MEMBER_LAYERS)]
-            profit = record["coinsurance"], record["unpaidProfit"]
-            assert record["shortfall"] == sum(fund) + sum(profit) + remainder
-            assert min(*fund, *profit, remainder) >= 0
-            contribution = step.before.guaranty.balances[record["account"]]
-            assert record["own"] == min(record["shortfall"], contribution)
-            rest = record["shortfall"] - record["own"]
-            assert profit[0] == min(claims[market], rest * MARKETS[market].coinsurance // MILLION)
-            assert sum(profit) <= claims[market]
-            if record["junior"]:
-                assert after.layers["skin"] == after.layers["unvested"] == 0
-            if record["senior"]:
-                assert after.layers["junior"] == 0
-            if record["mutual"] or record["unpaidProfit"] or remainder:
-                assert after.markets[market].available == 0
-            if record["unpaidProfit"] or remainder:
-                assert after.markets[market].members_left == 0
-            if remainder:
-                assert sum(profit) == claims[market]
+    coinsurance = [market.coinsurance for market in MARKETS]
+    count = sum(check_waterfall(step, coinsurance) for step in day.steps)
     assert count == day.steps[-1].after.defaults >= 5
 
 
@@ -261,28 +168,8 @@ def test_p4_layers_pay_in_order_and_the_sum_is_exact(day):
 
 
 def test_p5_outsiders_pay_nothing_and_claims_come_before_open_interest(day):
-    fund = day.system.fund.address
     for step in day.steps:
-        before, after = step.before, step.after
-        defaults = {event["market"] for event in step.named("Defaulted")}
-        if not defaults:
-            continue
-        for account, cash in before.cash.items():
-            if account == fund:
-                continue  # which is what pays
-            inside = {m for m, market in enumerate(before.markets) if account in market.records}
-            if not inside:
-                assert after.cash[account] + after.wallets[account] >= cash + before.wallets[account]
-            charged = {
-                e["market"] for e in step.named("Settled") if e["account"] == account and e["cash"] < 0
-            }
-            charged |= {
-                e["market"] for e in step.named("DebtRepaid", "DebtIncurred") if e["account"] == account
-            }
-            assert charged <= inside, (step.name, account)
-        for event, claims in with_claims(step):
-            if event.name in ("RemainderCharged", "ResidualAdded"):
-                assert claims[event["market"]] == 0
+        check_outsiders(step, day.system.fund.address)
 
 
 # ---- P6
@@ -321,31 +208,12 @@ def test_p6_whatever_comes_everybody_can_be_resolved(day, actors, guardian):
 
 
 def test_p7_a_share_loses_value_only_by_a_loss(day):
-    falls = 0
-    for step in day.steps:
-        for i, layer in enumerate(("junior", "senior")):
-            old, new = step.before.tranches[i], step.after.tranches[i]
-            lost = sum(event["record"][layer] for event in step.named("Defaulted")) + step.total(
-                "BountyPaid", layer
-            )
-            fell = new.price[0] * old.price[1] < old.price[0] * new.price[1]
-            assert lost or not fell, (step.name, layer)
-            assert new.share_epoch == old.share_epoch or (lost and new.assets == 0)
-            falls += fell
-    assert falls >= 2
+    assert sum(check_shares(step) for step in day.steps) >= 2
 
 
 def test_p7_a_unit_of_the_guaranty_fund_loses_value_only_by_a_loss(day):
-    falls = rises = 0
-    for step in day.steps:
-        old, new = step.before.guaranty, step.after.guaranty
-        mutual = step.total("LossBorne", "mutual")
-        assert mutual == sum(event["record"]["mutual"] for event in step.named("Defaulted")), step.name
-        fell = new.price[0] * old.price[1] < old.price[0] * new.price[1]
-        assert fell == (mutual > 0), step.name
-        falls += fell
-        rises += new.price[0] * old.price[1] > old.price[0] * new.price[1]
-    assert min(falls, rises) >= 1
+    falls, rises = zip(*map(check_contributions, day.steps), strict=True)
+    assert min(sum(falls), sum(rises)) >= 1
 
 
 # ---- P8
@@ -398,18 +266,9 @@ def test_p8_a_family_gains_what_the_fund_pays_and_takes_nothing_from_others(day,
 
 
 def test_p9_no_order_is_filled_beyond_its_terms(day, stormy):
-    filled: dict[bytes, int] = defaultdict(int)
+    filled: Counter[bytes] = Counter()
     for step in day.steps:
-        for event in step.named("Traded"):
-            order = day.orders[event["orderHash"]]
-            filled[event["orderHash"]] += event["size"]
-            assert (event["maker"], event["market"], event["makerBuys"]) == (
-                order.maker,
-                order.market,
-                order.is_buy,
-            )
-            assert event["price"] == order.price
-            assert 0 < filled[event["orderHash"]] <= order.size
+        check_terms(step, day.orders, filled)
     # Three were ended when a quarter of them was filled.
     for error, (_, found) in day.refused.items():
         assert found == error
@@ -439,55 +298,10 @@ def test_p9_other_terms_are_another_order(day, stormy, market_maker, trader, cha
 
 
 def test_p10_what_accounts_pay_arrives(day):
-    """Fees, penalties and contributions: with the fund, the treasury, or not yet collected. The premium: cash
-    of the fund's account, then the fund's, and never the treasury's. Bounties: with the liquidators. Nothing
-    else moves the fund.
-    """
-    fund = day.system.fund.address
-    fees = penalties = contributions = collected = to_treasury = 0
-    premium = premium_collected = 0
+    paid = Payments(day.system.fund.address)
     for step in day.steps:
-        before, after = step.before, step.after
-        fees += step.total("Exchanged", "payerFee", "payeeFee")
-        penalties += step.total("LiquidationCharged", "penalty")
-        charged = step.total("ContributionPaid", "amount")
-        assert charged == step.total("ContributionCharged", "amount") + step.total(
-            "LeverageCharged", "amount"
-        )
-        contributions += charged
-        collected += step.total("IncomeCollected", "fees", "levies")
-        to_treasury += step.total("IncomeCollected", "treasury")
-        assert fees + penalties + contributions == collected + after.fees + after.levies, step.name
-        assert after.treasury == to_treasury <= fees, step.name
-
-        settled = [event for event in step.named("Settled") if event["account"] == fund]
-        assert sum(event["pnl"] for event in settled) == step.total("PremiumCharged", "amount"), step.name
-        premium += sum(event["cash"] for event in settled)
-        premium += sum(e["amount"] for e in step.named("ClaimsConverted") if e["account"] == fund)
-        premium_collected += step.total("IncomeCollected", "premium")
-        assert premium == premium_collected + after.cash.get(fund, 0), step.name
-
-        assert step.total("Liquidated", "bountyFromAccount") == step.total("LiquidationCharged", "bounty")
-        bounties = step.total("BountyPaid", "amount")
-        assert bounties == step.total("Liquidated", "bountyFromFund") == step.total("CashCredited", "amount")
-
-        came = step.total("Contributed", "amount") + step.total("Staked", "assets")
-        came += step.total("IncomeCollected", "fees", "levies", "premium")
-        came -= step.total("IncomeCollected", "treasury", "toMembers")
-        back = [event["recovery"] for event in step.named("Recovered")]
-        came += sum(each[layer] for each in back for layer in FUND_LAYERS)
-        went = bounties + step.total("Unstaked", "assets")
-        went += sum(event["record"][layer] for event in step.named("Defaulted") for layer in FUND_LAYERS)
-        assert sum(after.layers.values()) - sum(before.layers.values()) == came - went, step.name
-
-        earned = step.total("IncomeCollected", "toMembers")
-        assert step.total("Earned", "amount") == earned, step.name
-        came = (
-            earned + step.total("Joined", "amount") + sum(e[layer] for e in back for layer in MEMBER_LAYERS)
-        )
-        went = step.total("Released", "amount") + step.total("LossBorne", "own", "mutual")
-        assert after.guaranty.total - before.guaranty.total == came - went, step.name
-    assert min(to_treasury, penalties, contributions, premium_collected) > 0
+        paid.follow(step)
+    assert min(paid.to_treasury, paid.penalties, paid.contributions, paid.premium_collected) > 0
 
 
 # ---- the checks themselves

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,7 +19,29 @@ if TYPE_CHECKING:
     from weir.results import RunResult
     from weir.simulation.engine import Progress
 
-__all__ = ["command"]
+__all__ = ["command", "market_options"]
+
+
+def market_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What a live market can be told, as options of a command: `scenario`, `pace` and `seed`."""
+    for option in (
+        click.option("--seed", type=int, default=1, show_default=True, help="Who takes part."),
+        click.option(
+            "--pace",
+            type=click.FloatRange(1, 3_600),
+            default=60.0,
+            show_default=True,
+            help="Seconds that pass on the chain in one of ours, where the machine can follow.",
+        ),
+        click.option(
+            "--scenario",
+            default="2020-03-12",
+            show_default=True,
+            help="The first scenario that prices follow: a name (`weir scenarios`), or a file of your own.",
+        ),
+    ):
+        function = option(function)
+    return function
 
 
 @click.command("demo")

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import logging
 import time as clock
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
-from random import Random
 
 from weir.chain import ContractError
-from weir.client import AccountState, Weir
+from weir.client import Weir
 from weir.keeper.policy import Kind as TaskKind
 from weir.keeper.policy import Options
 from weir.keeper.roles import USUAL, Role
@@ -26,58 +24,24 @@ from weir.keeper.view import Reader
 from weir.node import Kind, Node
 from weir.results import RunResult
 from weir.scenarios import PricePoint, Scenario
-from weir.simulation import agents
-from weir.simulation.agents import Deposit, Memory, Seen, Trade, Withdraw
+from weir.simulation.market import LEAD, Market, Settings, steps
 from weir.simulation.population import (
     Arbitrageur,
     Liquidator,
-    Maker,
-    Population,
-    Trader,
-    draw,
-    memberships,
 )
-from weir.simulation.poster import Poster
 from weir.simulation.record import Recorder
-from weir.simulation.stage import GAS, Stage, parameters
-from weir.simulation.venue import Venue
+from weir.simulation.stage import GAS
 
-__all__ = ["Progress", "Settings", "Simulation", "simulate"]
+__all__ = ["LEAD", "Progress", "Settings", "Simulation", "simulate"]
 
 log = logging.getLogger(__name__)
 
-LEAD = 2 * 3_600
-"""Seconds before the scenario's start in which everybody arrives."""
 COLLECT_FROM = 50_000
 """USD of fees, levies and premium from which on a keeper takes the trouble to collect them."""
-MEMORY = 3_600
-"""Seconds that recent moves are measured over."""
 WORTH_SELLING = 1
 """USD of collateral from which on a keeper puts it up for sale."""
-UNLIMITED = 2**256 - 1
-STEPS = 4
-"""From one known price to the next, where nobody says otherwise."""
-_CENT, _PEG_STEP = Decimal("0.01"), Decimal("0.0001")
-"""Steps of the prices between two known ones, of markets and of stablecoins."""
 LAST_ROUNDS = 40
 """Rounds of keepers after the last price, at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a run can be told besides scenario, node and seed.
-
-    `substeps` divide the way from one known price to the next; `rounds` of keepers follow each. `fund_factor`
-    scales the fund's layers, `leverage` what traders take; `coinsurance` in ppm. Substeps and leverage are
-    the scenario's own where None.
-    """
-
-    substeps: int | None = None
-    rounds: int = 2
-    traders: int = 44
-    leverage: float | None = None
-    fund_factor: float = 1.0
-    coinsurance: int = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +81,8 @@ def simulate(
         return result
 
 
-def _between(
-    last: Mapping[str, Decimal], now: Mapping[str, Decimal], part: Decimal, step: Decimal
-) -> dict[str, Decimal]:
-    return {name: (price + (now[name] - price) * part).quantize(step) for name, price in last.items()}
-
-
-class Simulation:
-    """One run on one node."""
+class Simulation(Market):
+    """One run on one node, with keepers of its own."""
 
     def __init__(
         self,
@@ -134,55 +92,31 @@ class Simulation:
         settings: Settings,
         progress: Callable[[Progress], None],
     ) -> None:
-        self.scenario = scenario
-        self.seed = seed
-        self.substeps = settings.substeps or scenario.steps or STEPS
-        self.settings = replace(settings, substeps=self.substeps)
         self.progress = progress
-        self.rng = Random(f"simulation:{seed}")
-        leverage = settings.leverage if settings.leverage is not None else float(scenario.leverage or 1)
-        self.population: Population = draw(
-            seed,
-            tuple(scenario.markets),
-            traders=settings.traders,
-            leverage=leverage,
-            fund=scenario.fund,
-            fund_factor=settings.fund_factor,
-            crowd=scenario.crowd,
-            stablecoins=bool(scenario.assets),
-        )
-        self.total = 1 + scenario.bars * 2 * self.substeps
+        self.total = 1 + scenario.bars * 2 * steps(scenario, settings)
         progress(Progress(0, self.total, "deploying"))
-        self.stage = Stage.build(node, self.population, parameters(scenario, settings.coinsurance))
-        self.venue = Venue(self.stage)
-        self.memories = {
-            trader.name: Memory(trader.deposit, trader.reserve, Random(f"{trader.name}:{seed}"))
-            for trader in self.population.traders
-        }
+        super().__init__(node, scenario, seed, settings)
         self.keepers = self._keepers()
         self.buyers = self._buyers()
-        self.poster = Poster(self.stage, scenario.bar_seconds)
         self.recorder = Recorder(self.stage, self.population)
         self._loaded: set[str] = set()
-        self._past: deque[tuple[int, dict[str, float]]] = deque()
 
     # ---- the whole
 
     def play(self) -> None:
         """From the first deposit to the last settlement."""
         opening, *points = self.scenario.path()
-        self._arrive()
+        self.arrive()
         self._tell(0, "opening positions", opening)
-        self._open(opening)
-        self.poster.close(opening.prices)
-        self.poster.post(opening.timestamp, self.stage.look())
+        self.open(opening)
         self.recorder.begin(opening.timestamp, opening.prices, opening.assets)
         last = opening
         done = 1
         for point in points:
-            for step in self._walk(last, point):
+            for step in self.walk(last, point):
                 self.stage.pass_to(step.timestamp)
-                self._tick(step, (point.timestamp - last.timestamp) // self.substeps)
+                self.tick(step, (point.timestamp - last.timestamp) // self.substeps)
+                self.recorder.sample(step.timestamp, step.prices, step.assets)
                 done += 1
                 self._tell(done, f"bar {point.bar + 1} of {self.scenario.bars}", point)
             self.recorder.check()
@@ -203,146 +137,6 @@ class Simulation:
         prices = point.prices if point else {}
         liquidations = sum(keeper.outbox.totals().sent["liquidate"] for _, keeper in self.keepers)
         self.progress(Progress(done, self.total, what, prices, liquidations, self.recorder.defaults))
-
-    def _walk(self, last: PricePoint, point: PricePoint) -> Iterator[PricePoint]:
-        """The way from one known price to the next: to a low ever faster, away from it ever slower."""
-        steps = self.substeps
-        for i in range(1, steps):
-            part = Decimal(i) / steps
-            part = part**2 if point.kind == "low" else 1 - (1 - part) ** 2
-            yield replace(
-                point,
-                time=last.time + (point.time - last.time) * i // steps,
-                prices=_between(last.prices, point.prices, part, _CENT),
-                assets=_between(last.assets, point.assets, part, _PEG_STEP),
-            )
-        yield point
-
-    # ---- before the crash
-
-    def _arrive(self) -> None:
-        stage, fund = self.stage, self.population.fund
-        for name, money in self.population.deposits():
-            stage.deposit(name, money)
-        for name, money in self.population.pledges():
-            stage.pledge(name, next(iter(self.scenario.assets)), money)
-        for symbol, money in fund.reserve.items():
-            stage.reserve(symbol, money)
-        for arbitrageur in self.population.arbitrageurs:
-            stage.fund(arbitrageur.name, arbitrageur.money)
-            for spender in (stage.weir.assets.collateral, stage.weir.assets.reserve):
-                stage.approve(arbitrageur.name, spender.address, UNLIMITED)
-        for trader in self.population.traders:
-            if trader.reserve:
-                stage.approve(trader.name, stage.weir.vault.address, stage.fund(trader.name, trader.reserve))
-        for name, money in memberships(self.population, stage.weir.deployment.parameters.funding):
-            stage.join(name, money)
-        if fund.skin:
-            amount = stage.fund("deployer", fund.skin)
-            stage.approve("deployer", stage.weir.fund.address, amount)
-            stage.send("deployer", stage.weir.fund.functions.contribute(amount))
-        for layer, tranche in (("junior", stage.weir.junior), ("senior", stage.weir.senior)):
-            for number, part in ((1, 0.7), (2, 0.3)):
-                name = f"{layer}-staker-{number}"
-                if money := getattr(fund, layer) * part:
-                    amount = stage.fund(name, money)
-                    stage.approve(name, tranche.address, amount)
-                    stage.send(name, tranche.functions.deposit(amount, stage.accounts[name].address))
-
-    def _open(self, opening: PricePoint) -> None:
-        """The crowd takes its positions, in an order of chance, while makers keep quoting."""
-        prices = {symbol: float(price) for symbol, price in opening.prices.items()}
-        traders = [trader for trader in self.population.traders if not trader.arrival]
-        self.rng.shuffle(traders)
-        for i, trader in enumerate(traders):
-            if i % 6 == 0:
-                self._quote(self.stage.look(), prices, dict.fromkeys(prices, 0.0), opening.timestamp)
-            self._enter(trader, opening.timestamp, prices)
-        self._past.append((opening.timestamp, prices))
-
-    def _enter(self, trader: Trader, time: int, prices: Mapping[str, float]) -> None:
-        for order in agents.opening(trader, prices):
-            self.venue.fill(trader.name, order.market, order.size)
-        memory = self.memories[trader.name]
-        memory.present, memory.acted_at, memory.anchors = True, time, dict(prices)
-
-    # ---- one step of the price
-
-    def _tick(self, point: PricePoint, seconds: int) -> None:
-        stage, time = self.stage, point.timestamp
-        prices = {symbol: float(price) for symbol, price in point.prices.items()}
-        moves = self._moves(time, prices)
-        stage.report(point.prices, point.assets)
-        states = stage.look()
-        self.poster.post(time, states)
-        self._quote(states, prices, moves, time + seconds)
-        quick = [trader for trader in self.population.traders if trader.skill >= 0.5]
-        slow = [trader for trader in self.population.traders if trader.skill < 0.5]
-        self._act(quick, states, time, prices, moves)
-        for i in range(self.settings.rounds):
-            stage.pass_to(time + seconds * (i + 1) // (self.settings.rounds + 1))
-            self._keep()
-        self._act(slow, stage.look(), time, prices, moves)
-        self.recorder.sample(time, point.prices, point.assets)
-
-    def _moves(self, time: int, prices: dict[str, float]) -> dict[str, float]:
-        """How far each price is from where it was an hour ago, as a part of it."""
-        while len(self._past) > 1 and self._past[1][0] <= time - MEMORY:
-            self._past.popleft()
-        before = self._past[0][1]
-        self._past.append((time, prices))
-        return {symbol: price / before[symbol] - 1 for symbol, price in prices.items()}
-
-    def _quote(
-        self,
-        states: Mapping[str, AccountState],
-        prices: Mapping[str, float],
-        moves: Mapping[str, float],
-        expiry: int,
-    ) -> None:
-        self.venue.clear()
-        for maker in self.population.makers:
-            seen = self._seen(maker, states, 0, prices, moves)
-            self.venue.quote(maker.name, agents.quotes(maker, seen), expiry)
-
-    def _act(
-        self,
-        traders: list[Trader],
-        states: Mapping[str, AccountState],
-        time: int,
-        prices: Mapping[str, float],
-        moves: Mapping[str, float],
-    ) -> None:
-        start, end = self.scenario.start.timestamp(), self.scenario.end.timestamp()
-        for trader in traders:
-            if not self.memories[trader.name].present:
-                if time >= start + trader.arrival * (end - start):
-                    self._enter(trader, time, prices)
-                continue
-            seen = self._seen(trader, states, time, prices, moves)
-            for act in agents.decide(trader, self.memories[trader.name], seen):
-                self._do(trader, act)
-
-    def _do(self, trader: Trader, act: agents.Act) -> None:
-        stage, vault = self.stage, self.stage.weir.vault.functions
-        address = stage.accounts[trader.name].address
-        match act:
-            case Trade(market, size):
-                self.venue.fill(trader.name, market, size)
-            case Deposit(amount):
-                stage.attempt(trader.name, vault.deposit(address, stage.units(amount)))
-            case Withdraw(amount):
-                stage.attempt(trader.name, vault.withdraw(stage.units(amount), address, []))
-
-    def _seen(
-        self,
-        who: Trader | Maker | Liquidator,
-        states: Mapping[str, AccountState],
-        time: int,
-        prices: Mapping[str, float],
-        moves: Mapping[str, float],
-    ) -> Seen:
-        return self.stage.seen(states[self.stage.accounts[who.name].address], time, prices, moves)
 
     # ---- keepers
 
@@ -395,6 +189,11 @@ class Simulation:
             )
             for arbitrageur in self.population.arbitrageurs
         ]
+
+    def keep_until(self, time: int) -> None:
+        """A round of them at this time."""
+        self.stage.pass_to(time)
+        self._keep()
 
     def _keep(self) -> int:
         """One round: each keeper does what it finds, then sells what it took over to the makers."""

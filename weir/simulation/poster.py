@@ -152,19 +152,22 @@ class Poster:
             return
         evidence = self._evidence({"time": time, "accounts": inputs}, {"tiers": outputs})
         call = weir.policy.functions.postTiers([*outputs], [*outputs.values()], evidence.as_tuple())
-        self._send("tiers", time, evidence, call)
-        self._moved.update(dict.fromkeys(outputs, time))
+        if self._send("tiers", time, evidence, call):
+            self._moved.update(dict.fromkeys(outputs, time))
 
     # ---- both
 
     def _evidence(self, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> _Evidence:
         return _Evidence(_json(inputs), _json(outputs), int(self.stage.weir.chain.rpc("eth_blockNumber"), 16))
 
-    def _send(self, kind: Literal["target", "tiers"], time: int, evidence: _Evidence, call: Call) -> None:
-        self.stage.send(REPORTER, call)
+    def _send(self, kind: Literal["target", "tiers"], time: int, evidence: _Evidence, call: Call) -> bool:
+        """Whether the policy took it; what it refuses is for the next time."""
+        if isinstance(self.stage.attempt(REPORTER, call), ContractError):
+            return False
         self.posts.append(
             Post(kind=kind, time=time, block=evidence.block, inputs=evidence.inputs, outputs=evidence.outputs)
         )
+        return True
 
 
 def _json(document: Mapping[str, Any]) -> str:

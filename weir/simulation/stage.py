@@ -16,7 +16,7 @@ from weir.accounts import development_account
 from weir.chain import Call, ContractError, Receipt, connect
 from weir.client import AccountState, Weir
 from weir.deployment import deploy
-from weir.node import Node
+from weir.node import Node, NodeError
 from weir.parameters import (
     SETTLEMENT,
     AssetParameters,
@@ -31,7 +31,7 @@ from weir.scenarios import Scenario
 from weir.simulation.agents import Seen
 from weir.simulation.population import OPEN_INTEREST, Population, layers
 
-__all__ = ["DEPLOYER", "REPORTER", "Stage", "parameters"]
+__all__ = ["DEPLOYER", "REPORTER", "Stage", "accounts", "parameters"]
 
 log = logging.getLogger(__name__)
 
@@ -128,28 +128,32 @@ def funding(scenario: Scenario) -> FundingParameters:
     return FundingParameters(target_ratio=ratio, cap_multiple=2 * 10**12 // ratio)
 
 
+def accounts(population: Population) -> dict[str, LocalAccount]:
+    """Everybody's account by name: development accounts, in the population's order."""
+    names = [
+        *("junior-staker-1", "junior-staker-2", "senior-staker-1", "senior-staker-2"),
+        *(name for name, _ in population.deposits()),
+        *(each.name for each in population.arbitrageurs),
+    ]
+    return {
+        DEPLOYER: development_account(0),
+        REPORTER: development_account(_NAMED - 1),
+        **{name: development_account(_NAMED + i) for i, name in enumerate(names)},
+    }
+
+
 class Stage:
     """Everybody's account by name, and the means to send, to read, and to let time pass."""
 
-    def __init__(
-        self, node: Node, weir: Weir, population: Population, initial: float, maintenance: float
-    ) -> None:
+    def __init__(self, node: Node, weir: Weir, population: Population) -> None:
         self.node = node
         self.weir = weir
         self.refused: Counter[str] = Counter()
         self.brought_back: Counter[str] = Counter()
         """S by address, units: deposits that are what others' collateral was sold for, no new money."""
-        self.ratios = initial, maintenance
-        names = [
-            *("junior-staker-1", "junior-staker-2", "senior-staker-1", "senior-staker-2"),
-            *(name for name, _ in population.deposits()),
-            *(each.name for each in population.arbitrageurs),
-        ]
-        self.accounts: dict[str, LocalAccount] = {
-            DEPLOYER: development_account(0),
-            REPORTER: development_account(_NAMED - 1),
-            **{name: development_account(_NAMED + i) for i, name in enumerate(names)},
-        }
+        market = weir.deployment.parameters.markets[0]
+        self.ratios = market.initial_margin_ratio / 1e6, market.maintenance_margin_ratio / 1e6
+        self.accounts = accounts(population)
         self.symbols = tuple(market.symbol for market in weir.deployment.markets)
 
     @classmethod
@@ -157,10 +161,7 @@ class Stage:
         """Deploys on a fresh chain."""
         web3 = connect(node.url)
         weir = Weir(web3, deploy(web3, development_account(0), wanted))
-        market = wanted.markets[0]
-        return cls(
-            node, weir, population, market.initial_margin_ratio / 1e6, market.maintenance_margin_ratio / 1e6
-        )
+        return cls(node, weir, population)
 
     # ---- time and prices
 
@@ -172,7 +173,11 @@ class Stage:
     def pass_to(self, time: int) -> None:
         """The next block comes at this time, or a second after the latest where that is later."""
         if time > self.now + 1:
-            self.node.set_next_block_timestamp(time)
+            try:
+                self.node.set_next_block_timestamp(time)
+            except NodeError:
+                if self.now < time:  # else others' blocks have come that far in between
+                    raise
 
     def report(
         self, prices: Mapping[str, Decimal], assets: Mapping[str, Decimal] = MappingProxyType({})
@@ -196,12 +201,12 @@ class Stage:
         """Sends as `name` what a simulation accepts; what the contracts refuse is returned, and counted."""
         try:
             self.weir.chain.call(call, sender=self.accounts[name].address, block="pending")
+            return self.send(name, call)  # may be refused too, where others were faster
         except ContractError as error:
             if count:
                 self.refused[error.name] += 1
             log.debug("%s: %s refused: %s", name, call.fn_name, error)
             return error
-        return self.send(name, call)
 
     def fund(self, name: str, usd: float) -> int:
         """Mints money to someone, who lets vault, fund and tranches take it; the amount in units of S."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from weir.chain import ContractError, Receipt
 from weir.orders import Order
@@ -93,6 +93,27 @@ class Venue:
         if count:
             self.stage.refused.update(reasons)
         return taken / 10**18 * (1 if size > 0 else -1)
+
+    def relieve(self, name: str, market: str, size: float) -> None:
+        """Closes as much as there are quotes for of a position (`size`, signed) whose owner sends nothing: it
+        signs orders, and the makers take them at their own prices.
+        """
+        left = _steps(abs(size), LOT)
+        for offer in self._best(market, is_buy=size > 0):
+            if not (part := min(offer.left, left)):
+                break
+            self._salt += 1
+            order = replace(
+                offer.order,
+                maker=self.stage.accounts[name].address,
+                is_buy=not offer.order.is_buy,
+                reduce_only=True,
+                size=part,
+                salt=self._salt,
+            )
+            if not isinstance(self._trade(offer.maker, _Offer(name, order, part), part), ContractError):
+                offer.left -= part
+                left -= part
 
     def _try(self, taker: str, offer: _Offer, size: int) -> tuple[int, ContractError | None]:
         """What was traded of an offer, and the last refusal if there was one."""

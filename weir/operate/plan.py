@@ -1,0 +1,126 @@
+"""Which processes an operated system is made of, in the order in which they start."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from weir.serving import HOST
+
+__all__ = ["Child", "Plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A process: its command, what it finds in its environment beside what all find there, and where it
+    answers that it is healthy (None: nowhere).
+    """
+
+    name: str
+    command: tuple[str, ...]
+    health: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `weir up` has been told.
+
+    `port` is the chain's; pages and metrics are on `pages` and the ports after it. `store` is the address of
+    a database, None for a file in the folder.
+    """
+
+    folder: Path
+    scenario: str = "2020-03-12"
+    pace: float = 60.0
+    seed: int = 1
+    port: int = 8545
+    pages: int = 8600
+    keepers: int = 2
+    store: str | None = None
+
+    @property
+    def deployment(self) -> Path:
+        """The deployment's file, which is there once the market is open."""
+        return self.folder / "deployment.json"
+
+    @property
+    def database(self) -> Path:
+        """The database where no other is given."""
+        return self.folder / "weir.sqlite3"
+
+    @property
+    def rpc(self) -> str:
+        """The node."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """All that are listened on: chain, page, monitor, index, and one for each keeper."""
+        return self.port, *range(self.pages, self.pages + 3 + self.keepers)
+
+    @property
+    def places(self) -> dict[str, str]:
+        """Addresses that people and programs want to know."""
+        metrics = {"monitor": 1, "index": 2} | {f"keeper-{i + 1}": 3 + i for i in range(self.keepers)}
+        return {
+            "page": f"http://{HOST}:{self.pages}",
+            "rpc": self.rpc,
+            **{f"metrics of {name}": self._at(n, "metrics") for name, n in metrics.items()},
+        }
+
+    def market(self) -> Child:
+        """The market, which also deploys: everything else waits for it."""
+        return Child(
+            "market",
+            (
+                *(sys.executable, "-m", "weir.simulation", *self._chain()),
+                *("--scenario", self.scenario, "--pace", f"{self.pace:g}", "--seed", f"{self.seed}"),
+            ),
+        )
+
+    def others(self) -> tuple[Child, ...]:
+        """Those that look at a deployment."""
+        return (self._index(), self._monitor(), *(self._keeper(i) for i in range(self.keepers)))
+
+    def _index(self) -> Child:
+        return Child(
+            "index",
+            (*self._weir("index", "run"), "--port", f"{self.pages + 2}"),
+            self._at(2, "healthz"),
+            self._stored(),
+        )
+
+    def _monitor(self) -> Child:
+        ports = "--port", f"{self.pages}", "--metrics-port", f"{self.pages + 1}"
+        return Child("monitor", (*self._weir("monitor"), *ports), self._at(1, "healthz"), self._stored())
+
+    def _keeper(self, number: int) -> Child:
+        """It works with a liquidator's account, which has a deposit; the key is in nobody's arguments."""
+        from weir.scenarios import load
+        from weir.simulation.market import Settings, people
+        from weir.simulation.stage import accounts
+
+        population = people(load(self.scenario), self.seed, Settings())
+        key = accounts(population)[population.liquidators[number].name].key.hex()
+        return Child(
+            f"keeper-{number + 1}",
+            (*self._weir("keeper"), "--execute", "--interval", "1", "--port", f"{self.pages + 3 + number}"),
+            self._at(3 + number, "healthz"),
+            {"WEIR_PRIVATE_KEY": key, **self._stored()},
+        )
+
+    def _weir(self, *command: str) -> tuple[str, ...]:
+        return sys.executable, "-m", "weir", "-v", *command, *self._chain()
+
+    def _chain(self) -> tuple[str, ...]:
+        return "--rpc", self.rpc, "--deployment", str(self.deployment)
+
+    def _stored(self) -> dict[str, str]:
+        # Not an argument: the address may hold a password.
+        return {"WEIR_STORE": self.store or f"sqlite:///{self.database.resolve()}"}
+
+    def _at(self, number: int, path: str) -> str:
+        return f"http://{HOST}:{self.pages + number}/{path}"
