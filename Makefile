@@ -22,7 +22,7 @@ UP_OPTIONS = $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(PACE),--pace $(PACE
 	$(if $(PORT),--port $(PORT)) $(if $(PAGES),--pages $(PAGES)) $(if $(KEEPERS),--keepers $(KEEPERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help env setup demo up down soak survive test lint format bench bench-check curves bench-fuzz bench-risk fuzz mutate analyze prove clean
+.PHONY: help env setup demo up down soak survive test lint format bench bench-check curves bench-fuzz bench-keeper bench-risk fuzz mutate reconcile analyze prove clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,12 @@ fuzz: setup ## a campaign over the contracts (PROFILE, CALLS, SEED, JOBS)
 
 bench-risk: .venv-bench/.installed ## measure the risk engine's speed beside NumPy and JAX
 	@.venv-bench/bin/python -m weir.risk.bench --write
+
+bench-keeper: setup ## measure how fast keepers see ten thousand accounts
+	@$(ENV) python -m weir.bench.keeper --write
+
+reconcile: setup ## replay every scenario and compare the index with the chain at every block: half an hour
+	@$(ENV) python -m weir.index.scenarios
 
 mutate: setup ## ask whether the fuzzer is awake: three quarters of an hour
 	@$(ENV) python -m weir.fuzz.mutation --write

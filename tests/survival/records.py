@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from eth_utils.address import to_checksum_address
 from sqlalchemy import select
+
+from tests.exchange import KEEPER
+from tests.survival.crash import Crash
 from weir.index.rebuild.fold import HANDLERS
 from weir.index.tables import blocks, events
 from weir.index.verify import verify
 from weir.keeper.tables import State, attempts
-
-from tests.exchange import KEEPER
-from tests.survival.crash import Crash
 from weir.store import Store
 
 
