@@ -233,7 +233,10 @@ def test_days_add_up(weir: Weir, result: RunResult, index: Store) -> None:
     for day in found:
         assert day.utilisation is None or day.utilisation == day.losses / day.fund
         assert day.replenishment is None or day.replenishment == day.income / day.fund
-    assert days(index, since=found[1].start, until=found[1].start + 86_399) == (found[1],)
+    middle = found[1].start + 40_000
+    assert days(index, since=middle, until=middle) == (found[1],)
+    assert days(index, since=middle) == found[1:]
+    assert days(index, since=found[-1].start + 10 * 86_400) == ()
 
 
 def test_the_last_point_of_the_layers_is_the_funds_state(weir: Weir, index: Store) -> None:

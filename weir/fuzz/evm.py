@@ -182,6 +182,7 @@ class _Provider(JSONBaseProvider):
             "transactionHash": transaction,
             "from": sender,
             "blockNumber": hex(self._evm.block),
+            "blockHash": "0x" + keccak(text=f"block {self._evm.block}").hex(),
             "gasUsed": hex(self._evm.gas_used),
             "status": "0x1",
             "logs": [],

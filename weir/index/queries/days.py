@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from weir.index.queries.layers import LayerPoint, layers
+from weir.index.queries.layers import LayerPoint, last_before, layers
 from weir.index.reading import applied, between
 from weir.index.rebuild import Applied
 from weir.index.tables import blocks, events
@@ -47,25 +47,29 @@ _NAMES = ("Defaulted", "BountyPaid", "IncomeCollected", "Recovered")
 
 
 def days(store: Store, *, since: int | None = None, until: int | None = None) -> tuple[Day, ...]:
-    """Every day from the first to the last indexed, or between two times; oldest first, none left out."""
-    series = layers(store, points=_EVERY_POINT)
-    if not series:
+    """Every day from the first to the last indexed, or from that of one time to that of another; oldest
+    first, none left out.
+    """
+    start = None if since is None else since // _LENGTH * _LENGTH
+    stop = None if until is None else until // _LENGTH * _LENGTH + _LENGTH - 1
+    series = layers(store, points=_EVERY_POINT, since=start, until=stop)
+    before = None if start is None else last_before(store, start)
+    if before is None and not series:
         return ()
     sums: dict[int, Counter[str]] = defaultdict(Counter)
     with store.read() as connection:
-        for event in applied(connection, events.c.name.in_(_NAMES), *between(since, until)):
+        for event in applied(connection, events.c.name.in_(_NAMES), *between(start, stop)):
             sums[event.time // _LENGTH].update(_sums(event))
         newest: int = connection.execute(select(func.max(blocks.c.time))).scalar_one()
     ends = {point.time // _LENGTH: point for point in series}
-    begin = max(series[0].time, series[0].time if since is None else since) // _LENGTH
-    end = min(newest, newest if until is None else until) // _LENGTH
+    begin = series[0].time if before is None or start is None else start
+    end = newest if stop is None else min(newest, stop)
     found: list[Day] = []
-    before = _before(series, begin)
-    for day in range(begin, end + 1):
+    for day in range(begin // _LENGTH, end // _LENGTH + 1):
         last = ends.get(day, before)
-        opening = before.assets if before else 0
-        opening = opening or _first_money(series, day)
-        found.append(_day(day, sums[day], opening, last or series[0]))
+        opening = (before.assets if before else 0) or _first_money(series, day)
+        if last is not None:
+            found.append(_day(day, sums[day], opening, last))
         before = last
     return tuple(found)
 
@@ -84,12 +88,6 @@ def _sums(event: Applied) -> dict[str, int]:
         case "Recovered":
             return {"recovered": sum(a["recovery"].values())}
     return {}
-
-
-def _before(series: tuple[LayerPoint, ...], day: int) -> LayerPoint | None:
-    """The last point before a day."""
-    earlier = [point for point in series if point.time < day * _LENGTH]
-    return earlier[-1] if earlier else None
 
 
 def _first_money(series: tuple[LayerPoint, ...], day: int) -> int:

@@ -78,10 +78,21 @@ def layers(
         query = query.where(table.c.time >= since)
     if until is not None:
         query = query.where(table.c.time <= until)
-    names = [field.name for field in fields(LayerPoint)]
     with store.read() as connection:
         rows = connection.execute(query).all()
-    return _thinned([LayerPoint(*(getattr(row, name) for name in names)) for row in rows], points)
+    return _thinned([_of(row) for row in rows], points)
+
+
+def last_before(store: Store, time: int) -> LayerPoint | None:
+    """The newest point before a time."""
+    query = select(table).where(table.c.time < time).order_by(table.c.block.desc()).limit(1)
+    with store.read() as connection:
+        row = connection.execute(query).one_or_none()
+    return None if row is None else _of(row)
+
+
+def _of(row: Any) -> LayerPoint:
+    return LayerPoint(*(getattr(row, field.name) for field in fields(LayerPoint)))
 
 
 def _thinned(series: Sequence[LayerPoint], most: int) -> tuple[LayerPoint, ...]:
