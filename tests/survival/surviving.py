@@ -13,8 +13,8 @@ from tests.survival.records import check_index, check_journal
 from weir.store import Store
 
 Trouble = Callable[[Operation, int, int], int]
-"""What befalls an operation once the price (USD) of a tick has fallen; the ticks in which it was out of order,
-0 where it is to finish in this one.
+"""What befalls an operation once the price (USD) of a tick has fallen; in how many ticks it was out of order
+(0: it is to finish in this one).
 """
 
 
