@@ -6,11 +6,10 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.postgres import postgres
+from tests.databases import postgresql
 from tests.survival.conftest import Survive
 from tests.survival.processes import Operation
 
@@ -99,18 +98,14 @@ def test_a_folder_that_is_away(survives: Survive, tmp_path: Path) -> None:
 
 def test_a_server_that_is_stopped_and_started(survives: Survive) -> None:
     """PostgreSQL goes away at once, as when its machine is cut off, and comes back."""
-    import pgserver
-
-    with postgres() as url:
-        data = Path(parse_qs(urlsplit(url).query)["host"][0])
-        server = pgserver.get_server(data)
+    with postgresql() as server:
 
         def trouble(operation: Operation, tick: int, _price: int) -> int:
             if tick == CORE:
-                pgserver.pg_ctl(["-w", "-m", "immediate", "stop"], pgdata=data, user=server.system_user)
+                server.stop()
                 operation.until(lambda: _errors(operation))
             if tick == CORE + 1:
-                server.ensure_postgres_running()
+                server.start()
             return int(tick == CORE)
 
-        survives(trouble, store=url)
+        survives(trouble, store=server.url)
