@@ -12,14 +12,13 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from decimal import Decimal
 from itertools import chain as chained
 from itertools import repeat
 from pathlib import Path
 
 from eth_account.signers.local import LocalAccount
 
-from tests.exchange import AUCTION, GAS, KEEPER, MAKER, Exchange
+from tests.exchange import AUCTION, GAS, MAKER, Exchange
 from tests.integration.books import Reader
 from tests.integration.properties import (
     Payments,
@@ -83,8 +82,6 @@ class Crash(Exchange):
             self._send(staker, tranche.functions.deposit(amount, staker.address))
         amount = self._money(MAKER, self.weir.guaranty.address, 500)
         self._send(MAKER, self.weir.guaranty.functions.join(MAKER.address, amount))
-        spare = self.weir.units(Decimal(12_500))  # too much for what is to be left to deleveraging
-        self._send(KEEPER, self.weir.vault.functions.withdraw(spare, KEEPER.address, []))
         node.mine(DEEPEST)  # what is undone is the crash's, not what came before
         self._snapshot = node.rpc("evm_snapshot")
         self.opened = self.head
@@ -102,11 +99,16 @@ class Crash(Exchange):
         self._snapshot = self.node.rpc("evm_snapshot")
         self.fresh()
 
-    def reorganise(self, depth: int, price: int) -> None:
-        """Other blocks, empty ones, take the place of the last; the feed's price is reported anew."""
+    def reorganise(self, depth: int, price: int) -> int:
+        """Other blocks, empty ones, take the place of the last; the feed's price is reported anew. How many
+        seconds of the chain were undone.
+        """
+        chain = self.weir.chain
+        undone = chain.timestamp() - int(chain.block(self.head - depth)["timestamp"], 16)
         self.node.rpc("anvil_reorg", depth, [])
         self.fresh()
         self.price(price)
+        return undone
 
     def ticks(self) -> Iterator[tuple[int, int]]:
         """Lets the price fall: number and price (USD) of each tick, until nobody has anything left to do."""

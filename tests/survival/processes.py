@@ -19,9 +19,9 @@ from tests.exchange import KEEPER
 from tests.survival.crash import Crash
 from tests.survival.proxy import HOST, Proxy
 
-KEEPING = ("--execute", "--margin-use", "100000", "--daily-limit", "100")
+KEEPING = ("--execute", "--margin-use", "20000", "--daily-limit", "100")
 """Little margin is used, so that the keeper does not go under itself with what it has taken over."""
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Wall seconds for which a test waits until it fails: far more than anything takes."""
 
 

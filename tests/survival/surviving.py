@@ -12,14 +12,14 @@ from tests.survival.proxy import Proxy
 from tests.survival.records import check_index, check_journal
 from weir.store import Store
 
-Trouble = Callable[[Operation, int, int], bool]
-"""What befalls an operation once the price (USD) of a tick has fallen; whether it is out of order until the
-tick is over.
+Trouble = Callable[[Operation, int, int], int]
+"""What befalls an operation once the price (USD) of a tick has fallen; in how many ticks it was out of order
+(0: it is to finish in this one).
 """
 
 
-def nothing(_operation: Operation, _tick: int, _price: int) -> bool:
-    return False
+def nothing(_operation: Operation, _tick: int, _price: int) -> int:
+    return 0
 
 
 def survive(
@@ -31,8 +31,8 @@ def survive(
     operation, course = Operation(crash, proxy, folder, store), Course()
     with operation:
         for tick, price in crash.ticks():
-            if trouble(operation, tick, price):
-                course.outage += 1
+            if lost := trouble(operation, tick, price):
+                course.outage += lost
             else:
                 operation.catch_up()
             course.note(crash.below())

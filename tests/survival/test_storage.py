@@ -6,11 +6,10 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.postgres import postgres
+from tests.databases import postgresql
 from tests.survival.conftest import Survive
 from tests.survival.processes import Operation
 
@@ -33,13 +32,13 @@ def test_files_that_may_not_grow(survives: Survive, tmp_path: Path) -> None:
         for each in operation.both:
             resource.prlimit(each.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
 
-    def trouble(operation: Operation, tick: int, _price: int) -> bool:
+    def trouble(operation: Operation, tick: int, _price: int) -> int:
         if tick == CORE:
             limit(operation, max(file.stat().st_size for file in tmp_path.glob("weir.sqlite3*")) + SPARE)
             operation.until(lambda: _errors(operation))
         if tick == CORE + 1:
             limit(operation, resource.RLIM_INFINITY)
-        return tick == CORE
+        return int(tick == CORE)
 
     survives(trouble)
 
@@ -53,13 +52,13 @@ def test_a_full_disk(survives: Survive, tmp_path: Path) -> None:
         pytest.skip("a small disk can only be mounted by root, where mounting is allowed")
     ballast = disk / "ballast"
 
-    def trouble(operation: Operation, tick: int, _price: int) -> bool:
+    def trouble(operation: Operation, tick: int, _price: int) -> int:
         if tick == CORE:
             _fill(ballast)
             operation.until(lambda: _errors(operation))
         if tick == CORE + 1:
             ballast.unlink()
-        return tick == CORE
+        return int(tick == CORE)
 
     try:
         survives(trouble, store=f"sqlite:///{disk / 'weir.sqlite3'}")
@@ -81,7 +80,7 @@ def test_a_folder_that_is_away(survives: Survive, tmp_path: Path) -> None:
     """Both are started again while their database's folder is not there, as when a volume is mounted late."""
     folder, aside = tmp_path / "volume", tmp_path / "aside"
 
-    def trouble(operation: Operation, tick: int, _price: int) -> bool:
+    def trouble(operation: Operation, tick: int, _price: int) -> int:
         if tick == CORE:
             operation.kill()
             folder.rename(aside)
@@ -92,25 +91,21 @@ def test_a_folder_that_is_away(survives: Survive, tmp_path: Path) -> None:
         if tick == CORE + 1:
             folder.unlink()
             aside.rename(folder)
-        return tick == CORE
+        return int(tick == CORE)
 
     survives(trouble, store=f"sqlite:///{folder / 'weir.sqlite3'}")
 
 
 def test_a_server_that_is_stopped_and_started(survives: Survive) -> None:
     """PostgreSQL goes away at once, as when its machine is cut off, and comes back."""
-    import pgserver
+    with postgresql() as server:
 
-    with postgres() as url:
-        data = Path(parse_qs(urlsplit(url).query)["host"][0])
-        server = pgserver.get_server(data)
-
-        def trouble(operation: Operation, tick: int, _price: int) -> bool:
+        def trouble(operation: Operation, tick: int, _price: int) -> int:
             if tick == CORE:
-                pgserver.pg_ctl(["-w", "-m", "immediate", "stop"], pgdata=data, user=server.system_user)
+                server.stop()
                 operation.until(lambda: _errors(operation))
             if tick == CORE + 1:
-                server.ensure_postgres_running()
-            return tick == CORE
+                server.start()
+            return int(tick == CORE)
 
-        survives(trouble, store=url)
+        survives(trouble, store=server.url)

@@ -14,13 +14,13 @@ __all__ = ["Child", "Plan"]
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process: its command, what it finds in its environment beside what all find there, and where it
-    answers that it is healthy (None: nowhere).
+    """A process: its command, what it finds in its environment beside what all find there, and the addresses
+    that answer once it is healthy.
     """
 
     name: str
     command: tuple[str, ...]
-    health: str | None = None
+    health: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -89,13 +89,14 @@ class Plan:
         return Child(
             "index",
             (*self._weir("index", "run"), "--port", f"{self.pages + 2}"),
-            self._at(2, "healthz"),
+            (self._at(2, "healthz"),),
             self._stored(),
         )
 
     def _monitor(self) -> Child:
         ports = "--port", f"{self.pages}", "--metrics-port", f"{self.pages + 1}"
-        return Child("monitor", (*self._weir("monitor"), *ports), self._at(1, "healthz"), self._stored())
+        health = self._at(1, "healthz"), self._at(0, "")
+        return Child("monitor", (*self._weir("monitor"), *ports), health, self._stored())
 
     def _keeper(self, number: int) -> Child:
         """It works with a liquidator's account, which has a deposit; the key is in nobody's arguments."""
@@ -108,7 +109,7 @@ class Plan:
         return Child(
             f"keeper-{number + 1}",
             (*self._weir("keeper"), "--execute", "--interval", "1", "--port", f"{self.pages + 3 + number}"),
-            self._at(3 + number, "healthz"),
+            (self._at(3 + number, "healthz"),),
             {"WEIR_PRIVATE_KEY": key, **self._stored()},
         )
 

@@ -120,7 +120,7 @@ class Supervisor:
         return held.child.name == "market" or self.plan.deployment.exists()
 
     def _is_healthy(self, child: Child) -> bool:
-        return _answers(child.health) if child.health else self.plan.deployment.exists()
+        return self.plan.deployment.exists() and all(_answers(url) for url in child.health)
 
     def _start(self, child: Child) -> subprocess.Popen[bytes]:
         with (self.plan.folder / f"{child.name}.log").open("ab") as output:
