@@ -76,7 +76,7 @@ def test_a_restarted_keeper_finds_what_it_has_signed(store: Store, journal: Jour
     made = intend(journal, 4, most=10**30)
     again = a_journal(store)
     assert again.pending() == {4: [made]}
-    assert (made.kind, made.subject, made.rest_key) == ("flag", TRADER, f"flag:{TRADER}")
+    assert (made.kind, made.subject, made.key) == ("flag", TRADER, "flag:0xtrader:0")
     assert (made.fees.most, made.worst) == (10**30, 10**33)
     assert again.next_nonce() == 5
     assert again.due() == {"flag:0xtrader:0"}
@@ -158,7 +158,7 @@ def test_what_was_refused_and_mined_after_all_ends_what_took_its_nonce(journal: 
 
 def test_a_nonce_that_something_else_used_is_lost(journal: Journal) -> None:
     intend(journal, 4)
-    journal.lost(4)
+    journal.lost(4, 10)
     assert (journal.due(), journal.pending(), journal.spent(0)) == (set(), {}, 0)
 
 
@@ -204,8 +204,8 @@ def test_a_day_counts_the_worst_and_then_what_it_was(journal: Journal) -> None:
 
 def test_rests_come_back(store: Store, journal: Journal) -> None:
     rests = journal.rests()
-    rests.failed("flag:0xtrader", 1_000)
-    rests.failed("roll:junior", 1_000)
+    rests.failed("flag:0xtrader", "flag", 1_000)
+    rests.failed("roll:junior", "roll", 1_000)
     rests.succeeded("roll:junior")
     again = a_journal(store).rests()
     assert (len(again), again["flag:0xtrader"].until) == (1, rests["flag:0xtrader"].until)
