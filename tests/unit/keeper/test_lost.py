@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.exchange import KEEPER, Exchange
-from tests.unit.keeper.desk import BELOW, CRASH, ETHER, FLAGS, GWEI, Desk
+from tests.unit.keeper.desk import BELOW, CRASH, ETHER, FLAGS, GWEI, LIMITS, Desk
 from tests.unit.keeper.stores import an_intent, sent_twice
 from weir.chain import Fees, RpcError, sign
 from weir.keeper.following import NodeBehindError
 from weir.keeper.memory import FIRST_DELAY
+from weir.keeper.stuck import REPLACEMENTS, STUCK_BLOCKS
 from weir.keeper.tables import Draft
 from weir.store import Store, StoreError
 
@@ -131,6 +133,8 @@ def test_a_gap_is_filled(by_hand: Exchange, store: Store) -> None:
     raw = sign(KEEPER, 31337, nonce, fees, 21_000, KEEPER.address, 0, b"")
     made = desk.journal.intend(an_intent("other"), Draft(nonce, False, raw, 21_000, fees, 0, 0, 0))
     assert made is not None
+    Desk(by_hand, store, replace(LIMITS, daily=1)).step()
+    assert by_hand.nonce(block="pending") == by_hand.before  # the limit counts for gaps, too
     desk.step()
     desk.mine()
     assert by_hand.sent() >= 2
@@ -240,6 +244,71 @@ def test_without_a_journal_nothing_is_sent(
     assert by_hand.nonce(block="pending") == by_hand.before
     monkeypatch.undo()
     assert desk.step().count("sent")["flag"] == BELOW
+
+
+def test_of_the_same_meant_again_after_a_reorganisation_one_is_given_up(
+    exchange: Exchange, store: Store
+) -> None:
+    exchange.price(CRASH)
+    exchange.node.rpc("evm_setAutomine", False)
+    desk = Desk(exchange, store, roles=FLAGS)
+    desk.step()
+    (flag,), *_ = desk.journal.pending().values()
+    desk.mine()
+    desk.step()
+    nonce, fees = desk.journal.next_nonce(), Fees(GWEI, 100 * GWEI)
+    raw = sign(KEEPER, 31337, nonce, fees, 21_000, KEEPER.address, 0, b"")
+    again = Draft(nonce, False, raw, 21_000, fees, 0, desk.node.now(), desk.sender.newest)
+    assert desk.journal.intend(an_intent(flag.key), again)
+    exchange.node.rpc("anvil_reorg", 1, [])
+    desk.mine()
+    desk.step()
+    tried = desk.journal.pending()
+    assert [n for n, attempts in tried.items() if not attempts[0].is_wanted] == [flag.nonce]
+    assert [n for n, attempts in tried.items() if attempts[-1].cancels] == [flag.nonce]
+    desk.settle_everything()
+
+
+def test_what_is_undone_has_all_its_chances_again(exchange: Exchange, store: Store) -> None:
+    exchange.price(CRASH)
+    exchange.node.rpc("evm_setAutomine", False)
+    desk = Desk(exchange, store, roles=FLAGS)
+    desk.step()
+    for _ in range(REPLACEMENTS):
+        highest = max(fees.most for tried in desk.flying().values() for fees in tried)
+        desk.mine(STUCK_BLOCKS, base=2 * highest)
+        desk.step()
+    desk.mine(base=GWEI)
+    assert {each.outcome for each in desk.sender.begin()} == {"done"}
+    desk.mine(STUCK_BLOCKS - 1)
+    desk.sender.begin()
+    exchange.node.rpc("anvil_reorg", STUCK_BLOCKS, [])
+    exchange.node.rpc("anvil_dropAllTransactions")
+    desk.mine(base=GWEI)
+    desk.step()
+    assert desk.sender.tally.reorgs == 1
+    # It is sent again as it was: neither made dearer nor given up.
+    assert desk.sender.tally.cancelled == 0
+    assert {len(tried) for tried in desk.flying().values()} == {1 + REPLACEMENTS}
+    desk.settle_everything()
+    assert desk.sender.totals().sent == {"flag": BELOW}
+
+
+def test_a_node_that_refuses_makes_nothing_rest(
+    by_hand: Exchange, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(by_hand, store, roles=FLAGS)
+
+    def refusing(_: bytes) -> None:
+        raise RpcError("eth_sendRawTransaction", -32000, "transaction underpriced")
+
+    monkeypatch.setattr(desk.sender.chain, "broadcast", refusing)
+    for _ in range(3):
+        assert desk.step().count("held") == {"flag": BELOW}
+        desk.mine()
+    monkeypatch.undo()
+    assert desk.step().count("sent") == {"flag": BELOW}
+    assert len(desk.sender.rests) == 0
 
 
 def _mined(desk: Desk) -> list[Any]:

@@ -1,6 +1,6 @@
 """Actions that failed rest, ever longer, until they succeed."""
 
-from weir.keeper.memory import FIRST_DELAY, LAST_DELAY, Rest, Rests
+from weir.keeper.memory import FIRST_DELAY, LAST_DELAY, URGENT_DELAY, Rest, Rests
 
 
 def test_rests_double_up_to_a_limit_and_end_with_success() -> None:
@@ -21,3 +21,10 @@ def test_old_failures_are_dropped() -> None:
     rests = Rests({"old": Rest(3, 10), "new": Rest(1, 1_000)})
     rests.forget(LAST_DELAY + 10)
     assert (len(rests), rests["new"]) == (1, Rest(1, 1_000))
+
+
+def test_what_is_urgent_does_not_rest_long() -> None:
+    rests = Rests()
+    for _ in range(8):
+        rests.failed("flag:0x20:0", "flag", 0)
+    assert rests["flag:0x20:0"].until == URGENT_DELAY

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from tests.exchange import KEEPER, OTHER_KEEPER, Exchange
 from tests.unit.keeper.desk import BELOW, CRASH, ETHER, FLAGS, LIMITS, Desk, outcomes
 from tests.unit.keeper.stores import sent_twice
+from weir.chain import ContractError
 from weir.keeper.following import Remembered
 from weir.keeper.outbox import Rehearsal
 from weir.keeper.runner import Keeper
 from weir.keeper.sender import DAY
+from weir.keeper.stuck import STUCK_BLOCKS
 from weir.store import Store
 
 # --------------------------------------------------------------------- the rule
@@ -103,6 +106,37 @@ def test_the_days_limit_ends_sending_but_not_looking(by_hand: Exchange, store: S
     assert not poor.journal.spent(by_hand.node.now() // DAY) > 3 * one
 
 
+def test_a_limit_that_is_passed_already_keeps_nothing_from_being_given_up(
+    by_hand: Exchange, store: Store
+) -> None:
+    Desk(by_hand, store, roles=FLAGS).step()
+    by_hand.node.rpc("anvil_dropAllTransactions")
+    Desk(by_hand, store, account=OTHER_KEEPER, roles=FLAGS).settle_everything()
+    # Started again with a lower limit: an empty transaction costs less than what it replaces.
+    desk = Desk(by_hand, store, replace(LIMITS, daily=1), roles=FLAGS)
+    desk.step()
+    first, *_ = desk.journal.pending().values()
+    assert first[-1].cancels
+    assert not desk.sender.tally.limited
+
+
+def test_what_was_sent_yesterday_counts_for_today_once_it_is_sent_again(
+    by_hand: Exchange, store: Store
+) -> None:
+    desk = Desk(by_hand, store, roles=FLAGS)
+    desk.step()
+    node = by_hand.node
+    node.rpc("anvil_dropAllTransactions")
+    node.mine(timestamp=(node.now() // DAY + 1) * DAY)
+    poor = Desk(by_hand, store, replace(LIMITS, daily=1), roles=FLAGS)
+    poor.step()
+    poor.mine(STUCK_BLOCKS, base=10 * 10**9)
+    poor.step()
+    assert poor.sender.tally.limited
+    assert {len(tried) for tried in poor.flying().values()} == {1}
+    assert poor.sender.tally.spent == 0
+
+
 def test_gas_may_cost_only_so_much(by_hand: Exchange, store: Store) -> None:
     desk = Desk(by_hand, store, replace(LIMITS, native_price=1e-9, max_gas_cost=1))
     report = desk.step()
@@ -148,6 +182,29 @@ def test_a_node_that_finds_too_little_money_gives_the_nonce_back(
     assert min(desk.journal.pending()) == by_hand.before
     desk.settle_everything()
     assert sent_twice(store) == []
+
+
+def test_failures_are_remembered_of_the_state_that_they_were_about(
+    exchange: Exchange, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchange.price(CRASH)
+    desk = Desk(exchange, store, roles=FLAGS)
+    desk.step()
+    flagged = {each.address: each.flagged_at for each in exchange.weir.accounts() if each.flagged_at}
+    liquidator = Desk(exchange, store, account=OTHER_KEEPER, roles=frozenset({Role.LIQUIDATE}))
+
+    def reverting(*_: Any, **__: Any) -> Any:
+        raise ContractError("SomebodyWasFirst", {}, b"")
+
+    monkeypatch.setattr(liquidator.sender.chain, "call", reverting)
+    monkeypatch.setattr(liquidator.keeper._reader, "_uncollected", lambda: 0)
+    monkeypatch.setattr(liquidator.keeper._reader, "_rules", desk.keeper._reader._rules)
+    assert liquidator.step().count("refused") == {"liquidate": BELOW}
+    rests = liquidator.sender.rests
+    assert len(rests) == BELOW
+    for account, since in flagged.items():
+        assert rests.rests(f"resolve:{account}:{since}", exchange.node.now())
+        assert not rests.rests(f"resolve:{account}:{since + 1}", exchange.node.now())
 
 
 # ------------------------------------------------------------------- two keepers
