@@ -14,6 +14,7 @@ from tests.unit.keeper.stores import sent_twice
 from weir.chain import ContractError
 from weir.keeper.following import Remembered
 from weir.keeper.outbox import Rehearsal
+from weir.keeper.roles import Role
 from weir.keeper.runner import Keeper
 from weir.keeper.sender import DAY
 from weir.keeper.stuck import STUCK_BLOCKS
@@ -120,9 +121,7 @@ def test_a_limit_that_is_passed_already_keeps_nothing_from_being_given_up(
     assert not desk.sender.tally.limited
 
 
-def test_what_was_sent_yesterday_counts_for_today_once_it_is_sent_again(
-    by_hand: Exchange, store: Store
-) -> None:
+def test_what_was_sent_yesterday_counts_for_today_when_sent_again(by_hand: Exchange, store: Store) -> None:
     desk = Desk(by_hand, store, roles=FLAGS)
     desk.step()
     node = by_hand.node
@@ -193,12 +192,14 @@ def test_failures_are_remembered_of_the_state_that_they_were_about(
     flagged = {each.address: each.flagged_at for each in exchange.weir.accounts() if each.flagged_at}
     liquidator = Desk(exchange, store, account=OTHER_KEEPER, roles=frozenset({Role.LIQUIDATE}))
 
-    def reverting(*_: Any, **__: Any) -> Any:
-        raise ContractError("SomebodyWasFirst", {}, b"")
+    call = liquidator.sender.chain.call
+
+    def reverting(what: Any, *, sender: str | None = None, **names: Any) -> Any:
+        if sender == OTHER_KEEPER.address:
+            raise ContractError("SomebodyWasFirst", {}, b"")
+        return call(what, sender=sender, **names)
 
     monkeypatch.setattr(liquidator.sender.chain, "call", reverting)
-    monkeypatch.setattr(liquidator.keeper._reader, "_uncollected", lambda: 0)
-    monkeypatch.setattr(liquidator.keeper._reader, "_rules", desk.keeper._reader._rules)
     assert liquidator.step().count("refused") == {"liquidate": BELOW}
     rests = liquidator.sender.rests
     assert len(rests) == BELOW
