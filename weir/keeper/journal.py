@@ -8,9 +8,9 @@ that holds the account's lease, or not at all.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from copy import deepcopy
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -35,6 +35,9 @@ __all__ = ["Journal"]
 
 _OPEN = (State.PREPARED, State.BROADCAST)
 _MINED = (State.DONE, State.FAILED)
+_ENDED = (*_MINED, State.REPLACED, State.DROPPED)
+"""Those of nonces that have been used."""
+_FUTILE = (State.REFUSED, State.REPLACED, State.DROPPED)
 
 
 class Journal:
@@ -43,6 +46,8 @@ class Journal:
     def __init__(self, lease: Lease, clearing_house: str) -> None:
         self.lease = lease
         self.clearing_house = clearing_house
+        self._totals: Totals | None = None
+        self._pruned = -1
 
     @property
     def _id(self) -> int:
@@ -80,29 +85,50 @@ class Journal:
                     for h in new
                 ]
                 connection.execute(insert(heads), rows)
-                connection.execute(delete(heads).where(mine, heads.c.number <= new[-1].number - WINDOW))
+                deep = new[-1].number - WINDOW
+                connection.execute(delete(heads).where(mine, heads.c.number <= deep))
+                self._prune(connection, deep)
 
     def _undo(self, connection: Connection, after: int) -> None:
-        undone = select(attempts.c.nonce, attempts.c.intent_id).where(
-            self._attempts, attempts.c.state.in_(_MINED), attempts.c.block > after
-        )
-        rows = connection.execute(undone).all()
-        nonces = [nonce for nonce, _ in rows]
+        """Opens every nonce again that was used, or seemed to be, in the blocks after this one."""
+        undone = self._attempts, attempts.c.block > after, attempts.c.state.in_(_ENDED)
+        which = select(attempts.c.intent_id).where(*undone, attempts.c.state != State.REPLACED)
+        ended = set(connection.execute(which).scalars())
+        nothing = dict.fromkeys(("block", "block_hash", "gas_used", "fee", "bounty"))
+        again = attempts.c.reorgs + 1
         connection.execute(
-            update(attempts)
-            .where(self._attempts, attempts.c.nonce.in_(nonces), attempts.c.state.in_(_MINED))
-            .values(reorgs=attempts.c.reorgs + 1)
+            update(attempts).where(*undone).values(state=State.BROADCAST, reorgs=again, **nothing)
         )
-        connection.execute(
-            update(attempts)
-            .where(
-                self._attempts,
-                attempts.c.nonce.in_(nonces),
-                attempts.c.state.in_((*_MINED, State.REPLACED)),
+        self._reopen(connection, ended)
+        self._totals = None
+
+    def _reopen(self, connection: Connection, ended: set[int | None]) -> None:
+        """Those of which the same was meant again since stay closed: the newest of a key is enough."""
+        columns = intents.c.clearing_house, intents.c.key
+        is_open = intents.c.account_id == self._id, intents.c.state == State.OPEN
+        taken = {(house, key) for house, key in connection.execute(select(*columns).where(*is_open))}
+        which = intents.c.id.in_([each for each in ended if each is not None])
+        for number, *key in connection.execute(
+            select(intents.c.id, *columns).where(which).order_by(intents.c.id.desc())
+        ).all():
+            came_to = State.CANCELLED if tuple(key) in taken else State.OPEN
+            self._conclude(connection, [number], came_to)
+            taken.add((key[0], key[1]))
+
+    def _prune(self, connection: Connection, deep: int) -> None:
+        """Forgets what no reorganisation brings back: what was signed, and attempts that came to nothing."""
+        settled = self._attempts, attempts.c.block > self._pruned, attempts.c.block <= deep
+        connection.execute(update(attempts).where(*settled, attempts.c.raw != "").values(raw=""))
+        old = func.coalesce(attempts.c.block, attempts.c.sent_block) <= deep
+        gone = self._attempts, attempts.c.state.in_(_FUTILE), old
+        of = set(connection.execute(select(attempts.c.intent_id).where(*gone)).scalars()) - {None}
+        connection.execute(delete(attempts).where(*gone))
+        if of:
+            left = select(attempts.c.id).where(attempts.c.intent_id == intents.c.id).exists()
+            connection.execute(
+                delete(intents).where(intents.c.id.in_(of), intents.c.state == State.DROPPED, ~left)
             )
-            .values(state=State.BROADCAST, block=None, block_hash=None, gas_used=None, fee=None, bounty=None)
-        )
-        self._conclude(connection, [intent for _, intent in rows], State.OPEN)
+        self._pruned = deep
 
     # ---- intents and attempts
 
@@ -137,6 +163,7 @@ class Journal:
         values |= {"raw": draft.raw.hex(), "hash": transaction_hash(draft.raw)}
         values |= {"priority_fee": fees.priority, "max_fee": fees.most}
         values |= {"account_id": self._id, "intent_id": intent, "state": State.PREPARED, "reorgs": 0}
+        values |= {"block": None}
         # One that was refused before may be the very same, to the last byte.
         same = select(attempts.c.id).where(self._attempts, attempts.c.hash == values["hash"])
         number = connection.execute(same).scalar()
@@ -146,18 +173,19 @@ class Journal:
             connection.execute(update(attempts).where(attempts.c.id == number).values(**values))
         return _attempt(connection.execute(_whole.where(attempts.c.id == number)).one())
 
-    def pending(self) -> dict[int, list[Attempt]]:
+    def pending(self, *, dropped: bool = False) -> dict[int, list[Attempt]]:
         """By nonce, lowest first: the attempts of those that are on their way, oldest first, with those that
-        the node refused.
+        the node refused. With `dropped` also nonces that something else seems to have used, not long ago.
         """
-        open_nonces = select(attempts.c.nonce).where(self._attempts, attempts.c.state.in_(_OPEN))
+        live = (*_OPEN, State.DROPPED) if dropped else _OPEN
+        nonces = select(attempts.c.nonce).where(self._attempts, attempts.c.state.in_(live))
         found: dict[int, list[Attempt]] = {}
         with self._read() as connection:
             for row in connection.execute(
                 _whole.where(
                     self._attempts,
-                    attempts.c.nonce.in_(open_nonces),
-                    attempts.c.state.in_((*_OPEN, State.REFUSED)),
+                    attempts.c.nonce.in_(nonces),
+                    attempts.c.state.in_((*live, State.REFUSED)),
                 ).order_by(attempts.c.nonce, attempts.c.id)
             ):
                 found.setdefault(row.nonce, []).append(_attempt(row))
@@ -195,11 +223,9 @@ class Journal:
     def mined(self, attempt: Attempt, receipt: Receipt, bounty: int) -> State:
         """Notes what came of a nonce; the intent's new state."""
         state = State.DONE if receipt.succeeded else State.FAILED
+        fee = receipt.gas_used * receipt.gas_price
         with self._write() as connection:
-            others = self._attempts, attempts.c.nonce == attempt.nonce, attempts.c.state.in_(_OPEN)
-            ended = connection.execute(select(attempts.c.intent_id).where(*others)).scalars().all()
-            self._conclude(connection, ended, State.DROPPED)
-            connection.execute(update(attempts).where(*others).values(state=State.REPLACED))
+            self._end(connection, attempt.nonce, State.REPLACED, receipt.block)
             connection.execute(
                 update(attempts)
                 .where(attempts.c.id == attempt.id)
@@ -208,21 +234,27 @@ class Journal:
                     block=receipt.block,
                     block_hash=receipt.block_hash,
                     gas_used=receipt.gas_used,
-                    fee=receipt.gas_used * receipt.gas_price,
+                    fee=fee,
                     bounty=bounty,
                 )
             )
             came_to = State.CANCELLED if attempt.cancels else state
             self._conclude(connection, [attempt.intent], came_to)
+        if self._totals is not None and attempt.house == self.clearing_house:
+            self._totals.add(attempt.kind, came_to is State.DONE, receipt.gas_used, fee, bounty)
         return came_to
 
-    def lost(self, nonce: int) -> None:
-        """Notes that something else was mined at this nonce."""
+    def lost(self, nonce: int, block: int) -> None:
+        """Notes that something else was mined at this nonce, as it seems at this block."""
         with self._write() as connection:
-            here = (self._attempts, attempts.c.nonce == nonce, attempts.c.state.in_(_OPEN))
-            ended = connection.execute(select(attempts.c.intent_id).where(*here)).scalars().all()
-            connection.execute(update(attempts).where(*here).values(state=State.DROPPED))
-            self._conclude(connection, ended, State.DROPPED)
+            self._end(connection, nonce, State.DROPPED, block)
+
+    def _end(self, connection: Connection, nonce: int, state: State, block: int) -> None:
+        """Nothing of this nonce is on its way any more."""
+        here = self._attempts, attempts.c.nonce == nonce, attempts.c.state.in_((*_OPEN, State.DROPPED))
+        ended = connection.execute(select(attempts.c.intent_id).where(*here)).scalars().all()
+        connection.execute(update(attempts).where(*here).values(state=state, block=block))
+        self._conclude(connection, ended, State.DROPPED)
 
     def _conclude(self, connection: Connection, which: Sequence[int | None], state: State) -> None:
         mine = intents.c.id.in_([each for each in which if each is not None])
@@ -234,9 +266,11 @@ class Journal:
 
     # ---- sums
 
-    def spent(self, day: int) -> int:
-        """Wei that the day's transactions have cost, or can cost at worst while they are on their way."""
-        by_nonce: dict[int, int] = {}
+    def spent(self, day: int, more: Mapping[int, int] | None = None) -> int:
+        """Wei that the day's transactions have cost, or can cost at worst while they are on their way; as if
+        there were `more` of them, by nonce with the most that each can cost.
+        """
+        by_nonce = dict(more or {})
         with self._read() as connection:
             found = select(attempts.c.nonce, attempts.c.fee, attempts.c.gas, attempts.c.max_fee).where(
                 self._attempts, attempts.c.day == day, attempts.c.state.in_((*_OPEN, *_MINED))
@@ -246,31 +280,21 @@ class Journal:
         return sum(by_nonce.values())
 
     def totals(self) -> Totals:
-        """All that has come of what was sent, for this clearing house."""
+        """All that has come of what was sent, for this clearing house. Only read once, and after blocks were
+        undone: the history is long.
+        """
+        if self._totals is None:
+            self._totals = self._read_totals()
+        return deepcopy(self._totals)
+
+    def _read_totals(self) -> Totals:
         totals = Totals()
+        columns = intents.c.kind, intents.c.state, attempts.c.gas_used, attempts.c.fee, attempts.c.bounty
+        here = self._attempts, intents.c.clearing_house == self.clearing_house
+        found = select(*columns).join_from(attempts, intents).where(*here, attempts.c.state.in_(_MINED))
         with self._read() as connection:
-            columns = (
-                intents.c.kind,
-                intents.c.state,
-                attempts.c.gas_used,
-                attempts.c.fee,
-                attempts.c.bounty,
-            )
-            found = (
-                select(*columns)
-                .join_from(attempts, intents)
-                .where(
-                    self._attempts,
-                    intents.c.clearing_house == self.clearing_house,
-                    attempts.c.state.in_(_MINED),
-                )
-            )
-            for kind, state, gas, fee, bounty in connection.execute(found):
-                counter: Counter[str] = totals.sent if state == State.DONE else totals.failed
-                counter[kind] += 1
-                totals.gas += gas
-                totals.fees += fee
-                totals.bounty += bounty
+            for kind, state, *sums in connection.execute(found):
+                totals.add(kind, state == State.DONE, *sums)
         return totals
 
     def rests(self) -> Rests:
@@ -312,10 +336,17 @@ class _Kept(Rests):
 
 _whole = select(
     attempts,
-    func.coalesce(intents.c.kind, "").label("kind"),
-    func.coalesce(intents.c.subject, "").label("subject"),
-    func.coalesce(intents.c.reason, "").label("reason"),
-    func.coalesce(intents.c.rest_key, "").label("rest_key"),
+    *(
+        func.coalesce(intents.c[column], "").label(label)
+        for column, label in {
+            "clearing_house": "house",
+            "key": "key",
+            "kind": "kind",
+            "subject": "subject",
+            "reason": "reason",
+            "state": "intent_state",
+        }.items()
+    ),
     intents.c.allowed,
 ).outerjoin_from(attempts, intents)
 
@@ -330,11 +361,15 @@ def _attempt(row: Any) -> Attempt:
         raw=bytes.fromhex(row.raw),
         gas=row.gas,
         fees=Fees(row.priority_fee, row.max_fee),
+        sent_at=row.sent_at,
         sent_block=row.sent_block,
         state=State(row.state),
+        reorgs=row.reorgs,
+        house=row.house,
+        key=row.key,
         kind=row.kind,
         subject=row.subject,
         reason=row.reason,
-        rest_key=row.rest_key,
         allowed=row.allowed or 0,
+        is_wanted=row.intent_state == State.OPEN,
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from weir.heads import Head
+from weir.keeper.roles import Kind
 
 __all__ = ["Limits", "Tally"]
+
+_FOR_MONEY = frozenset({Kind.LIQUIDATE, Kind.BUY_COLLATERAL, Kind.BUY_FROM_RESERVE, Kind.SELL_TO_RESERVE})
+"""What is done for what it brings; all else is done for the common good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +33,29 @@ class Limits:
         """The most that an action pays for a unit of gas: an empty transaction must be able to pay more."""
         return self.max_fee * 8 // 9
 
+    def allowed(self, kind: Kind, bounty: int) -> int:
+        """What the gas of an action may cost, units of S."""
+        return bounty - self.min_profit if kind in _FOR_MONEY else self.max_gas_cost
+
+    def is_too_dear(self, cost: int, allowed: int) -> bool:
+        """Whether gas for so much (wei) costs more than it may."""
+        return self.native_price > 0 and cost * self.native_price > allowed
+
 
 @dataclass(slots=True)
 class Tally:
-    """What has happened since the process began, and how things stand: for metrics and health."""
+    """What has happened since the process began, and how things stand: for metrics and health. `oldest`:
+    seconds, by the chain's clock, for which the lowest nonce that is on its way has been.
+    """
 
     head: Head | None = None
     balance: int = 0
     spent: int = 0
     in_flight: int = 0
+    oldest: int = 0
     limited: bool = False
     poor: bool = False
     dear: bool = False
     replaced: int = 0
     cancelled: int = 0
     reorgs: int = 0
-    settled: Counter[tuple[str, str]] = field(default_factory=Counter)

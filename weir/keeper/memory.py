@@ -7,10 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
-__all__ = ["FIRST_DELAY", "LAST_DELAY", "Rest", "Rests", "Totals"]
+from weir.keeper.roles import Kind
+
+__all__ = ["FIRST_DELAY", "LAST_DELAY", "URGENT_DELAY", "Rest", "Rests", "Totals"]
 
 FIRST_DELAY, LAST_DELAY = 15, 900
 """Seconds, on the chain's clock, that an action rests after its first failure, and at most."""
+URGENT_DELAY = 30
+"""The most where losses grow meanwhile."""
+_URGENT = frozenset({Kind.SETTLE, Kind.FLAG, Kind.LIQUIDATE, Kind.DELEVERAGE})
 
 
 class Rest(NamedTuple):
@@ -36,10 +41,10 @@ class Rests:
         """Whether an action that failed is to be left alone for now."""
         return key in self._known and now < self._known[key].until
 
-    def failed(self, key: str, now: int) -> None:
-        """Doubles the rest of an action with each failure in a row."""
+    def failed(self, key: str, kind: str, now: int) -> None:
+        """Doubles the rest of an action with each failure in a row, up to what its kind may rest."""
         failures = self._known[key].failures + 1 if key in self._known else 1
-        delay = min(FIRST_DELAY * 2 ** (failures - 1), LAST_DELAY)
+        delay = min(FIRST_DELAY * 2 ** (failures - 1), URGENT_DELAY if kind in _URGENT else LAST_DELAY)
         self._known[key] = Rest(failures, now + delay)
         self.keep(key, self._known[key])
 
@@ -68,6 +73,13 @@ class Totals:
     gas: int = 0
     fees: int = 0
     bounty: int = 0
+
+    def add(self, kind: str, succeeded: bool, gas: int, fee: int, bounty: int) -> None:
+        """One more transaction."""
+        (self.sent if succeeded else self.failed)[kind] += 1
+        self.gas += gas
+        self.fees += fee
+        self.bounty += bounty
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

@@ -7,6 +7,9 @@ from decimal import Decimal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from weir.chain import ContractError, RpcError
+from weir.heads import ChainMovedError, Head
+from weir.keeper.following import NodeBehindError
 from weir.keeper.memory import Totals
 from weir.keeper.runner import Keeper, StepReport
 from weir.keeper.sender import Sender
@@ -19,6 +22,12 @@ MISSED_STEPS = 6
 """Intervals without a successful step from which on a keeper is not well."""
 LEAST_PATIENCE = 30.0
 """Seconds that this is at the least."""
+STILL_SECONDS = 120.0
+"""Without a new block, after which the chain, or the node, is taken to stand still."""
+STUCK_SECONDS = 600
+"""For which something may be on its way, by the chain's clock."""
+NODE_ERRORS = (RpcError, ContractError, OSError, NodeBehindError, ChainMovedError)
+"""What a step fails of when it is for the node."""
 ETHER = 10**18
 
 
@@ -35,7 +44,9 @@ class Metrics:
         self._error = ""
         self._before = (0, 0, 0)
         self._block_number = 0
-        self._told_sums = False
+        self._summed_at = -1
+        self._seen: Head | int | None = None
+        self._moved = time.monotonic()
         self._make()
 
     def _make(self) -> None:
@@ -50,6 +61,8 @@ class Metrics:
         behind = gauge("behind_seconds", "How long ago that block was, by this machine's clock.")
         behind.set_function(self._behind)
         self._head_time = 0
+        still = gauge("head_age_seconds", "For how long no new block has come, by the process's own clock.")
+        still.set_function(self._still)
         self._steps = counter("steps_total", "Rounds of looking and acting, by how they ended.", "outcome")
         self._stepped_at = gauge("last_step_time_seconds", "When the last round succeeded, Unix seconds.")
         self._actions = counter(
@@ -76,10 +89,17 @@ class Metrics:
         self._low = gauge("balance_low", "1 while the balance is too low for a few transactions.")
         self._equity = gauge("equity_usd", "The keeper's equity in the vault, which liquidations need.")
         self._flying = gauge("in_flight", "Transactions that are on their way.")
+        self._oldest = gauge(
+            "oldest_in_flight_seconds",
+            "For how long the first of these has been (it holds up the rest), by the chain's clock.",
+        )
         self._resting = gauge("resting", "Actions that failed lately and are left alone for a while.")
 
     def _behind(self) -> float:
         return max(0.0, time.time() - self._head_time) if self._head_time else 0.0
+
+    def _still(self) -> float:
+        return time.monotonic() - self._moved
 
     # ---- what happens
 
@@ -94,12 +114,16 @@ class Metrics:
         self._resting.set(len(self._keeper.outbox.rests))
         for each in (*report.tasks, *report.settled):
             self._actions.labels(str(each["kind"]), each["outcome"]).inc()
+        head = self._sender.tally.head if self._sender else report.block
+        if head != self._seen:
+            self._seen, self._moved = head, self._last
         if self._sender is None:
             self._head_time = report.time
             self._time.set(report.time)
         else:
             self._told(self._sender)
-            if report.settled or self._sender.tally.reorgs or not self._told_sums:
+            if report.settled or self._sender.tally.reorgs != self._summed_at:
+                self._summed_at = self._sender.tally.reorgs
                 self._summed(self._keeper.outbox.totals())
 
     def _told(self, sender: Sender) -> None:
@@ -119,9 +143,9 @@ class Metrics:
         self._balance.set(tally.balance / ETHER)
         self._low.set(tally.poor)
         self._flying.set(tally.in_flight)
+        self._oldest.set(tally.oldest)
 
     def _summed(self, totals: Totals) -> None:
-        self._told_sums = True
         self._gas.set(totals.gas)
         self._fees.set(totals.fees / ETHER)
         self._bounty.set(self._usd(totals.bounty))
@@ -130,7 +154,10 @@ class Metrics:
         """After a step that failed."""
         self._error = " ".join(str(error).split()) or type(error).__name__
         self._steps.labels("failed").inc()
-        (self._store_errors if isinstance(error, StoreError) else self._rpc_errors).inc()
+        if isinstance(error, StoreError):
+            self._store_errors.inc()
+        elif isinstance(error, NODE_ERRORS):
+            self._rpc_errors.inc()
 
     def _usd(self, units: int) -> float:
         return float(self._keeper.weir.usd(units))
@@ -138,8 +165,8 @@ class Metrics:
     # ---- health
 
     def health(self) -> Health:
-        """Healthy while steps succeed and fees can be paid. At the daily limit, while gas is too dear, and
-        until the first step, it is healthy and says so.
+        """Healthy while steps succeed, fees can be paid, and what was sent is mined. At the daily limit,
+        while gas is too dear or no block comes, and until the first step, it is healthy and says so.
         """
         since = time.monotonic() - self._last
         facts = {"block": self._block_number, "seconds_since_step": round(since, 1)}
@@ -149,10 +176,14 @@ class Metrics:
         if tally and tally.poor:
             balance = Decimal(tally.balance) / ETHER
             return Health(False, f"the account's balance is too low: {balance:.6f}", facts)
+        if tally and tally.oldest > STUCK_SECONDS:
+            return Health(False, f"a transaction has been on its way for {tally.oldest} s", facts)
         if tally and tally.limited:
             return Health(True, "degraded: the daily limit is reached, nothing more is sent today", facts)
         if tally and tally.dear:
             return Health(True, "degraded: gas costs more than may be paid, nothing is sent", facts)
         if not self._stepped:
             return Health(True, "starting", facts)
+        if (still := self._still()) > STILL_SECONDS:
+            return Health(True, f"degraded: no block has come for {still:.0f} s", facts)
         return Health(True, f"the last step failed: {self._error}" if self._error else "ok", facts)

@@ -94,10 +94,8 @@ class Immediate:
         except ContractError:
             self._totals.failed[task.kind] += 1
             return Outcome("failed")
-        self._totals.sent[task.kind] += 1
-        self._totals.gas += receipt.gas_used
-        self._totals.fees += receipt.gas_used * receipt.gas_price
-        self._totals.bounty += bounty_of(receipt)
+        gas, price = receipt.gas_used, receipt.gas_price
+        self._totals.add(task.kind, True, gas, gas * price, bounty_of(receipt))
         return Outcome("sent", receipt)
 
     def visible(self) -> bool:

@@ -45,7 +45,8 @@ class StepReport:
     """What one step found and did: tasks by kind, each with how it went, and what has come of earlier ones.
 
     `outcome` of a task is a word of `outbox.Outcome`, "refused" (its simulation reverted), or "resting" (it
-    failed lately). `equity` is the keeper's own, units of S.
+    failed lately); it is `news` where it was another in the step before. `equity` is the keeper's own, units
+    of S.
     """
 
     block: int
@@ -77,10 +78,11 @@ class StepReport:
         return asdict(self)
 
     def lines(self) -> list[str]:
-        """For a log: one line for each task."""
+        """For a log: one line for each task, unless it is as before."""
         return [
             f"block {self.block}: {each['outcome']} {each['kind']} {each['subject']} ({each['reason']})"
             for each in (*self.settled, *self.tasks)
+            if each.get("news", True)
         ]
 
 
@@ -109,6 +111,9 @@ class Keeper:
         self._reader = reader or Reader(weir)
         self._poster = poster
         self._unanswered: list[RpcError] = []
+        self._answered = 0
+        self._before: dict[tuple[str, str], str] = {}
+        self._now: dict[tuple[str, str], str] = {}
 
     def _usual_outbox(self, gas: int | None) -> Outbox:
         if self.options.execute:
@@ -119,9 +124,11 @@ class Keeper:
 
     def step(self) -> StepReport:
         """One round: what is urgent first. Raises whatever a node or a database that fails makes of it; where
-        that is about one task, in the end.
+        that is about single tasks, in the end, and only if it is about all.
         """
         self._unanswered.clear()
+        self._answered = 0
+        self._before, self._now = self._now, {}
         settled = self.outbox.begin()
         view = self._read()
         report = StepReport(view.block, view.time, equity=view.accounts[self.account.address].equity)
@@ -137,7 +144,7 @@ class Keeper:
         for task in (*housekeeping(view, self.options), *self._postings(view)):
             self._perform(task, view, report)
         self.outbox.rests.forget(view.time)
-        if self._unanswered:
+        if self._unanswered and not self._answered:
             raise self._unanswered[0]
         return report
 
@@ -197,10 +204,8 @@ class Keeper:
         while task := next((task for task in tasks(view) if task.subject not in tried), None):
             tried.add(task.subject)
             if not self.outbox.visible():
-                return
-            if self._perform(task, view, report).what == "sent":
-                if not self.outbox.visible():
-                    return
+                self._note(task, Outcome("waiting"), report)
+            elif self._perform(task, view, report).what == "sent" and self.outbox.visible():
                 view = self._look_again()
 
     def _convert(self, report: StepReport) -> None:
@@ -218,8 +223,13 @@ class Keeper:
 
     def _perform(self, task: Task, view: View, report: StepReport) -> Outcome:
         """Simulates and sends one task."""
-        outcome = self._attempt(task, view)
-        report.tasks.append(task.as_dict() | {"outcome": outcome.what})
+        return self._note(task, self._attempt(task, view), report)
+
+    def _note(self, task: Task, outcome: Outcome, report: StepReport) -> Outcome:
+        what = str(task.kind), task.subject
+        self._now[what] = outcome.what
+        is_news = outcome.what == "sent" or self._before.get(what) != outcome.what
+        report.tasks.append(task.as_dict() | {"outcome": outcome.what, "news": is_news})
         shown = logging.INFO if outcome.what in ("sent", "planned") else logging.DEBUG
         log.log(shown, "%s %s %s (%s)", outcome.what, task.kind, task.subject, task.reason)
         if outcome.receipt is not None:
@@ -229,9 +239,9 @@ class Keeper:
 
     def _attempt(self, task: Task, view: View) -> Outcome:
         rests, now = self.outbox.rests, view.time
-        if rests.rests(task.key, now):
-            return Outcome("resting")
         key = intent_key(task, view)
+        if rests.rests(key, now):
+            return Outcome("resting")
         if self.outbox.busy(key):
             return Outcome("waiting")
         call = call_of(self.weir, task, self.account.address)
@@ -242,13 +252,14 @@ class Keeper:
             log.debug("simulation of %s %s: %s", task.kind, task.subject, error)
             outcome = Outcome("refused")
         except RpcError as error:
-            log.warning("no answer about %s %s: %s", task.kind, task.subject, error)
+            log.warning("%s %s can't be simulated: %s", task.kind, task.subject, error)
             self._unanswered.append(error)
             outcome = Outcome("unanswered")
-        if outcome.what in ("refused", "failed"):
-            rests.failed(task.key, now)
+        self._answered += outcome.what != "unanswered"
+        if outcome.what in ("refused", "failed", "unanswered"):
+            rests.failed(key, task.kind, now)
         elif outcome.receipt is not None:
-            rests.succeeded(task.key)
+            rests.succeeded(key)
         return outcome
 
 

@@ -10,16 +10,14 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import cast
 
-import rlp  # type: ignore[import-untyped]
 from eth_account.signers.local import LocalAccount
-from eth_utils.address import to_checksum_address
 
 from weir.chain import Call, ContractError, Fees, Receipt, RpcError, encode_call, sign
 from weir.client import Weir
 from weir.heads import Head
-from weir.keeper.fees import Quote, higher, quote
+from weir.keeper.fees import Quote, quote
 from weir.keeper.following import follow
 from weir.keeper.journal import Journal
 from weir.keeper.lease import LeaseLostError
@@ -28,19 +26,13 @@ from weir.keeper.memory import Totals
 from weir.keeper.outbox import Outcome, Settled, bounty_of
 from weir.keeper.policy import Task
 from weir.keeper.refusals import Refusal, refusal
-from weir.keeper.roles import Kind
+from weir.keeper.stuck import STUCK_BLOCKS, Waiting, replacement
 from weir.keeper.tables import Attempt, Draft, Intent, State
 
 __all__ = ["Sender"]
 
 log = logging.getLogger(__name__)
 
-STUCK_BLOCKS = 3
-"""Blocks without a transaction after which its fee is taken to be too low."""
-REPLACEMENTS = 5
-"""Times that one is sent again with a higher fee, before its nonce is given up."""
-CANCELS = 3
-"""Times that an empty one is sent in its place, each with a higher fee."""
 CERTAIN_BLOCKS = 2
 """Blocks after which a nonce that somebody else has used is believed to be lost."""
 MOST_IN_FLIGHT = 64
@@ -53,8 +45,6 @@ the pending block, where gas is estimated, one before may have done so; it may b
 LOW_GAS = 2_000_000
 """Gas that an account should be able to pay for at the fee of now."""
 DAY = 86_400
-FOR_MONEY = frozenset({Kind.LIQUIDATE, Kind.BUY_COLLATERAL, Kind.BUY_FROM_RESERVE, Kind.SELL_TO_RESERVE})
-"""What is done for what it brings; all else is done for the common good."""
 
 
 class Sender:
@@ -75,7 +65,10 @@ class Sender:
         self._count = 0
         self._due: set[str] = set()
         self._flying: dict[int, set[str]] = {}
-        self._committed = 0
+        self._worst: dict[int, int] = {}
+        self._first = (-1, 0)
+        self._told: dict[str, int] = {}
+        self._refused: dict[str, str] = {}
         self._room = REFRESH_GAS * min(len(weir.deployment.markets), MOST_MARKETS)
 
     # ---- a step's beginning
@@ -88,10 +81,13 @@ class Sender:
         self.tally.balance, self._count = balance, max(pool, latest)
         self.tally.limited = self.tally.poor = False
         self.tally.dear = self._quote.fees(self.limits.action_fee) is None
-        settled, waiting = self._look(before)
+        settled, waiting = self._look(latest, before)
+        if latest != self._first[0]:
+            self._first = latest, self._head.number
+        self._worst = {each.last.nonce: _worst(each.attempts) for each in waiting}
         self._fill_gap(waiting, max(pool, latest))
-        for attempts, known in waiting:
-            self._press(attempts, known, first=attempts[0].nonce == latest)
+        for each in waiting:
+            self._press(each)
         self._take_stock()
         return settled
 
@@ -99,6 +95,8 @@ class Sender:
         moved = follow(self.chain, self.journal)
         if moved.undone:
             self.tally.reorgs += 1
+            self._first = (-1, 0)
+            self._told.clear()
             log.warning("%d blocks were undone; what they held is on its way again", moved.undone)
         if moved.head == self._head:
             self.journal.lease.renew()
@@ -107,8 +105,7 @@ class Sender:
 
     def _counts(self) -> tuple[int, int, int, int]:
         """The account's balance, and its number of transactions in the pool, now, and some blocks ago."""
-        then = hex(max(0, self._head.number - CERTAIN_BLOCKS))
-        blocks = ("pending", "latest", then)
+        blocks = ("pending", "latest", self._certain)
         counts = [("eth_getTransactionCount", [self.own, block]) for block in blocks]
         answers = self.chain.rpc_batch([("eth_getBalance", [self.own, "latest"]), *counts])
         for answer in (answers[0], answers[2]):
@@ -117,13 +114,22 @@ class Sender:
         numbers = [int(answer, 16) if isinstance(answer, str) else 0 for answer in answers]
         return cast(tuple[int, int, int, int], tuple(numbers))
 
+    @property
+    def _certain(self) -> str:
+        return hex(max(0, self._head.number - CERTAIN_BLOCKS))
+
     def _take_stock(self) -> None:
         """What is on its way, after all that was done about it."""
         pending = self.journal.pending()
         self._flying = {n: {each.hash for each in attempts} for n, attempts in pending.items()}
-        self._committed = sum(max(e.worst for e in each) for each in pending.values())
+        self._worst = {n: _worst(attempts) for n, attempts in pending.items()}
         self._due = self.journal.due()
+        flying = {each.hash: each for attempts in pending.values() for each in attempts}
+        self._told = {each: block for each, block in self._told.items() if each in flying}
+        self._refused = {each: why for each, why in self._refused.items() if each in flying}
         self.tally.in_flight = len(pending)
+        sent = [each.sent_at for each in next(iter(pending.values()), ())]
+        self.tally.oldest = max(0, self._head.time - min(sent, default=self._head.time))
         self.tally.spent = self.journal.spent(self._day)
         self.tally.poor |= self.tally.balance < LOW_GAS * self._quote.price
 
@@ -133,27 +139,55 @@ class Sender:
 
     # ---- what is on its way
 
-    def _look(self, before: int) -> tuple[list[Settled], list[tuple[list[Attempt], bool]]]:
-        """Settles what was mined, or can't be any more; the others, and whether the node has them."""
-        pending = self.journal.pending()
+    def _look(self, latest: int, before: int) -> tuple[list[Settled], list[Waiting]]:
+        """Settles what was mined, or can't be any more; the others, by nonce.
+
+        What seemed to be lost is looked for as long as blocks are remembered: it may be mined yet.
+        """
+        pending = self.journal.pending(dropped=True)
         hashes = [each.hash for attempts in pending.values() for each in attempts]
         receipts = dict(zip(hashes, self.chain.receipts(hashes), strict=True))
         asked = self.chain.rpc_batch([("eth_getTransactionByHash", [each]) for each in hashes])
         known = {each for each, answer in zip(hashes, asked, strict=True) if answer is not None}
         blocks = {head.number: head.hash for head in self.journal.known()} if hashes else {}
-        settled, waiting = [], []
+        settled, left = [], []
         for nonce, attempts in pending.items():
             mined = [(e, r) for e in attempts if (r := receipts[e.hash]) and self._on_chain(r, blocks)]
             if mined:
                 settled.append(self._settle(*mined[0]))
-            elif before > nonce and not any(receipts[each.hash] for each in attempts):
-                self.journal.lost(nonce)
+            elif not any(each.is_open for each in attempts):
+                continue
+            elif before > nonce and self._is_lost(attempts):
+                self.journal.lost(nonce, self._head.number)
                 settled.append(_settled(attempts[-1], State.DROPPED))
                 log.warning("nonce %d was used by something else than %s", nonce, _name(attempts[-1]))
             else:
-                waiting.append((attempts, any(each.hash in known for each in attempts)))
-        self.tally.settled.update((each.kind, each.outcome) for each in settled)
-        return settled, waiting
+                left.append(attempts)
+        last = left[-1][0].nonce if left else -1
+        return settled, [
+            Waiting(
+                attempts,
+                known=any(each.hash in known for each in attempts),
+                first=attempts[0].nonce == latest,
+                others=attempts[0].nonce < last,
+            )
+            for attempts in left
+        ]
+
+    def _is_lost(self, attempts: Sequence[Attempt]) -> bool:
+        """Whether the chain has used a nonce for something else. All of it is asked in one request, of a node
+        that has the newest block: behind one address there may be others, which lag.
+        """
+        head, count, *receipts = self.chain.rpc_batch(
+            [
+                ("eth_getBlockByNumber", [hex(self._head.number), False]),
+                ("eth_getTransactionCount", [self.own, self._certain]),
+                *(("eth_getTransactionReceipt", [each.hash]) for each in attempts),
+            ]
+        )
+        is_there = isinstance(head, dict) and head["hash"] == self._head.hash
+        used = isinstance(count, str) and int(count, 16) > attempts[0].nonce
+        return is_there and used and all(each is None for each in receipts)
 
     def _on_chain(self, receipt: Receipt, blocks: dict[int, str]) -> bool:
         """Whether the receipt is of a block that has been seen: what is undone later must be known before."""
@@ -166,69 +200,77 @@ class Sender:
         if state is State.FAILED:
             with suppress(RpcError, OSError, LookupError, TypeError):
                 log.info("%s failed: %s", _name(attempt), self.chain.why(receipt))
-            self.rests.failed(attempt.rest_key, self._head.time)
+            self.rests.failed(attempt.key, attempt.kind, self._head.time)
         elif state is State.DONE:
-            self.rests.succeeded(attempt.rest_key)
+            self.rests.succeeded(attempt.key)
         return _settled(attempt, state, receipt.gas_used, bounty)
 
-    def _press(self, attempts: list[Attempt], known: bool, *, first: bool) -> None:
-        """Raises the fee of what is stuck; sends again what the node does not have (any more)."""
-        last = [each for each in attempts if each.is_open][-1]
-        stuck = self._head.number - last.sent_block >= STUCK_BLOCKS
-        if stuck and self._replace(attempts, last, first=first):
-            return
-        if last.state is State.PREPARED or not known:
+    def _press(self, nonce: Waiting) -> None:
+        """Sends again what the node does not have (any more), and replaces what is stuck or of no use."""
+        last, now = nonce.last, self._head.number
+        over = nonce.first and nonce.unsent and self._is_over(last)
+        to_go = over or nonce.is_unwanted
+        if nonce.unsent and not to_go:
+            self._broadcast(last)
+        since = max(nonce.tried_at, self._told.get(last.hash, 0), self._first[1] if nonce.first else 0)
+        if now - since >= STUCK_BLOCKS or (to_go and nonce.tried_at < now):
+            useless = over or self._too_dear(last.gas - self._room, last.allowed)
+            useless = useless or (nonce.first and self._is_over(last))
+            found = replacement(nonce, self._quote, self.limits, useless=useless)
+            if found and self._replace(last, found.fees, cancels=found.cancels):
+                return
+        if nonce.unsent and to_go:
             self._broadcast(last)
 
-    def _replace(self, attempts: list[Attempt], last: Attempt, *, first: bool) -> bool:
-        """Sends another with the same nonce and a higher fee, if it may be; an empty one in the end."""
-        if self._quote.fees(self.limits.max_fee) is None:
-            return False  # no fee that may be paid would help
-        ours = [each for each in attempts if each.intent == last.intent]
-        before = [each.fees for each in attempts]
-        fees = None if last.cancels else higher(before, self._quote, self.limits.action_fee)
-        tried = sum(not each.cancels for each in ours)
-        to, data, gas, cancels = *_target(last.raw), last.gas, False
-        if (
-            fees is None
-            or tried > REPLACEMENTS
-            or self._too_dear(gas - self._room, last.allowed)
-            or (first and self._is_over(to, data))
-        ):
-            to, data, gas, cancels = self.own, b"", TRANSFER_GAS, True
-            fees = higher(before, self._quote, self.limits.max_fee)
-        if fees is None or len(ours) - tried >= CANCELS:
+    def _replace(self, last: Attempt, fees: Fees, *, cancels: bool) -> bool:
+        """Sends another with the same nonce, or an empty one, if the day's limit and the balance allow it."""
+        to, data = (self.own, b"") if cancels else last.target
+        gas = TRANSFER_GAS if cancels else last.gas
+        if self._objection(last.nonce, gas * fees.most):
             return False
-        more = gas * fees.most - max(each.worst for each in attempts)
-        if self.journal.spent(self._day) + max(0, more) > self.limits.daily:
-            self.tally.limited = True
-            return False
-        draft = self._draft(last.nonce, to, data, gas, fees, cancels=cancels)
-        made = self.journal.again(last.intent, draft)
+        made = self.journal.again(last.intent, self._draft(last.nonce, to, data, gas, fees, cancels=cancels))
         how = "cancelled" if cancels else "sent again"
         log.info("nonce %d is stuck: %s at %d wei", last.nonce, how, fees.most)
         self.tally.cancelled += cancels
         self.tally.replaced += not cancels
-        self._broadcast(made, fresh=True)
-        return True
+        return self._broadcast(made, fresh=True)
 
-    def _is_over(self, to: str, data: bytes) -> bool:
+    def _is_over(self, attempt: Attempt) -> bool:
         """Whether the next of the account's transactions would only revert by now."""
+        to, data = attempt.target
         request = {"from": self.own, "to": to, "data": "0x" + data.hex()}
         try:
             self.chain.rpc("eth_call", request, "latest")
         except ContractError:
             return True
+        except RpcError as error:
+            log.debug("no answer about %s: %s", _name(attempt), error)
         return False
 
-    def _fill_gap(self, waiting: Sequence[tuple[list[Attempt], bool]], count: int) -> None:
+    def _fill_gap(self, waiting: Sequence[Waiting], count: int) -> None:
         """Nonces that are free below those on their way hold all of them up: empty transactions fill them."""
         if not waiting or (fees := self._quote.fees(self.limits.max_fee)) is None:
             return
-        for nonce in range(max(count, self.journal.last_mined() + 1), waiting[0][0][0].nonce):
+        for nonce in range(max(count, self.journal.last_mined() + 1), waiting[0].last.nonce):
+            if self._objection(nonce, TRANSFER_GAS * fees.most):
+                return
             log.warning("nonce %d is missing: filled with an empty transaction", nonce)
             draft = self._draft(nonce, self.own, b"", TRANSFER_GAS, fees, cancels=True)
             self._broadcast(self.journal.again(None, draft), fresh=True)
+
+    def _objection(self, nonce: int, worst: int) -> str:
+        """What is against a transaction that may cost so much (wei): the day's "limit", the balance ("held"),
+        or nothing (""). Where another of its nonce may cost as much already, it adds nothing.
+        """
+        spent = self.journal.spent(self._day)
+        if self.journal.spent(self._day, {nonce: worst}) > max(spent, self.limits.daily):
+            self.tally.limited = True
+            return "limit"
+        more = worst - self._worst.get(nonce, 0)
+        if more > 0 and sum(self._worst.values()) + more > self.tally.balance:
+            self.tally.poor = True
+            return "held"
+        return ""
 
     # ---- new transactions
 
@@ -243,41 +285,27 @@ class Sender:
             return Outcome("held")
         to, data = cast(str, call.address), encode_call(call)
         needed = self.chain.estimate(self.own, to, data, block="pending")
-        allowed = self._allowed(task)
+        allowed = self.limits.allowed(task.kind, task.bounty)
         if self._too_dear(needed, allowed):
             return Outcome("too dear")
         gas = needed + self._room
         worst = gas * fees.most
-        spent = self.journal.spent(self._day) + worst
-        if spent > self.limits.daily:
-            self.tally.limited = True
-            return Outcome("limit")
-        if self._committed + worst > self.tally.balance:
-            self.tally.poor = True
-            return Outcome("held")
         nonce = max(self._count, self.journal.next_nonce())
-        intent = Intent(key, task.kind, task.subject, task.reason, task.key, allowed)
+        if objection := self._objection(nonce, worst):
+            return Outcome(objection)
+        intent = Intent(key, task.kind, task.subject, task.reason, allowed)
         made = self.journal.intend(intent, self._draft(nonce, to, data, gas, fees))
         if made is None:
             return Outcome("waiting")
+        if not self._broadcast(made, fresh=True):
+            return Outcome("held")
         self._due.add(key)
-        self._flying[nonce] = {made.hash}
-        self._committed += worst
-        self.tally.spent, self.tally.in_flight = spent, len(self._flying)
-        if self._broadcast(made, fresh=True):
-            return Outcome("sent")
-        self.rests.failed(task.key, self._head.time)
-        return Outcome("held")
-
-    def _allowed(self, task: Task) -> int:
-        if task.kind in FOR_MONEY:
-            return task.bounty - self.limits.min_profit
-        return self.limits.max_gas_cost
+        self._flying[nonce], self._worst[nonce] = {made.hash}, worst
+        self.tally.spent, self.tally.in_flight = self.journal.spent(self._day), len(self._flying)
+        return Outcome("sent")
 
     def _too_dear(self, gas: int, allowed: int) -> bool:
-        """Whether the gas costs more now than it may."""
-        price = self._quote.price * self.limits.native_price
-        return price > 0 and gas * price > allowed
+        return self.limits.is_too_dear(gas * self._quote.price, allowed)
 
     def _draft(
         self, nonce: int, to: str, data: bytes, gas: int, fees: Fees, *, cancels: bool = False
@@ -296,20 +324,28 @@ class Sender:
         except (RpcError, ContractError) as error:
             reason = refusal(error)
             if reason not in (Refusal.KNOWN, Refusal.SPENT):
-                log.warning("the node did not take %s: %s", _name(attempt), error)
+                self._say(attempt, f"the node did not take it: {error}")
             self.tally.poor |= reason is Refusal.POOR
             if fresh and reason in (Refusal.POOR, Refusal.UNDERPRICED) and self._can_go(attempt):
                 self.journal.became(attempt, State.REFUSED)
-                self._flying.pop(attempt.nonce, None)
                 return False
             if reason is not Refusal.KNOWN:
                 return True
         except OSError as error:
-            log.warning("no answer about %s: %s", _name(attempt), error)
+            self._say(attempt, f"no answer: {error}")
+            self._told[attempt.hash] = self._head.number  # a node that hears nothing needs no higher fee
             return True
+        if not fresh:
+            self._told.setdefault(attempt.hash, self._head.number)  # it is given as long as at first, once
         if attempt.state is State.PREPARED:
             self.journal.became(attempt, State.BROADCAST)
         return True
+
+    def _say(self, attempt: Attempt, why: str) -> None:
+        """A warning, once."""
+        if self._refused.get(attempt.hash) != why:
+            log.warning("%s: %s", _name(attempt), why)
+        self._refused[attempt.hash] = why
 
     def _can_go(self, attempt: Attempt) -> bool:
         """Whether giving it up leaves no gap: its nonce is the last, or has another that may be mined."""
@@ -346,10 +382,9 @@ class Sender:
         return self.journal.totals()
 
 
-def _target(raw: bytes) -> tuple[str, bytes]:
-    """Whom a signed transaction calls, and with what."""
-    fields: Any = rlp.decode(raw[1:])
-    return to_checksum_address(fields[5]), fields[7]
+def _worst(attempts: Sequence[Attempt]) -> int:
+    """The most that a nonce can cost, wei."""
+    return max(each.worst for each in attempts if each.is_open)
 
 
 def _settled(attempt: Attempt, state: State, gas: int = 0, bounty: int = 0) -> Settled:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+import rlp  # type: ignore[import-untyped]
+from eth_utils.address import to_checksum_address
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -42,7 +44,8 @@ class State(StrEnum):
 
     An intent is open, and then done, failed (reverted), cancelled (its nonce was given up), or dropped (no
     attempt can be mined any more). An attempt is prepared before it leaves, broadcast, and then mined (and
-    done), failed, replaced (another of its nonce was mined), refused by the node, or dropped.
+    done), failed, replaced (another of its nonce was mined), refused by the node, or dropped (something else
+    was mined at its nonce, as it seems).
     """
 
     OPEN = "open"
@@ -97,12 +100,13 @@ intents = Table(
     Column("kind", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("reason", Text, nullable=False),
-    Column("rest_key", Text, nullable=False),
     Column("allowed", Whole, nullable=False),
     Column("state", String(9), nullable=False),
     Index("ix_keeper_intents_state", "account_id", "state"),
 )
-"""What was to be done: at most one that is open for each key."""
+"""What was to be done: at most one that is open for each key. One that a reorganisation has undone after the
+same was meant again is cancelled, while its attempts are open: its nonce is to become an empty transaction.
+"""
 
 attempts = Table(
     "keeper_attempts",
@@ -131,9 +135,11 @@ attempts = Table(
     Index("ix_keeper_attempts_state", "account_id", "state"),
     Index("ix_keeper_attempts_day", "account_id", "day"),
     Index("ix_keeper_attempts_nonce", "account_id", "nonce"),
+    Index("ix_keeper_attempts_block", "account_id", "block"),
 )
 """Signed transactions, written before they leave. Fees in wei, bounties in units of S, `sent_at` and `day`
-(since 1970, UTC) by the chain's clock; `reorgs` is how often its block was undone.
+(since 1970, UTC) by the chain's clock. `block` is that in which its nonce was used, or (dropped) the newest
+when that was found out; `reorgs` is how often that block was undone. `raw` is empty once nothing can undo it.
 """
 
 rests = Table(
@@ -149,15 +155,14 @@ rests = Table(
 
 
 class Intent(NamedTuple):
-    """Something to be done: `key` says what, about whom, and on which state of it; `rest_key` is what its
-    failures are remembered by, and `allowed` what its gas may cost, units of S.
+    """Something to be done: `key` says what, about whom, and on which state of it (failures are remembered by
+    it, too), `allowed` what its gas may cost, units of S.
     """
 
     key: str
     kind: str
     subject: str
     reason: str
-    rest_key: str
     allowed: int
 
 
@@ -176,7 +181,9 @@ class Draft(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A signed transaction that may still be mined, with what it is for (a filled gap is for nothing)."""
+    """A signed transaction that may still be mined, with what it is for (a filled gap is for nothing). It
+    `is_wanted` while that is still to be done by it.
+    """
 
     id: int
     intent: int | None
@@ -186,18 +193,28 @@ class Attempt:
     raw: bytes
     gas: int
     fees: Fees
+    sent_at: int
     sent_block: int
     state: State
+    reorgs: int
+    house: str
+    key: str
     kind: str
     subject: str
     reason: str
-    rest_key: str
     allowed: int
+    is_wanted: bool
 
     @property
     def is_open(self) -> bool:
         """Whether it may still be mined (a refused one should not)."""
         return self.state in (State.PREPARED, State.BROADCAST)
+
+    @property
+    def target(self) -> tuple[str, bytes]:
+        """Whom it calls, and with what."""
+        signed: Any = rlp.decode(self.raw[1:])
+        return to_checksum_address(signed[5]), signed[7]
 
     @property
     def worst(self) -> int:

@@ -35,7 +35,7 @@ def block(number: int, branch: str = "a", time: int = 0) -> Head:
 
 
 def an_intent(key: str = "flag:0xtrader:0", *, kind: str = "flag", allowed: int = 5) -> Intent:
-    return Intent(key, kind, TRADER, "for a test", f"{kind}:{TRADER}", allowed)
+    return Intent(key, kind, TRADER, "for a test", allowed)
 
 
 def a_draft(nonce: int, *, most: int = 100, day: int = 0, cancels: bool = False, raw: bytes = b"") -> Draft:

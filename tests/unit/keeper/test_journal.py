@@ -76,7 +76,7 @@ def test_a_restarted_keeper_finds_what_it_has_signed(store: Store, journal: Jour
     made = intend(journal, 4, most=10**30)
     again = a_journal(store)
     assert again.pending() == {4: [made]}
-    assert (made.kind, made.subject, made.rest_key) == ("flag", TRADER, f"flag:{TRADER}")
+    assert (made.kind, made.subject, made.key) == ("flag", TRADER, "flag:0xtrader:0")
     assert (made.fees.most, made.worst) == (10**30, 10**33)
     assert again.next_nonce() == 5
     assert again.due() == {"flag:0xtrader:0"}
@@ -158,7 +158,7 @@ def test_what_was_refused_and_mined_after_all_ends_what_took_its_nonce(journal: 
 
 def test_a_nonce_that_something_else_used_is_lost(journal: Journal) -> None:
     intend(journal, 4)
-    journal.lost(4)
+    journal.lost(4, 10)
     assert (journal.due(), journal.pending(), journal.spent(0)) == (set(), {}, 0)
 
 
@@ -188,7 +188,107 @@ def test_what_was_mined_in_undone_blocks_is_on_its_way_again(store: Store, journ
     assert (journal.totals().bounty, journal.due()) == (7, set())
 
 
+def test_what_was_meant_again_since_is_not_opened_twice(journal: Journal) -> None:
+    journal.move(None, [block(n) for n in range(98, 104)])
+    first = intend(journal, 4)
+    journal.mined(first, a_receipt(first, block(101)), 0)
+    intend(journal, 5)
+    journal.move(100, [block(101, "b")])
+    assert [(e.nonce, e.is_wanted) for each in journal.pending().values() for e in each] == [
+        (4, False),
+        (5, True),
+    ]
+    empty = journal.again(first.intent, a_draft(4, cancels=True))
+    journal.mined(empty, a_receipt(empty, block(101, "b")), 0)
+    assert journal.due() == {"flag:0xtrader:0"}
+
+
+def test_of_two_that_are_undone_the_newest_is_opened(journal: Journal) -> None:
+    journal.move(None, [block(n) for n in range(98, 104)])
+    for nonce, at in ((4, 101), (5, 102)):
+        made = intend(journal, nonce)
+        journal.mined(made, a_receipt(made, block(at)), 0)
+    journal.move(100, [block(101, "b")])
+    assert [each.is_wanted for (each,) in journal.pending().values()] == [False, True]
+
+
+def test_attempts_before_a_reorganisation_are_told_apart(journal: Journal) -> None:
+    journal.move(None, [block(n) for n in range(98, 104)])
+    first = intend(journal, 4)
+    second = journal.again(first.intent, a_draft(4))
+    journal.mined(second, a_receipt(second, block(101)), 0)
+    journal.move(100, [block(101, "b")])
+    assert [each.reorgs for each in journal.pending()[4]] == [1, 1]
+
+
+def test_what_seemed_lost_is_on_its_way_again_where_that_is_undone(journal: Journal) -> None:
+    journal.move(None, [block(n) for n in range(98, 104)])
+    made = intend(journal, 4)
+    journal.lost(4, 103)
+    assert list(journal.pending(dropped=True)) == [4]
+    journal.move(102, [block(103, "b")])
+    assert states(journal) == [(4, State.BROADCAST)]
+    # Or it was mined after all.
+    journal.lost(4, 103)
+    journal.mined(made, a_receipt(made, block(101)), 0)
+    assert (journal.pending(dropped=True), journal.totals().sent) == ({}, {"flag": 1})
+
+
+def test_what_nothing_can_undo_is_forgotten(store: Store, journal: Journal) -> None:
+    journal.move(None, [block(100)])
+    first = intend(journal, 4)
+    second = journal.again(first.intent, a_draft(4))
+    journal.mined(second, a_receipt(second, block(100)), 0)
+    journal.became(intend(journal, 5, "refused"), State.REFUSED)
+    intend(journal, 5, "lost")
+    journal.lost(5, 100)
+    open_still = intend(journal, 6, "open")
+    before = journal.totals()
+    journal.move(None, [block(n) for n in range(101, 100 + WINDOW)])
+    assert _rows(store) == (4, 3)  # what was refused is gone: it was of block 7
+    journal.move(None, [block(100 + WINDOW)])
+    assert _rows(store) == (2, 2)
+    with store.read() as connection:
+        raws = connection.exec_driver_sql("SELECT nonce, raw FROM keeper_attempts ORDER BY nonce").all()
+    assert [tuple(each) for each in raws] == [(4, ""), (6, open_still.raw.hex())]
+    assert (journal.totals(), a_journal(store).totals()) == (before, before)
+
+
+def _rows(store: Store) -> tuple[int, int]:
+    """Of attempts, and of intents."""
+    with store.read() as connection:
+        found = [
+            connection.exec_driver_sql(f"SELECT count(*) FROM keeper_{name}").scalar_one()
+            for name in ("attempts", "intents")
+        ]
+    return found[0], found[1]
+
+
 # ------------------------------------------------------------------------ sums
+
+
+def test_the_history_is_read_once(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal.move(None, [block(n) for n in range(98, 104)])
+    assert journal.totals().gas == 0
+    read = Journal._read_totals
+    monkeypatch.setattr(Journal, "_read_totals", None)
+    for nonce, good in ((4, True), (5, False)):
+        made = intend(journal, nonce, str(nonce))
+        journal.mined(made, a_receipt(made, block(99 + nonce - 2), succeeded=good), 7 * good)
+    told = journal.totals()
+    monkeypatch.setattr(Journal, "_read_totals", read)
+    assert told == Journal(journal.lease, HOUSE).totals()
+    assert (told.sent, told.failed, told.bounty) == ({"flag": 1}, {"flag": 1}, 7)
+    journal.move(101, [block(102, "b")])
+    assert journal.totals().failed == {}
+
+
+def test_a_day_counts_as_if_more_were_sent(journal: Journal) -> None:
+    made = intend(journal, 4, most=100, day=2)
+    assert journal.spent(2, {4: 99_000}) == made.worst == 100_000
+    assert journal.spent(2, {4: 150_000, 5: 1}) == 150_001
+    # Of another day it has cost nothing yet.
+    assert journal.spent(3, {4: 21_000}) == 21_000
 
 
 def test_a_day_counts_the_worst_and_then_what_it_was(journal: Journal) -> None:
@@ -204,8 +304,8 @@ def test_a_day_counts_the_worst_and_then_what_it_was(journal: Journal) -> None:
 
 def test_rests_come_back(store: Store, journal: Journal) -> None:
     rests = journal.rests()
-    rests.failed("flag:0xtrader", 1_000)
-    rests.failed("roll:junior", 1_000)
+    rests.failed("flag:0xtrader", "flag", 1_000)
+    rests.failed("roll:junior", "roll", 1_000)
     rests.succeeded("roll:junior")
     again = a_journal(store).rests()
     assert (len(again), again["flag:0xtrader"].until) == (1, rests["flag:0xtrader"].until)

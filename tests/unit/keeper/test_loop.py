@@ -108,3 +108,11 @@ def test_a_report_counts_and_can_be_json() -> None:
     assert report.failed
     assert json.loads(json.dumps(report.as_dict()))["settled"][0]["kind"] == "liquidate"
     assert report.lines()[0] == "block 1: failed liquidate 0x20 (below)"
+
+
+def test_what_is_as_before_is_not_told_again() -> None:
+    report = StepReport(block=1, time=2)
+    for subject, is_news in (("0x20", True), ("0x21", False)):
+        task = {"kind": Kind.FLAG, "outcome": "resting", "subject": subject, "reason": ""}
+        report.tasks.append(task | {"news": is_news})
+    assert report.lines() == ["block 1: resting flag 0x20 ()"]

@@ -10,7 +10,7 @@ from weir.chain import NodeUnreachableError
 from weir.heads import Head
 from weir.keeper.limits import Limits, Tally
 from weir.keeper.memory import Rests, Totals
-from weir.keeper.metrics import LEAST_PATIENCE, Metrics
+from weir.keeper.metrics import LEAST_PATIENCE, STILL_SECONDS, STUCK_SECONDS, Metrics
 from weir.keeper.outbox import Settled
 from weir.keeper.runner import StepReport
 from weir.keeper.sender import Sender
@@ -29,8 +29,10 @@ class Sent(Sender):
         )
         self.limits = Limits(max_fee=1, daily=ETHER // 2)
         self.rests = Rests()
+        self.summed = 0
 
     def totals(self) -> Totals:
+        self.summed += 1
         return Totals(gas=21_000, fees=ETHER // 8, bounty=5_000_000)
 
 
@@ -82,6 +84,46 @@ def test_failures_are_told_apart(metrics: Metrics) -> None:
     assert value(metrics, "rpc_errors_total") == 1
     assert value(metrics, "store_errors_total") == 1
     assert value(metrics, "steps_total", outcome="failed") == 2
+
+
+def test_what_is_wrong_here_is_not_put_down_to_the_node(metrics: Metrics) -> None:
+    metrics.failed(ZeroDivisionError("here"))
+    assert value(metrics, "rpc_errors_total") == 0
+    assert value(metrics, "steps_total", outcome="failed") == 1
+
+
+def test_sums_are_read_anew_where_they_may_have_changed(metrics: Metrics, sender: Sent) -> None:
+    quiet = StepReport(block=7, time=1_001)
+    for step in (quiet, quiet):
+        metrics.stepped(step)
+    assert sender.summed == 1
+    sender.tally.reorgs = 1
+    for step in (quiet, quiet, quiet):
+        metrics.stepped(step)
+    assert sender.summed == 2
+
+
+def test_a_chain_that_stands_still_is_told(
+    metrics: Metrics, sender: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics.stepped(a_report())
+    began = metrics._last
+    monkeypatch.setattr("time.monotonic", lambda: began + STILL_SECONDS + 1)
+    metrics.stepped(a_report())
+    found = metrics.health()
+    assert (found.healthy, found.reason) == (True, "degraded: no block has come for 121 s")
+    assert value(metrics, "head_age_seconds") == STILL_SECONDS + 1
+    sender.tally.head = Head(8, "0x8", "0x7", 1_012)
+    metrics.stepped(a_report())
+    assert metrics.health().reason == "ok"
+
+
+def test_what_is_stuck_is_unhealthy(metrics: Metrics, sender: Sent) -> None:
+    sender.tally.oldest = STUCK_SECONDS + 1
+    metrics.stepped(a_report())
+    found = metrics.health()
+    assert (found.healthy, found.reason) == (False, "a transaction has been on its way for 601 s")
+    assert value(metrics, "oldest_in_flight_seconds") == 601
 
 
 def test_health_is_lost_without_steps_and_comes_back(

@@ -1,117 +1,24 @@
-"""Sending on a chain that is slow, dear, forgetful, and changes its mind."""
+"""Sending on a chain that is slow and dear: what a step sends, what it may cost, and two keepers at once."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
-from eth_account.signers.local import LocalAccount
 
 from tests.exchange import KEEPER, OTHER_KEEPER, Exchange
-from tests.unit.keeper.stores import an_intent, sent_twice
-from weir.chain import Fees, RpcError, sign
-from weir.keeper.following import NodeBehindError, Remembered
-from weir.keeper.journal import Journal
-from weir.keeper.lease import Lease
-from weir.keeper.limits import Limits
+from tests.unit.keeper.desk import BELOW, CRASH, ETHER, FLAGS, LIMITS, Desk, outcomes
+from tests.unit.keeper.stores import sent_twice
+from weir.chain import ContractError
+from weir.keeper.following import Remembered
 from weir.keeper.outbox import Rehearsal
-from weir.keeper.policy import Options
-from weir.keeper.roles import USUAL, Role
-from weir.keeper.runner import Keeper, StepReport
-from weir.keeper.sender import CANCELS, DAY, REPLACEMENTS, STUCK_BLOCKS, Sender
-from weir.keeper.tables import Draft
-from weir.node import Node
-from weir.store import Store, StoreError
-
-GWEI, ETHER = 10**9, 10**18
-LIMITS = Limits(max_fee=10_000 * GWEI, daily=100 * ETHER)
-CRASH, BELOW = 9_300, 7
-"""A price, and how many of the eight traders it takes below maintenance margin."""
-FLAGS = frozenset({Role.FLAG})
-
-
-@pytest.fixture(scope="module")
-def quiet_exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
-    with Node("anvil", timestamp=1_700_000_000) as node:
-        exchange = Exchange(node, tmp_path_factory.mktemp("exchange"), traders=8)
-        yield exchange
-
-
-@pytest.fixture
-def exchange(quiet_exchange: Exchange) -> Iterator[Exchange]:
-    node = quiet_exchange.node
-    before = node.rpc("evm_snapshot")
-    node.rpc("anvil_setNextBlockBaseFeePerGas", hex(GWEI))  # which going back does not restore
-    quiet_exchange.fresh()
-    yield quiet_exchange
-    node.rpc("anvil_dropAllTransactions")
-    node.rpc("evm_setAutomine", True)
-    node.rpc("evm_revert", before)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(f"sqlite:///{tmp_path / 'keeper.sqlite3'}")
-    yield opened
-    opened.close()
-
-
-class Desk:
-    """A keeper with its sender and journal, on the exchange."""
-
-    def __init__(
-        self,
-        exchange: Exchange,
-        store: Store,
-        limits: Limits = LIMITS,
-        account: LocalAccount = KEEPER,
-        roles: frozenset[Role] = USUAL,
-    ) -> None:
-        self.exchange, self.node, self.account = exchange, exchange.node, account
-        weir = exchange.fresh()
-        lease = Lease.of(store, weir.chain.id, weir.chain.block(0)["hash"], account.address)
-        lease.take()
-        self.journal = Journal(lease, weir.clearing_house.address)
-        self.sender = Sender(weir, account, self.journal, limits)
-        self.keeper = Keeper(weir, account, Options(roles, execute=True), outbox=self.sender)
-        self.step = self.keeper.step
-
-    def flying(self) -> dict[int, list[Fees]]:
-        return {n: [e.fees for e in attempts] for n, attempts in self.journal.pending().items()}
-
-    def mine(self, blocks: int = 1, *, base: int | None = None) -> None:
-        """Blocks of this base fee (wei) each, by hand."""
-        for _ in range(blocks):
-            if base is not None:
-                self.node.rpc("anvil_setNextBlockBaseFeePerGas", hex(base))
-            self.node.mine()
-
-    def settle_everything(self) -> StepReport:
-        """Steps and blocks, until nothing is left to do."""
-        for _ in range(20):
-            report = self.step()
-            self.mine()
-            if not (report.tasks or self.journal.pending()):
-                return report
-        raise AssertionError("it never ends")
-
-
-def outcomes(report: StepReport) -> Counter[tuple[str, str]]:
-    return Counter((each["kind"], each["outcome"]) for each in (*report.tasks, *report.settled))
-
-
-@pytest.fixture
-def by_hand(exchange: Exchange) -> Exchange:
-    """The price has fallen, and from here on only `Desk.mine` makes blocks."""
-    exchange.price(CRASH)
-    exchange.node.rpc("evm_setAutomine", False)
-    return exchange
-
+from weir.keeper.roles import Role
+from weir.keeper.runner import Keeper
+from weir.keeper.sender import DAY
+from weir.keeper.stuck import STUCK_BLOCKS
+from weir.store import Store
 
 # --------------------------------------------------------------------- the rule
 
@@ -168,87 +75,6 @@ def test_a_dry_run_sends_nothing(by_hand: Exchange) -> None:
     assert by_hand.nonce(block="pending") == by_hand.before
 
 
-# ------------------------------------------------------------------------- fees
-
-
-def test_what_is_stuck_is_replaced_and_mined_once(by_hand: Exchange, store: Store) -> None:
-    desk = Desk(by_hand, store)
-    desk.step()
-    first = desk.flying()
-    dear = 1 + max(fees.most for (fees,) in first.values())
-    desk.mine(STUCK_BLOCKS - 1, base=dear)
-    desk.step()
-    assert desk.flying() == first
-    desk.mine(base=dear)
-    desk.step()
-    for nonce, (old, new) in desk.flying().items():
-        assert old == first[nonce][0]
-        assert new.most * 1000 >= old.most * 1125
-        assert new.priority * 1000 >= old.priority * 1125
-        assert new.most >= dear
-    assert desk.sender.tally.replaced == len(first)
-    desk.mine(base=dear)
-    desk.settle_everything()
-    assert sent_twice(store) == []
-    assert desk.sender.totals().failed == {}
-
-
-def test_it_is_given_up_in_the_end_and_holds_nothing_up(by_hand: Exchange, store: Store) -> None:
-    desk = Desk(by_hand, store, roles=FLAGS)
-    desk.step()
-    nonces = list(desk.flying())
-    for _ in range(REPLACEMENTS + CANCELS + 2):
-        highest = max(fees.most for tried in desk.flying().values() for fees in tried)
-        desk.mine(STUCK_BLOCKS, base=highest + 1)
-        desk.step()
-    tried = desk.journal.pending()
-    assert list(tried) == nonces
-    for attempts in tried.values():
-        assert [each.cancels for each in attempts] == [False] * (1 + REPLACEMENTS) + [True] * CANCELS
-        assert attempts[-1].gas == 21_000
-    desk.mine(base=GWEI)
-    report = desk.step()
-    assert {each["outcome"] for each in report.settled} == {"cancelled"}
-    assert not desk.sender.totals().sent
-    desk.settle_everything()
-    assert desk.sender.totals().sent == {"flag": BELOW}
-    assert sent_twice(store) == []
-
-
-def test_no_fee_passes_the_ceiling(by_hand: Exchange, store: Store) -> None:
-    base = int(by_hand.node.rpc("eth_getBlockByNumber", "latest", False)["baseFeePerGas"], 16)
-    ceiling = 9 * (base + 2 * GWEI)
-    desk = Desk(by_hand, store, replace(LIMITS, max_fee=ceiling), roles=FLAGS)
-    desk.step()
-    for _ in range(8):
-        highest = max(fees.most for tried in desk.flying().values() for fees in tried)
-        desk.mine(STUCK_BLOCKS, base=min(highest + 1, ceiling - GWEI))
-        desk.step()
-    for attempts in desk.journal.pending().values():
-        assert max(each.fees.most for each in attempts if not each.cancels) <= ceiling * 8 // 9
-        assert max(each.fees.most for each in attempts) <= ceiling
-    desk.mine(STUCK_BLOCKS, base=2 * ceiling)
-    before = desk.flying()
-    report = desk.step()
-    assert desk.flying() == before
-    assert {each["outcome"] for each in report.tasks} <= {"held", "waiting"}
-
-
-def test_what_would_only_revert_by_now_is_cancelled(by_hand: Exchange, store: Store) -> None:
-    desk, other = Desk(by_hand, store), Desk(by_hand, store, account=OTHER_KEEPER)
-    desk.step()
-    held = [each.raw for attempts in desk.journal.pending().values() for each in attempts]
-    by_hand.node.rpc("anvil_dropAllTransactions")
-    other.settle_everything()
-    desk.mine(STUCK_BLOCKS)
-    desk.step()
-    tried = [each for attempts in desk.journal.pending().values() for each in attempts]
-    assert any(each.cancels for each in tried)
-    desk.settle_everything()
-    assert len(held) == by_hand.sent()
-    assert "cancelled" in {kind for _, kind in desk.sender.tally.settled}
-
-
 # ------------------------------------------------------------------------- money
 
 
@@ -279,6 +105,35 @@ def test_the_days_limit_ends_sending_but_not_looking(by_hand: Exchange, store: S
     by_hand.price(CRASH)
     assert poor.step().count("sent").total() > 0
     assert not poor.journal.spent(by_hand.node.now() // DAY) > 3 * one
+
+
+def test_a_limit_that_is_passed_already_keeps_nothing_from_being_given_up(
+    by_hand: Exchange, store: Store
+) -> None:
+    Desk(by_hand, store, roles=FLAGS).step()
+    by_hand.node.rpc("anvil_dropAllTransactions")
+    Desk(by_hand, store, account=OTHER_KEEPER, roles=FLAGS).settle_everything()
+    # Started again with a lower limit: an empty transaction costs less than what it replaces.
+    desk = Desk(by_hand, store, replace(LIMITS, daily=1), roles=FLAGS)
+    desk.step()
+    first, *_ = desk.journal.pending().values()
+    assert first[-1].cancels
+    assert not desk.sender.tally.limited
+
+
+def test_what_was_sent_yesterday_counts_for_today_when_sent_again(by_hand: Exchange, store: Store) -> None:
+    desk = Desk(by_hand, store, roles=FLAGS)
+    desk.step()
+    node = by_hand.node
+    node.rpc("anvil_dropAllTransactions")
+    node.mine(timestamp=(node.now() // DAY + 1) * DAY)
+    poor = Desk(by_hand, store, replace(LIMITS, daily=1), roles=FLAGS)
+    poor.step()
+    poor.mine(STUCK_BLOCKS, base=10 * 10**9)
+    poor.step()
+    assert poor.sender.tally.limited
+    assert {len(tried) for tried in poor.flying().values()} == {1}
+    assert poor.sender.tally.spent == 0
 
 
 def test_gas_may_cost_only_so_much(by_hand: Exchange, store: Store) -> None:
@@ -328,179 +183,29 @@ def test_a_node_that_finds_too_little_money_gives_the_nonce_back(
     assert sent_twice(store) == []
 
 
-# ------------------------------------------------------------- what gets lost
-
-
-def test_a_lost_answer_is_not_a_lost_transaction(
-    by_hand: Exchange, store: Store, monkeypatch: pytest.MonkeyPatch
+def test_failures_are_remembered_of_the_state_that_they_were_about(
+    exchange: Exchange, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = Desk(by_hand, store)
-    broadcast = desk.sender.chain.broadcast
-
-    def losing(raw: bytes) -> None:
-        broadcast(raw)
-        raise ConnectionResetError
-
-    monkeypatch.setattr(desk.sender.chain, "broadcast", losing)
-    sent = desk.step().count("sent").total()
-    assert sent >= BELOW
-    monkeypatch.undo()
-    desk.settle_everything()
-    assert sent_twice(store) == []
-    assert desk.sender.totals().failed == {}
-
-
-def test_a_lost_request_is_made_again(
-    by_hand: Exchange, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    desk = Desk(by_hand, store)
-
-    def deaf(_: bytes) -> None:
-        raise TimeoutError
-
-    monkeypatch.setattr(desk.sender.chain, "broadcast", deaf)
-    desk.step()
-    meant = {each.hash for attempts in desk.journal.pending().values() for each in attempts}
-    assert by_hand.nonce(block="pending") == by_hand.before
-    monkeypatch.undo()
-    desk.step()
-    assert by_hand.nonce(block="pending") == by_hand.before + len(meant)
-    desk.mine()
-    assert {each.transaction for each in _mined(desk)} >= meant
-
-
-def test_what_a_node_forgets_it_is_told_again(by_hand: Exchange, store: Store) -> None:
-    desk = Desk(by_hand, store)
-    desk.step()
-    by_hand.node.rpc("anvil_dropAllTransactions")
-    desk.step()
-    desk.settle_everything()
-    assert sent_twice(store) == []
-    assert desk.sender.totals().failed == {}
-
-
-@pytest.mark.parametrize("depth", [1, 3, 12])
-def test_what_was_mined_in_undone_blocks_is_mined_again(exchange: Exchange, store: Store, depth: int) -> None:
     exchange.price(CRASH)
-    exchange.node.rpc("evm_setAutomine", False)
-    desk = Desk(exchange, store)
+    desk = Desk(exchange, store, roles=FLAGS)
     desk.step()
-    desk.mine()
-    desk.step()
-    desk.mine(depth - 1)
-    desk.step()
-    before = desk.sender.totals()
-    assert before.sent["liquidate"] > 0
-    exchange.node.rpc("anvil_reorg", depth, [])
-    desk.mine()
-    # What was in them has come back to the node's pool, or not: it is mined again in either case.
-    exchange.node.rpc("anvil_dropAllTransactions")
-    desk.step()
-    assert desk.sender.tally.reorgs == 1
-    desk.settle_everything()
-    after = desk.sender.totals()
-    assert after.sent["liquidate"] >= before.sent["liquidate"]
-    assert sent_twice(store) == []
-    assert exchange.weir.actionable(block="pending") == ()
+    flagged = {each.address: each.flagged_at for each in exchange.weir.accounts() if each.flagged_at}
+    liquidator = Desk(exchange, store, account=OTHER_KEEPER, roles=frozenset({Role.LIQUIDATE}))
 
+    call = liquidator.sender.chain.call
 
-def test_an_older_node_is_not_believed(by_hand: Exchange, store: Store) -> None:
-    node = by_hand.node
-    desk = Desk(by_hand, store)
-    earlier = node.rpc("evm_snapshot")
-    desk.mine(5)
-    desk.sender.begin()
-    node.rpc("evm_revert", earlier)
-    with pytest.raises(NodeBehindError):
-        desk.step()
-    assert by_hand.nonce(block="pending") == by_hand.before
-    desk.mine(6)
-    assert desk.step().count("sent")["flag"] == BELOW
+    def reverting(what: Any, *, sender: str | None = None, **names: Any) -> Any:
+        if sender == OTHER_KEEPER.address:
+            raise ContractError("SomebodyWasFirst", {}, b"")
+        return call(what, sender=sender, **names)
 
-
-def test_a_nonce_that_somebody_else_used_is_lost_and_the_thing_done_anew(
-    by_hand: Exchange, store: Store
-) -> None:
-    desk = Desk(by_hand, store)
-    desk.step()
-    node, nonce = by_hand.node, by_hand.before
-    node.rpc("anvil_dropAllTransactions")
-    raw = sign(KEEPER, 31337, nonce, Fees(GWEI, 100 * GWEI), 21_000, KEEPER.address, 0, b"")
-    node.rpc("eth_sendRawTransaction", "0x" + raw.hex())
-    desk.mine()
-    desk.step()
-    assert nonce in desk.journal.pending()
-    desk.mine(3)
-    report = desk.step()
-    assert "dropped" in {each["outcome"] for each in report.settled}
-    desk.settle_everything()
-    assert by_hand.weir.actionable(block="pending") == ()
-
-
-def test_a_gap_is_filled(by_hand: Exchange, store: Store) -> None:
-    desk = Desk(by_hand, store)
-    desk.sender.begin()
-    nonce, fees = by_hand.before + 1, Fees(GWEI, 100 * GWEI)
-    raw = sign(KEEPER, 31337, nonce, fees, 21_000, KEEPER.address, 0, b"")
-    made = desk.journal.intend(an_intent("other"), Draft(nonce, False, raw, 21_000, fees, 0, 0, 0))
-    assert made is not None
-    desk.step()
-    desk.mine()
-    assert by_hand.sent() >= 2
-    desk.settle_everything()
-    assert sent_twice(store) == []
-
-
-def test_what_a_node_can_not_say_about_one_task_does_not_hold_up_the_others(
-    by_hand: Exchange, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    desk = Desk(by_hand, store, roles=FLAGS)
-    estimate, asked = desk.sender.chain.estimate, []
-
-    def failing(*arguments: Any, **names: Any) -> int:
-        asked.append(arguments)
-        if len(asked) == 2:
-            raise RpcError("eth_estimateGas", -32000, "timeout")
-        return estimate(*arguments, **names)
-
-    monkeypatch.setattr(desk.sender.chain, "estimate", failing)
-    with pytest.raises(RpcError, match="timeout"):
-        desk.step()
-    assert len(desk.journal.pending()) == BELOW - 1
-    assert desk.step().count("sent") == {"flag": 1}
-
-
-def test_a_refusal_is_only_believed_of_what_no_other_node_can_have(by_hand: Exchange, store: Store) -> None:
-    desk = Desk(by_hand, store, roles=FLAGS)
-    desk.step()
-    sent = desk.flying()
-    by_hand.node.rpc("anvil_dropAllTransactions")
-    by_hand.node.rpc("anvil_setBalance", KEEPER.address, hex(10**12))
-    desk.step()
-    assert desk.flying() == sent
-    assert desk.sender.tally.poor
-    by_hand.node.rpc("anvil_setBalance", KEEPER.address, hex(ETHER))
-    desk.settle_everything()
-    assert desk.sender.totals().sent == {"flag": BELOW}
-    assert sent_twice(store) == []
-
-
-def test_without_a_journal_nothing_is_sent(
-    by_hand: Exchange, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    desk = Desk(by_hand, store)
-    desk.sender.begin()
-
-    def full(*_: object, **__: object) -> Any:
-        raise StoreError("the disk is full")
-
-    monkeypatch.setattr(desk.journal.lease.store, "write", full)
-    for work in (desk.step, lambda: desk.journal.intend(an_intent(), _draft())):
-        with pytest.raises(StoreError):
-            work()
-    assert by_hand.nonce(block="pending") == by_hand.before
-    monkeypatch.undo()
-    assert desk.step().count("sent")["flag"] == BELOW
+    monkeypatch.setattr(liquidator.sender.chain, "call", reverting)
+    assert liquidator.step().count("refused") == {"liquidate": BELOW}
+    rests = liquidator.sender.rests
+    assert len(rests) == BELOW
+    for account, since in flagged.items():
+        assert rests.rests(f"resolve:{account}:{since}", exchange.node.now())
+        assert not rests.rests(f"resolve:{account}:{since + 1}", exchange.node.now())
 
 
 # ------------------------------------------------------------------- two keepers
@@ -528,15 +233,3 @@ def test_two_keepers_waste_gas_at_most(by_hand: Exchange, store: Store) -> None:
         assert own.equity >= weir.units(Decimal(15_000)) + total.bounty - 100
         assert sent_twice(store) == []
     assert weir.actionable(block="pending") == ()
-
-
-def _mined(desk: Desk) -> list[Any]:
-    hashes: list[str] = []
-    last = int(desk.node.rpc("eth_blockNumber"), 16)
-    for number in range(last + 1):
-        hashes += desk.node.rpc("eth_getBlockByNumber", hex(number), False)["transactions"]
-    return [receipt for receipt in desk.sender.chain.receipts(hashes) if receipt]
-
-
-def _draft() -> Draft:
-    return Draft(10**6, False, b"never sent", 1, Fees(1, 1), 0, 0, 0)
