@@ -146,7 +146,7 @@ def test_a_node_that_is_not_there_is_one_line_and_code_1(
     assert run(capsys, command, "--rpc", NOWHERE) == (
         1,
         "",
-        f"weir: no node answers at {NOWHERE}/: ConnectionRefusedError\n",
+        f"weir: no node answers at {NOWHERE}: ConnectionRefusedError\n",
     )
 
 
