@@ -123,7 +123,7 @@ def test_deploy_reads_its_parameters_from_a_file(
     [
         (["liquidate-everyone"], "No such command 'liquidate-everyone'"),
         (["status", "--everything"], "No such option: --everything"),
-        (["status", "--rpc", "here"], "'here' is not the http address of a node"),
+        (["status", "--rpc", "here"], "is not the http address of a node"),
         (["report", "none.json", "page.html"], "none.json"),
         (["deploy", "--parameters", "none.json"], "none.json"),
         (["report"], "Missing argument 'JSON'"),

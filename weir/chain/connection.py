@@ -25,11 +25,10 @@ def connect(url: str, *, timeout: float = 120.0) -> Web3:
     Raises `NodeUrlError` for any other kind of address. A node on this machine gets a plain keep-alive
     connection, several times as fast as web3's own; others get web3's, with its retries and proxies.
     """
-    address = urlsplit(url)
-    if address.scheme not in ("http", "https") or place(url) is None:
+    if not (place(url) or "").startswith(("http://", "https://")):
         # It is not told: it may be one, mistyped, with a key in it.
-        raise NodeUrlError("not the http address of a node, such as http://127.0.0.1:8545")
-    assert address.hostname
+        raise NodeUrlError("this is not the http address of a node, such as http://127.0.0.1:8545")
+    address = urlsplit(url)
     if address.scheme == "http" and address.hostname in ("127.0.0.1", "localhost", "::1"):
         return Web3(_LoopbackProvider(address.hostname, address.port or 80, address.path or "/", timeout))
     return Web3(Web3.HTTPProvider(url, request_kwargs={"timeout": timeout}))
