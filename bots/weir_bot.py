@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shlex
 import threading
@@ -13,7 +12,6 @@ from ape import chain
 from silverback import SilverbackBot, StateSnapshot
 
 from weir.keeper.command import command, drain, opened
-from weir.keeper.lease import LeaseLostError
 from weir.keeper.runner import Keeper, StepReport
 
 OPTIONS = "WEIR_KEEPER"
@@ -21,7 +19,6 @@ OPTIONS = "WEIR_KEEPER"
 OF_THE_LOOP = ("rpc", "port", "steps", "interval", "as_json")
 """Those that Silverback decides: where the node is, when to step, and what to show."""
 
-log = logging.getLogger(__name__)
 bot = SilverbackBot()
 
 
@@ -46,15 +43,18 @@ class Core:
         if self._keeper is None or not self._lock.acquire(blocking=False):
             return {}
         try:
-            return figures(self._keeper.step(), self._keeper)
-        except LeaseLostError:
-            raise
-        except (OSError, RuntimeError, LookupError) as error:
-            # Silverback would give up after a few; a node or a database may be away for longer.
-            log.warning("step failed: %s", error)
-            return {"step_failed": 1}
+            report = self._once(self._keeper)
+            return figures(report, self._keeper) if report else {"step_failed": 1}
         finally:
             self._lock.release()
+
+    @staticmethod
+    def _once(keeper: Keeper) -> StepReport | None:
+        """A run of one step; None where it failed, as a run outlives: Silverback would give up after a few
+        failures, and a node or a database may be away for longer.
+        """
+        done = threading.Event()
+        return keeper.run(stop=done, observe=lambda _: done.set(), fail=lambda _: done.set())
 
     def stop(self) -> None:
         """Lets a step end, waits for what is on its way, and gives the account back."""

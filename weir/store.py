@@ -33,14 +33,33 @@ from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-__all__ = ["DEFAULT_URL", "Store", "StoreError", "StoreUrlError", "Whole", "metadata", "store_option"]
+__all__ = [
+    "DEFAULT_URL",
+    "Store",
+    "StoreError",
+    "StoreUrlError",
+    "StoreVersionError",
+    "Whole",
+    "metadata",
+    "store_option",
+]
 
 DEFAULT_URL = "sqlite:///weir.sqlite3"
 SCHEMA = 1
 """Grows when a table's columns change."""
 _BUSY_MS = 10_000
 """For which SQLite waits for another process's transaction."""
+
+# PostgreSQL, over a network that may fail: each wait has an end.
 _CONNECT_SECONDS = 5
+_LOCK_MS = 10_000
+"""For which another's transaction is waited for, as with SQLite."""
+_STATEMENT_MS = 300_000
+"""What a single statement may take: the longest reads the whole index."""
+_IDLE_MS = 30_000
+"""After which the server ends a writer's transaction that asks for nothing more: its process may be gone."""
+_SILENT_MS = 15_000
+"""For which a server may leave what was sent to it unacknowledged."""
 
 metadata = MetaData(
     naming_convention={
@@ -64,6 +83,10 @@ store_option = click.option(
 
 class StoreError(RuntimeError):
     """The database is away, full, locked for too long, or of another version; nothing was written."""
+
+
+class StoreVersionError(StoreError):
+    """The tables are another version's: trying again changes nothing."""
 
 
 class StoreUrlError(ValueError):
@@ -95,7 +118,9 @@ class Store:
 
     @classmethod
     def open(cls, url: str = DEFAULT_URL) -> Self:
-        """Connects, and makes the tables that are missing; raises `StoreUrlError` or `StoreError`."""
+        """Connects, and makes the tables that are missing; raises `StoreUrlError`, `StoreVersionError` where
+        they are another version's, or another `StoreError`.
+        """
         store = cls(_engine(_parsed(url)))
         with store.write(lock="schema") as connection:
             metadata.create_all(connection)
@@ -103,13 +128,14 @@ class Store:
             if found is None:
                 connection.execute(insert(_about).values(schema=SCHEMA))
         if found not in (None, SCHEMA):
-            raise StoreError(f"{store.where} has tables of version {found}, this program of {SCHEMA}")
+            store.close()
+            raise StoreVersionError(f"{store.where} has tables of version {found}, this program of {SCHEMA}")
         return store
 
     @property
     def where(self) -> str:
-        """The address, without its password."""
-        return self.engine.url.render_as_string(hide_password=True)
+        """The address, without its password and its parameters, of which one may be another."""
+        return self.engine.url.set(query={}).render_as_string(hide_password=True)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -117,6 +143,8 @@ class Store:
         with self._told(), self.engine.connect() as connection, connection.begin():
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+                # Nobody waits for a reader, and some ask the chain about each row.
+                connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             yield connection
 
     @contextmanager
@@ -150,15 +178,16 @@ class Store:
 
 
 def _parsed(url: str) -> URL:
+    # What is no address is not told: it may be one, mistyped, with a password.
     try:
         parsed = make_url(url)
-    except ArgumentError:
-        raise StoreUrlError(f"{url!r} is not a database's address, such as {DEFAULT_URL}") from None
+    except (ArgumentError, ValueError):
+        raise StoreUrlError(f"not a database's address, such as {DEFAULT_URL}") from None
     kind = parsed.get_backend_name()
     if kind not in ("sqlite", "postgresql"):
         raise StoreUrlError(f"{kind}: only sqlite and postgresql are known")
     if kind == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise StoreUrlError(f"{url!r}: a file is needed, such as {DEFAULT_URL}")
+        raise StoreUrlError(f"sqlite: a file is needed, such as {DEFAULT_URL}")
     # The driver that comes with Weir, whatever the address says or leaves open.
     return parsed.set(drivername="postgresql+psycopg") if kind == "postgresql" else parsed
 
@@ -166,8 +195,7 @@ def _parsed(url: str) -> URL:
 def _engine(url: URL) -> Engine:
     try:
         if url.get_backend_name() == "postgresql":
-            arguments = {"connect_timeout": _CONNECT_SECONDS}
-            return create_engine(url, pool_pre_ping=True, connect_args=arguments)
+            return create_engine(url, pool_pre_ping=True, connect_args=_patience(url))
         Path(url.database or "").resolve().parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url, connect_args={"timeout": _BUSY_MS / 1000})
     except (NoSuchModuleError, ImportError) as error:
@@ -177,6 +205,24 @@ def _engine(url: URL) -> Engine:
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _patience(url: URL) -> dict[str, Any]:
+    """How long to wait for a server and what goes on there, but for what the address itself says."""
+    limits = {
+        "lock_timeout": _LOCK_MS,
+        "statement_timeout": _STATEMENT_MS,
+        "idle_in_transaction_session_timeout": _IDLE_MS,
+    }
+    arguments = {
+        "connect_timeout": _CONNECT_SECONDS,
+        "options": " ".join(f"-c {name}={milliseconds}" for name, milliseconds in limits.items()),
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": _SILENT_MS,
+    }
+    return {name: value for name, value in arguments.items() if name not in url.query}
 
 
 def _prepare(connection: Any, _record: Any) -> None:

@@ -92,7 +92,7 @@ def keeper(
     command += ["--deployment", str(exchange.file), "--interval", "0.05", *more]
     environment = {**os.environ, "WEIR_PRIVATE_KEY": account.key.hex(), "WEIR_STORE": store}
     process = subprocess.Popen(
-        [*command, *(["--execute"] if execute else [])],
+        [*command, *(["--execute", "--native-price", "0"] if execute else [])],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -123,7 +123,7 @@ def test_deploy_reads_its_parameters_from_a_file(
     [
         (["liquidate-everyone"], "No such command 'liquidate-everyone'"),
         (["status", "--everything"], "No such option: --everything"),
-        (["status", "--rpc", "here"], "'here' is not the http address of a node"),
+        (["status", "--rpc", "here"], "is not the http address of a node"),
         (["report", "none.json", "page.html"], "none.json"),
         (["deploy", "--parameters", "none.json"], "none.json"),
         (["report"], "Missing argument 'JSON'"),
@@ -146,7 +146,7 @@ def test_a_node_that_is_not_there_is_one_line_and_code_1(
     assert run(capsys, command, "--rpc", NOWHERE) == (
         1,
         "",
-        f"weir: no node answers at {NOWHERE}/: ConnectionRefusedError\n",
+        f"weir: no node answers at {NOWHERE}: ConnectionRefusedError\n",
     )
 
 

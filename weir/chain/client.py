@@ -27,6 +27,7 @@ from weir.chain.codec import (
     encode_call,
     revert_data,
 )
+from weir.chain.connection import place
 from weir.chain.errors import ContractError, NodeUnreachableError, RpcError, TransactionTimeoutError
 from weir.chain.results import Event, Receipt
 from weir.chain.words import checksummed
@@ -120,7 +121,7 @@ class Chain:
         try:
             return request(*arguments)
         except (OSError, HTTPException, ValueError) as error:
-            where = getattr(self._provider, "endpoint_uri", self._provider)
+            where = place(str(getattr(self._provider, "endpoint_uri", ""))) or type(self._provider).__name__
             raise NodeUnreachableError(f"no node answers at {where}: {type(error).__name__}") from error
 
     def _result(self, method: str, response: Mapping[str, Any]) -> Any:

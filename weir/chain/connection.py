@@ -16,7 +16,7 @@ from web3.types import RPCEndpoint, RPCResponse
 
 from weir.chain.errors import NodeUrlError
 
-__all__ = ["connect"]
+__all__ = ["connect", "place"]
 
 
 def connect(url: str, *, timeout: float = 120.0) -> Web3:
@@ -25,12 +25,29 @@ def connect(url: str, *, timeout: float = 120.0) -> Web3:
     Raises `NodeUrlError` for any other kind of address. A node on this machine gets a plain keep-alive
     connection, several times as fast as web3's own; others get web3's, with its retries and proxies.
     """
+    if not (place(url) or "").startswith(("http://", "https://")):
+        # It is not told: it may be one, mistyped, with a key in it.
+        raise NodeUrlError("this is not the http address of a node, such as http://127.0.0.1:8545")
     address = urlsplit(url)
-    if address.scheme not in ("http", "https") or not address.hostname:
-        raise NodeUrlError(f"{url!r} is not the http address of a node")
     if address.scheme == "http" and address.hostname in ("127.0.0.1", "localhost", "::1"):
         return Web3(_LoopbackProvider(address.hostname, address.port or 80, address.path or "/", timeout))
     return Web3(Web3.HTTPProvider(url, request_kwargs={"timeout": timeout}))
+
+
+def place(url: str) -> str | None:
+    """Scheme, host and port of an address, which anybody may see: users, paths and queries hold keys.
+
+    None where there is no host.
+    """
+    try:
+        address = urlsplit(url)
+        host, port = address.hostname, address.port
+    except ValueError:
+        return None
+    if not host:
+        return None
+    shown = f"[{host}]" if ":" in host else host
+    return f"{address.scheme}://{shown}" + (f":{port}" if port else "")
 
 
 class _LoopbackProvider(JSONBaseProvider):

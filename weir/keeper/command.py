@@ -17,7 +17,7 @@ import click
 from weir.cli import deployment_option, keystore_option, rpc_option
 from weir.keeper.roles import USUAL, Role
 from weir.keeper.signals import Signals
-from weir.store import StoreError, store_option
+from weir.store import StoreError, StoreVersionError, store_option
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -90,10 +90,9 @@ _OPTIONS = (
     click.option(
         "--native-price",
         type=click.FloatRange(0),
-        default=0.0,
-        show_default=True,
         metavar="USD",
-        help="Price of the chain's own coin, which gas is paid in; without it gas is not weighed.",
+        help="Price of the chain's own coin, which gas is paid in; with 0 gas is not weighed against what an "
+        "action brings.  [default: none; --execute needs it, but on local chains]",
     ),
     click.option(
         "--max-gas-cost",
@@ -218,6 +217,7 @@ def opened(
 
     chosen = _roles(roles, buys=rules["min_discount"] is not None, posts=posting is not None)
     weir = patiently(lambda: Weir.load(w3, deployment))
+    rules["native_price"] = _native_price(weir.chain.id, rules["native_price"], sends=rules["execute"])
     account = choose_account(weir.chain.id, keystore)
     options = _policy(weir, chosen, **rules)
     with _outbox(weir, account, options, store_url, rules, patiently, sleep) as outbox:
@@ -230,8 +230,26 @@ def _roles(named: tuple[str, ...], *, buys: bool, posts: bool) -> frozenset[Role
     chosen = frozenset(Role(role) for role in named)
     if Role.POST in chosen and not posts:
         raise click.UsageError("--role post needs --posting FILE")
+    if chosen and posts and Role.POST not in chosen:
+        raise click.UsageError("--posting is for --role post, which is not among the roles")
+    if chosen and buys and Role.BUY not in chosen:
+        raise click.UsageError("--min-discount is for --role buy, which is not among the roles")
     wanted = {Role.BUY: buys, Role.POST: posts}
     return chosen or USUAL | {role for role, is_wanted in wanted.items() if is_wanted}
+
+
+def _native_price(chain_id: int, given: float | None, *, sends: bool) -> float:
+    """USD. Who spends real coins says what they are worth, or that it does not matter."""
+    from weir.accounts import is_local_chain
+
+    if given is None and sends:
+        if not is_local_chain(chain_id):
+            raise click.UsageError(
+                f"chain {chain_id} is not a local one: --execute needs --native-price USD to weigh gas "
+                "against what it brings (0: do not)"
+            )
+        log.warning("without --native-price gas is not weighed against what it brings")
+    return given or 0.0
 
 
 def _policy(
@@ -323,7 +341,8 @@ def _until_it_works(work: Callable[[], T], stop: Signals) -> T:
             return work()
         except Exception as error:
             ours = type(error).__module__.startswith("weir.") and not isinstance(error, OSError)
-            if ours and not isinstance(error, (RpcError, ContractError, StoreError)):
+            passing = isinstance(error, (RpcError, ContractError, StoreError))
+            if ours and (not passing or isinstance(error, StoreVersionError)):
                 raise  # what is wrong with the input stays wrong
             log.warning("not yet: %s", error)
             stop.wait(RETRY_SECONDS)

@@ -7,6 +7,7 @@ in the transaction in which it writes down what it is about to send, and sends n
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import socket
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from sqlalchemy import Connection, insert, literal_column, select, update
 
@@ -24,8 +25,15 @@ from weir.store import Store
 
 __all__ = ["Lease", "LeaseHeldError", "LeaseLostError"]
 
+log = logging.getLogger(__name__)
+
 LEASE_SECONDS = 60.0
-"""For which a process that gives no sign of life keeps those on other machines from its account."""
+"""For which a process that gives no sign of life, and is not known to have ended, keeps others from its
+account.
+"""
+
+GLANCE = 1.0
+"""Seconds after which it is looked again whether such a process has given one."""
 
 
 class LeaseHeldError(RuntimeError):
@@ -34,6 +42,14 @@ class LeaseHeldError(RuntimeError):
 
 class LeaseLostError(RuntimeError):
     """Another process has taken the account over: this one must send nothing any more."""
+
+
+class _Standing(NamedTuple):
+    """Who holds it, until when by the database's clock, and how many seconds that is from now."""
+
+    holder: str
+    until: float
+    left: float
 
 
 class Lease:
@@ -60,31 +76,35 @@ class Lease:
         return cls(store, account_id, address, holder or myself())
 
     def take(self, *, sleep: Callable[[float], object] = time.sleep) -> None:
-        """Makes this process the one that sends with the account; raises `LeaseHeldError`.
+        """Makes this process the one that sends with the account; raises `LeaseHeldError` as soon as its
+        holder gives a sign of life, or `sleep` says that it was told to stop.
 
-        One that has ended on this machine is followed at once, one elsewhere when its lease has run out.
+        One that has ended on this machine is followed at once, any other when its lease has run out: it may
+        hang, or be out of reach.
         """
-        if left := self._try():
-            sleep(left)
-            if self._try():
-                raise LeaseHeldError(f"another process sends with {self.address}: one account, one keeper")
+        found = self._try()
+        if found is None:
+            return
+        log.warning("%s may send with %s: waiting", _named(found.holder), self.address)
+        first = found[:2]
+        while found:
+            if found[:2] != first or sleep(min(found.left, GLANCE)):
+                raise LeaseHeldError(
+                    f"{_named(found.holder)} sends with {self.address}: one account, one keeper"
+                )
+            found = self._try()
 
-    def _try(self) -> float:
-        """The seconds for which another holds it; 0 when it has been taken."""
+    def _try(self) -> _Standing | None:
+        """How another holds it; None when it has been taken."""
         with self.store.write(lock=self._lock) as connection:
             query = select(accounts.c.holder, accounts.c.held_until).where(self._row)
             holder, until = connection.execute(query).one()
             if holder not in (None, self.holder):
                 left: float = until - _now(connection)
-                machine, process, *_ = holder.split(" ")
                 if left > 0 and not _is_gone(holder):
-                    if machine == _machine():
-                        raise LeaseHeldError(
-                            f"process {process} sends with {self.address}: one account, one keeper"
-                        )
-                    return left
+                    return _Standing(holder, until, left)
             self._hold(connection)
-        return 0.0
+        return None
 
     def release(self) -> None:
         """Lets the next process have the account at once."""
@@ -151,6 +171,11 @@ def _is_gone(holder: str) -> bool:
     return _began(int(number)) != began
 
 
+def _named(holder: str) -> str:
+    machine, process, *_ = holder.split(" ")
+    return f"process {process}" if machine == _machine() else "a process on another machine"
+
+
 @cache
 def _machine() -> str:
     """What process numbers are counted in: on Linux this boot's namespace, so that two containers differ."""
@@ -161,7 +186,10 @@ def _machine() -> str:
 
 
 def _began(pid: int) -> str:
-    """When a process began (numbers are used again); "" where that is not told."""
+    """When a process began (numbers are used again); "" where that is not told, and for one that has ended
+    though its parent does not know yet.
+    """
     with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+        state, *rest = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return "" if state in "ZX" else rest[18]
     return ""

@@ -232,7 +232,8 @@ def _initial(view: View, sizes: Mapping[int, int]) -> int:
 
 def expected_bounty(view: View, target: AccountState, finding: Actions, fraction: int) -> int:
     """What a liquidation will pay: the account's cash, with what the keeper pays for its collateral, and,
-    once nothing is left of the account, the fund.
+    once nothing is left of the account, the fund: in each market at most that market's own bounty, and what
+    may still be spent there.
 
     Cash that a profit may yet bring is not counted on.
     """
@@ -242,7 +243,11 @@ def expected_bounty(view: View, target: AccountState, finding: Actions, fraction
     price, value = _collateral(view, target.address, fraction)
     paid = min(full, max(0, target.cash + price - target.debt - loss))
     if paid < full and target.equity + price - value - paid <= 0:
-        paid += min(full - paid, sum(view.markets[m].available for m in _markets(target)))
+        own = {
+            p.market: p.notional * fraction // WAD * finding.bounty_rate // MILLION for p in target.positions
+        }
+        funded = sum(min(bounty, view.markets[m].available) for m, bounty in own.items())
+        paid += min(full - paid, funded, view.fund.assets)
     return paid
 
 

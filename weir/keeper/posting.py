@@ -39,7 +39,7 @@ class Poster:
         self.path = path
         self._content: bytes | None = None
         self._posting: Posting | None = None
-        self._looked_at = 0
+        self._looked_at: int | None = None
         self._warned: tuple[str, ...] = ()
 
     def tasks(self, view: View) -> list[Task]:
@@ -48,39 +48,36 @@ class Poster:
         What the contract would refuse is among it, with why. A file that says nothing that could be posted is
         named in the log, and read again when it changes.
         """
-        changed = self._load()
-        if self._posting is None or not (changed or self._is_due(view.time)):
+        self._load()
+        if self._posting is None or not self._is_due(view.time):
             return []
-        self._looked_at = view.time
         left = self._left(self._posting, view)
-        if left is None:
-            return []
-        steps = PostReport.plan(self.weir, self.own, left).steps
-        return [_task(step, left.evidence) for step in steps]
+        steps = PostReport.plan(self.weir, self.own, left).steps if left else ()
+        self._looked_at = view.time  # only now: where the node fails, the next step looks again
+        return [_task(step, self._posting.evidence) for step in steps]
 
     def _is_due(self, now: int) -> bool:
         # Earlier than the last time: the chain has gone back.
-        return not self._looked_at <= now < self._looked_at + RECHECK
+        return self._looked_at is None or not self._looked_at <= now < self._looked_at + RECHECK
 
     # ---- the file
 
-    def _load(self) -> bool:
-        """Reads the file; whether it says something else than before."""
+    def _load(self) -> None:
+        """Reads the file; where it says something else than before, that has not been looked at."""
         try:
             content = self.path.read_bytes()
         except OSError as error:
             self._warn(f"{self.path}: {error.strerror or error}")
             self._content = self._posting = None
-            return False
+            return
         if content == self._content:
-            return False
-        self._content = content
+            return
+        self._content, self._looked_at = content, None
         try:
             self._posting = Posting.load(self.path)
         except PostError as error:
             self._warn(str(error))
             self._posting = None
-        return self._posting is not None
 
     def _warn(self, *message: str) -> None:
         if message != self._warned:

@@ -80,7 +80,6 @@ class Reader:
     def __init__(self, weir: Weir) -> None:
         self.weir = weir
         self.watch = WatchList(weir)
-        self._rules: Rules | None = None
         self._last: tuple[Head, View] | None = None
 
     def read(self, own: str, *, wallet: bool = False) -> View:
@@ -112,7 +111,7 @@ class Reader:
         return View(
             block=block,
             time=time,
-            rules=self._rules or self._read_rules(),
+            rules=self._rules(),
             markets=markets,
             findings=findings,
             accounts={who: known for who, known in everybody.items() if known} | fresh,
@@ -150,7 +149,8 @@ class Reader:
         weir = self.weir
         return sum(weir.chain.call(weir.vault.functions.collect(), sender=weir.fund.address))
 
-    def _read_rules(self) -> Rules:
-        raw = self.weir.chain.call(self.weir.clearing_house.functions.liquidationParameters())
-        self._rules = Rules(raw["penalty"], raw["minNotional"], 10 ** (36 - self.weir.deployment.decimals))
-        return self._rules
+    def _rules(self) -> Rules:
+        """As governance has them now."""
+        parameters = self.weir.clearing_house.functions.liquidationParameters()
+        raw = self.weir.chain.call(parameters, block="pending")
+        return Rules(raw["penalty"], raw["minNotional"], 10 ** (36 - self.weir.deployment.decimals))

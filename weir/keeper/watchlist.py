@@ -16,12 +16,15 @@ from weir.chain import Event, pages
 from weir.client import ADDRESSES_PER_CALL, AccountState, MarketState, Weir
 from weir.heads import WINDOW, ChainMovedError, Head, headers, look
 from weir.keeper.distance import pledge_value, revalued
+from weir.keeper.following import NodeBehindError
 from weir.stablecoins import AssetState, PledgeState
 
 __all__ = ["WatchList", "is_suspect"]
 
 log = logging.getLogger(__name__)
 
+LOOKS = 10
+"""After which a node that stays behind what was seen is believed: its chain has gone back."""
 IN_TURN = 50
 """Accounts that are read again at each block though nothing is known to have happened to them."""
 MARGIN = 100
@@ -46,6 +49,7 @@ class WatchList:
         self._records: dict[str, _Record] = {}
         self._head: Head | None = None
         self._turn = 0
+        self._behind = 0
 
     def __len__(self) -> int:
         return len(self._records)
@@ -56,10 +60,16 @@ class WatchList:
         """Reads what the blocks since the last one changed, all where they do not follow it; the latest one.
 
         A failure leaves the list as it was, to be tried again; so does a chain that changes while it is read
-        (`ChainMovedError`).
+        (`ChainMovedError`), and a node that has not come to the block last seen (`NodeBehindError`) until it
+        has been so for `LOOKS` looks.
         """
         seen = look(self.weir.chain, [self._head] if self._head else [])
-        if self._head is None or seen.agreed is None or seen.behind:
+        self._behind = self._behind + 1 if seen.behind else 0
+        if self._head and 0 < self._behind <= LOOKS:
+            raise NodeBehindError(
+                f"the node is at block {seen.latest.number}, after {self._head.number} was seen"
+            )
+        if self._head is None or seen.agreed is None:
             if self._head:
                 log.info("block %d is not on the chain any more: reading all accounts", self._head.number)
             self._read_all(seen.latest.number)

@@ -108,7 +108,10 @@ class Plan:
         key = accounts(population)[population.liquidators[number].name].key.hex()
         return Child(
             f"keeper-{number + 1}",
-            (*self._weir("keeper"), "--execute", "--interval", "1", "--port", f"{self.pages + 3 + number}"),
+            (
+                *(*self._weir("keeper"), "--execute", "--native-price", "0"),
+                *("--interval", "1", "--port", f"{self.pages + 3 + number}"),
+            ),
             (self._at(3 + number, "healthz"),),
             {"WEIR_PRIVATE_KEY": key, **self._stored()},
         )

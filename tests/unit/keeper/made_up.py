@@ -78,7 +78,12 @@ def for_sale(of: AccountState, bounty_rate: int = 2_000, **changes: Any) -> Acti
 def view(*accounts: AccountState, findings: tuple[Actions, ...] = (), **changes: Any) -> View:
     tranche = TrancheState("0x99", 0, 0, 0, 0, 1, rolls_from=500, requested=0, noticed=0)
     fund: dict[str, Any] = dict.fromkeys(FundState.__slots__, 0)
-    fund |= {"gate_open": True, "junior_tranche": tranche, "senior_tranche": tranche}
+    fund |= {
+        "gate_open": True,
+        "assets": 1_000_000 * USD,
+        "junior_tranche": tranche,
+        "senior_tranche": tranche,
+    }
     fields: dict[str, Any] = {
         "block": 10,
         "time": 1_000,

@@ -9,9 +9,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
 
 from tests.exchange import KEEPER, Exchange
+from weir.chain import RpcError
+from weir.keeper.lease import LeaseLostError
+from weir.keeper.runner import Keeper, StepReport
 from weir.node import Node
 from weir.toolchain import ROOT
 
@@ -78,3 +86,31 @@ def test_it_liquidates_and_ends_in_order(tmp_path: Path) -> None:
             assert bot.process.wait(PATIENCE) == 0, bot.said()
     assert "stop - Started" in bot.said()
     assert "step failed" not in bot.said()
+
+
+@pytest.mark.parametrize("rubbish", [TypeError("int(None)"), KeyError("timestamp"), RpcError("", -1, "busy")])
+def test_it_outlives_what_a_keeper_outlives(rubbish: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bots.weir_bot import Core  # Silverback wants a network as soon as it is imported
+
+    core, keeper = Core(), idle()
+    core._keeper = keeper
+    monkeypatch.setattr(keeper, "step", fails(rubbish))
+    assert core.step() == {"step_failed": 1}
+    monkeypatch.setattr(keeper, "step", lambda: StepReport(block=7, time=0))
+    assert core.step()["block"] == 7
+    monkeypatch.setattr(keeper, "step", fails(LeaseLostError("gone")))
+    with pytest.raises(LeaseLostError):
+        core.step()
+
+
+def idle() -> Keeper:
+    chain = SimpleNamespace(id=31337)
+    weir = SimpleNamespace(chain=chain, usd=Decimal)
+    return Keeper(cast(Any, weir), cast(Any, SimpleNamespace(address="0x10")))
+
+
+def fails(error: Exception) -> Callable[[], None]:
+    def step() -> None:
+        raise error
+
+    return step

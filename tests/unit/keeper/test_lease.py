@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.keeper.stores import a_lease
-from weir.keeper.lease import LEASE_SECONDS, LeaseHeldError, LeaseLostError, myself
+from weir.keeper.lease import GLANCE, LeaseHeldError, LeaseLostError, myself
 from weir.store import Store
 
 
@@ -40,15 +40,42 @@ def test_it_is_taken_and_taken_again_and_given_back(kept: Store) -> None:
     a_lease(kept, holder="elsewhere 1 2 3").take(sleep=never)
 
 
-def test_a_living_process_here_keeps_others_out(kept: Store) -> None:
+def the_parent() -> str:
+    """A process here that has not ended."""
     machine, _, _, _ = myself().split(" ")
     parent = os.getppid()
     began = Path(f"/proc/{parent}/stat")
     if not began.exists():
         pytest.skip("there is no /proc to tell when a process began")
     since = began.read_text().rpartition(")")[2].split()[19]
-    a_lease(kept, holder=f"{machine} {parent} {since} x").take()
-    with pytest.raises(LeaseHeldError, match=f"process {parent} sends with 0xliquidator"):
+    return f"{machine} {parent} {since} x"
+
+
+def test_a_living_process_here_keeps_others_out(kept: Store) -> None:
+    living = a_lease(kept, holder=the_parent())
+    living.take()
+    with pytest.raises(LeaseHeldError, match=f"^process {os.getppid()} sends with 0xliquidator"):
+        a_lease(kept).take(sleep=lambda _: living.renew())
+
+
+def test_one_here_that_hangs_is_waited_for_like_any_other(kept: Store) -> None:
+    a_lease(kept, holder=the_parent()).take()
+    a_lease(kept).take(sleep=lambda _: ran_out(kept))
+
+
+def test_who_is_told_to_stop_waits_no_longer(kept: Store) -> None:
+    a_lease(kept, holder="elsewhere 12 345 x").take()
+    with pytest.raises(LeaseHeldError):
+        a_lease(kept).take(sleep=lambda _: True)
+
+
+def test_an_ended_process_that_its_parent_has_not_asked_after_is_followed_at_once(kept: Store) -> None:
+    code = "from weir.keeper.lease import myself; print(myself())"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        holder = process.stdout.read().strip()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        a_lease(kept, holder=holder).take()
         a_lease(kept).take(sleep=never)
 
 
@@ -74,11 +101,12 @@ def test_one_elsewhere_is_waited_for(kept: Store) -> None:
 
     def sleep(seconds: float) -> None:
         waited.append(seconds)
-        ran_out(kept)
+        if len(waited) == 3:
+            ran_out(kept)
 
     mine = a_lease(kept)
     mine.take(sleep=sleep)
-    assert LEASE_SECONDS - 5 < waited[0] <= LEASE_SECONDS
+    assert waited == [GLANCE] * 3
     with pytest.raises(LeaseLostError):
         elsewhere.renew()
     mine.renew()
@@ -87,7 +115,7 @@ def test_one_elsewhere_is_waited_for(kept: Store) -> None:
 def test_one_elsewhere_that_gives_signs_of_life_keeps_it(kept: Store) -> None:
     elsewhere = a_lease(kept, holder="elsewhere 12 345 x")
     elsewhere.take()
-    with pytest.raises(LeaseHeldError, match="another process"):
+    with pytest.raises(LeaseHeldError, match="on another machine"):
         a_lease(kept).take(sleep=lambda _: elsewhere.renew())
 
 

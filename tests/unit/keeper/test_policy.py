@@ -138,6 +138,15 @@ class TestExpectedBounty:
         tight = view(target, markets=(market(available=7 * USD),))
         assert expected_bounty(tight, target, for_sale(target), WAD) == 7 * USD
 
+    def test_no_market_pays_for_another(self) -> None:
+        """20 for one market and 10 for the other; all they may pay comes out of one purse."""
+        target = account(TRADER, -100, 1, 0.5, cash=0)
+        rich = view(target, markets=(market(0, available=5 * USD), market(1)))
+        assert expected_bounty(rich, target, for_sale(target), WAD) == 15 * USD
+        assert expected_bounty(rich, target, for_sale(target), WAD // 2) == 5 * USD + 5 * USD
+        poor = replace(rich, fund=replace(rich.fund, assets=12 * USD))
+        assert expected_bounty(poor, target, for_sale(target), WAD) == 12 * USD
+
 
 # ----------------------------------------------------------------------- tasks
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.unit.keeper.walk import STRANGER
 from weir.accounts import development_account
-from weir.chain import connect
+from weir.chain import RpcError, connect
 from weir.client import Weir
 from weir.deployment import deploy
 from weir.keeper.policy import Options
@@ -112,6 +112,21 @@ def test_a_target_and_tiers_are_posted_once(desk: Desk) -> None:
         desk.later()
     desk.restarted()
     assert desk.step() == []
+
+
+def test_what_a_node_did_not_answer_is_asked_again_at_the_next_step(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.write(target="55000")
+    with monkeypatch.context() as broken:
+        broken.setattr(Poster, "_posted", _fails)
+        with pytest.raises(RpcError, match="busy"):
+            desk.step()
+    assert desk.step() == ["target"]
+
+
+def _fails(*_: object) -> None:
+    raise RpcError("eth_getLogs", -32000, "busy")
 
 
 def test_what_the_file_says_next_is_posted_next(desk: Desk) -> None:

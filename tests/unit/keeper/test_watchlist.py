@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from tests.unit.keeper.walk import LIQUIDATOR, STRANGER, Venue, Walk
-from weir.chain import RpcError
+from weir.chain import Call, RpcError
 from weir.client import AccountState, Weir
 from weir.heads import ChainMovedError, Head, headers
 from weir.keeper import view, watchlist
+from weir.keeper.following import NodeBehindError
 from weir.keeper.policy import Options
 from weir.keeper.roles import USUAL, Role
 from weir.keeper.runner import Keeper
@@ -148,6 +149,19 @@ def test_a_crowd_is_asked_about_one_by_one(venue: Venue, monkeypatch: pytest.Mon
         assert Reader(weir).read(STRANGER.address).findings == expected
 
 
+def test_what_governance_changes_is_in_the_next_view(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain, reader = venue.weir.chain, Reader(venue.weir)
+    before, ask = reader.read(STRANGER.address).rules, chain.call
+
+    def changed(call: Call, **state: Any) -> Any:
+        found = ask(call, **state)
+        return found | {"penalty": 7_777} if call.fn_name == "liquidationParameters" else found
+
+    monkeypatch.setattr(chain, "call", changed)
+    venue.node.mine()
+    assert reader.read(STRANGER.address).rules == before._replace(penalty=7_777) != before
+
+
 def test_a_reorganisation_is_followed(venue: Venue) -> None:
     """A deposit and a trade are undone, and another trader trades instead, in blocks of the same numbers."""
     weir, watch, reader = venue.weir, WatchList(venue.weir), Reader(venue.weir)
@@ -178,8 +192,26 @@ def test_a_chain_that_goes_back_is_followed(venue: Venue) -> None:
     venue.deposit(trader, 1_000)
     known = _check(watch, venue.weir), len(watch)
     venue.node.rpc("evm_revert", before)
+    for _ in range(watchlist.LOOKS):
+        with pytest.raises(NodeBehindError):
+            watch.follow()
     _check(watch, venue.weir)
     assert len(watch) == known[1] - 1
+
+
+def test_one_older_answer_costs_nothing(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind one address there may be several nodes, not all of them as far."""
+    watch, chain = WatchList(venue.weir), venue.weir.chain
+    older = chain.block("latest")
+    venue.mint(venue.traders[0], 5_000)
+    watch.follow()
+    monkeypatch.setattr(WatchList, "_read_all", None)
+    with monkeypatch.context() as another:
+        another.setattr(chain, "block", lambda _: older)
+        with pytest.raises(NodeBehindError):
+            watch.follow()
+    venue.deposit(venue.traders[0], 1_000)
+    _check(watch, venue.weir)
 
 
 def test_blocks_that_do_not_follow_the_last_one_are_not_believed(

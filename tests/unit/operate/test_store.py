@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from sqlalchemy import Column, Integer, String, Table, func, insert, select, upd
 from sqlalchemy.exc import IntegrityError
 
 from tests.databases import KINDS, database, postgresql
-from weir.store import Store, StoreError, StoreUrlError, Whole, metadata
+from weir import store as store_module
+from weir.store import Store, StoreError, StoreUrlError, StoreVersionError, Whole, metadata
 
 trials = Table(
     "trials",
@@ -115,7 +117,7 @@ def test_tables_of_another_version_are_refused(store: Store, trial_url: str) -> 
     with store.write() as connection:
         connection.execute(update(about).values(schema=about.c.schema + 1))
     try:
-        with pytest.raises(StoreError, match="tables of version"):
+        with pytest.raises(StoreVersionError, match="tables of version"):
             Store.open(trial_url)
     finally:
         with store.write() as connection:
@@ -144,11 +146,28 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     assert file.read_text().startswith("This is not")
 
 
-def test_a_password_is_never_told() -> None:
+@pytest.mark.parametrize(
+    "url", ["postgresql://weir:hidden@127.0.0.1:1/weir", "postgresql://weir@127.0.0.1:1/weir?password=hidden"]
+)
+def test_a_password_is_never_told(url: str) -> None:
     with pytest.raises(StoreError) as told:
-        Store.open("postgresql://weir:hidden@127.0.0.1:1/weir")
+        Store.open(url)
     assert "hidden" not in str(told.value)
     assert "127.0.0.1:1" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://weir:hidden@host/weir",
+        "postgresql://weir:hidden@host:port/weir",
+        "postgresql:weir:hidden@host",
+    ],
+)
+def test_nor_that_of_an_address_which_is_none(url: str) -> None:
+    with pytest.raises(StoreUrlError) as told:
+        Store.open(url)
+    assert "hid" not in str(told.value)
 
 
 def test_a_server_that_went_away_is_told_and_found_again() -> None:
@@ -160,3 +179,44 @@ def test_a_server_that_went_away_is_told_and_found_again() -> None:
         server.start()
         assert rows(store) == 0
         store.close()
+
+
+def test_one_that_vanished_in_a_transaction_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Others are told after a while; the server ends the transaction, and it is their turn."""
+    monkeypatch.setattr(store_module, "_LOCK_MS", 50)
+    monkeypatch.setattr(store_module, "_IDLE_MS", 1_000)
+    with postgresql() as server:
+        vanished, store = Store.open(server.url), Store.open(server.url)
+        with suppress(StoreError), vanished.write(lock="turn") as holder:
+            holder.execute(insert(trials).values(id=1))
+            with pytest.raises(StoreError, match="lock timeout"):
+                _take_turn(store)
+            assert any(_takes_turn(store) for _ in range(200))
+        assert rows(store) == 1
+        vanished.close()
+        store.close()
+
+
+def test_a_reader_may_take_its_time() -> None:
+    with postgresql() as server:
+        store = Store.open(server.url)
+        with store.read() as connection:
+            limit = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar()
+        with store.write() as connection:
+            writer = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar()
+        assert (limit, writer) == ("0", "30s")
+        store.close()
+
+
+def _take_turn(store: Store) -> None:
+    with store.write(lock="turn") as connection:
+        connection.execute(insert(trials).values(id=2))
+
+
+def _takes_turn(store: Store) -> bool:
+    with suppress(StoreError):
+        _take_turn(store)
+        return True
+    return False
