@@ -43,7 +43,7 @@ down: setup ## stop what `make up` has started
 soak: setup ## 2,000 blocks of a living market: does memory stay as it is? (docs/soak.md)
 	@$(ENV) python -m weir.soak --write
 
-survive: setup ## the survival tests at every moment and depth: half an hour
+survive: setup ## the survival tests at every moment, fault and depth: an hour
 	@$(ENV) WEIR_SURVIVAL=long ape test tests/survival --verbosity WARNING
 
 test: setup ## run the whole test suite

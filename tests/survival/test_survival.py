@@ -2,7 +2,8 @@
 
 In the end of every crash P1 to P10 hold on the chain, the state rebuilt from the index is the chain's at
 every block, each transaction and each event is recorded once, and nobody was left below maintenance margin
-for longer than without the trouble, plus the trouble. `WEIR_SURVIVAL=long` tries more moments and depths.
+for longer than without the trouble, plus the trouble. Each takes its time: what runs by default is one of each family,
+the most dangerous; `WEIR_SURVIVAL=long` (`make survive`) tries every moment, fault and depth.
 """
 
 import os
@@ -18,10 +19,28 @@ from tests.survival.processes import Operation
 from tests.survival.proxy import SEND, Fault
 
 LONG = os.environ.get("WEIR_SURVIVAL") == "long"
-SENDS = range(1, 25) if LONG else (1, 8, 14)
-DEPTHS = range(1, 13) if LONG else (1, 4, 12)
 CORE = (1, 5)
 """Ticks in which most happens: the first large fall, and the one that breaks the fund."""
+SENDS = range(1, 25) if LONG else (8,)
+AWAY = range(8) if LONG else CORE[1:]
+DEPTHS = range(1, 13) if LONG else (1, 12)
+KINDS = ("drop", "rubbish", "behind", *(("error", "unavailable", "limited", "lose") if LONG else ()))
+FAULTS = (
+    Fault("lose", every=2, methods=frozenset({SEND})),
+    Fault("duplicate", every=1),
+    *(
+        (
+            Fault("drop", every=60),
+            Fault("error", every=60),
+            Fault("rubbish", every=60),
+            Fault("behind", every=60, blocks=3),
+            Fault("delay", every=2, seconds=0.05),
+        )
+        if LONG
+        else ()
+    ),
+)
+DAYS_OFF = (-400, 3) if LONG else (-400,)
 SPIKE = 80 * 10**9
 """Wei per gas; the base fee of a quiet chain is below one gwei."""
 
@@ -49,7 +68,7 @@ def test_kill_9_at_any_sending(survives: Survive, moment: str, number: int) -> N
     assert killed.is_set()
 
 
-@pytest.mark.parametrize("tick", range(8) if LONG else CORE)
+@pytest.mark.parametrize("tick", AWAY)
 def test_kill_9_and_away_for_a_while(survives: Survive, tick: int) -> None:
     def trouble(operation: Operation, now: int, _price: int) -> int:
         if now == tick:
@@ -64,7 +83,7 @@ def test_kill_9_and_away_for_a_while(survives: Survive, tick: int) -> None:
 # ---- nodes
 
 
-@pytest.mark.parametrize("kind", ["drop", "error", "unavailable", "limited", "rubbish", "lose", "behind"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_node_that_fails_for_a_while(survives: Survive, kind: str) -> None:
     """Nothing gets through in the ticks in which most happens."""
     fault = Fault(kind, blocks=3)  # type: ignore[arg-type]
@@ -79,19 +98,7 @@ def test_a_node_that_fails_for_a_while(survives: Survive, kind: str) -> None:
     survives(trouble)
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        Fault("drop", every=60),
-        Fault("error", every=60),
-        Fault("rubbish", every=60),
-        Fault("behind", every=60, blocks=3),
-        Fault("lose", every=2, methods=frozenset({SEND})),
-        Fault("duplicate", every=1),
-        Fault("delay", every=2, seconds=0.05),
-    ],
-    ids=lambda fault: f"{fault.kind}-{fault.every}",
-)
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.kind}-{fault.every}")
 def test_a_node_that_fails_now_and_then(survives: Survive, fault: Fault) -> None:
     """All the time, and still the work is done in time."""
     struck = 0
@@ -169,7 +176,7 @@ def test_gas_becomes_dear_while_transactions_wait(survives: Survive) -> None:
 # ---- clocks
 
 
-@pytest.mark.parametrize("days", [-400, 3])
+@pytest.mark.parametrize("days", DAYS_OFF)
 def test_a_clock_that_is_wrong(survives: Survive, days: int, tmp_path: Path) -> None:
     """The machine's clock says another day; from the middle of the crash on, as if somebody had set it."""
     (tmp_path / "sitecustomize.py").write_text(SKEWED, encoding="utf-8")
