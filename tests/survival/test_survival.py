@@ -2,8 +2,8 @@
 
 In the end of every crash P1 to P10 hold on the chain, the state rebuilt from the index is the chain's at
 every block, each transaction and each event is recorded once, and nobody was left below maintenance margin
-for longer than without the trouble, plus the trouble. Each takes its time: what runs by default is one of each family,
-the most dangerous; `WEIR_SURVIVAL=long` (`make survive`) tries every moment, fault and depth.
+for longer than without the trouble, plus the trouble. Each takes its time: by default the most dangerous of
+each family run; `WEIR_SURVIVAL=long` (`make survive`) tries every moment, fault and depth.
 """
 
 import os
