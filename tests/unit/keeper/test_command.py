@@ -20,6 +20,11 @@ def told(*arguments: str) -> Result:
     return CliRunner().invoke(command, ["--rpc", "http://127.0.0.1:1", "--steps", "1", *arguments])
 
 
+@pytest.fixture(autouse=True)
+def _signals_are_the_tests_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Signals, "listen", lambda _: None)
+
+
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """A deployment on a chain whose coin is worth something; there is no key."""
