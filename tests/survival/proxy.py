@@ -258,6 +258,7 @@ class _Server(ThreadingHTTPServer):
 def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # an answer in one piece: in two, the second would wait for the other side's receipt
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))

@@ -21,10 +21,10 @@ from tests.survival.proxy import SEND, Fault
 LONG = os.environ.get("WEIR_SURVIVAL") == "long"
 CORE = (1, 5)
 """Ticks in which most happens: the first large fall, and the one that breaks the fund."""
-SENDS = range(1, 25) if LONG else (8,)
-AWAY = range(8) if LONG else CORE[1:]
-DEPTHS = range(1, 13) if LONG else (1, 12)
-KINDS = ("drop", "rubbish", "behind", *(("error", "unavailable", "limited", "lose") if LONG else ()))
+SENDS = range(1, 25) if LONG else (1, 8, 14)
+AWAY = range(8) if LONG else CORE
+DEPTHS = range(1, 13) if LONG else (1, 4, 12)
+KINDS = ("drop", "rubbish", "behind", "lose", *(("error", "unavailable", "limited") if LONG else ()))
 FAULTS = (
     Fault("lose", every=2, methods=frozenset({SEND})),
     Fault("duplicate", every=1),
