@@ -84,11 +84,6 @@ class Task:
     cost: int = 0
     call: Call | None = field(default=None, repr=False, compare=False)
 
-    @property
-    def key(self) -> str:
-        """What failures are remembered by."""
-        return f"{self.kind}:{self.subject}" + (f":{self.asset}" if self.kind == Kind.BUY_COLLATERAL else "")
-
     def as_dict(self) -> dict[str, Any]:
         """For JSON: everything but the call."""
         return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "call"}
