@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +15,7 @@ from prometheus_client import generate_latest
 from sqlalchemy import insert, select
 
 from tests.integration.indexing import TRADER, catch_up, check, elsewhere, rows, tip_of, young_weir
-from weir.chain import Chain, RpcError, connect
+from weir.chain import Chain, NodeUnreachableError, RpcError, connect
 from weir.client import Weir
 from weir.heads import WINDOW, ChainMovedError
 from weir.index import bloom, follow, running, tables
@@ -21,6 +25,7 @@ from weir.index.rebuild import checkpoint
 from weir.index.running import Runner
 from weir.index.tables import OtherDeploymentError
 from weir.store import Store
+from weir.toolchain import anvil
 
 
 @pytest.fixture(scope="module")
@@ -45,47 +50,67 @@ def fresh(tmp_path: Path) -> Store:
     return Store.open(f"sqlite:///{tmp_path / 'index.sqlite3'}")
 
 
+def url_of(weir: Weir) -> str:
+    return str(weir.chain.w3.provider.endpoint_uri)  # type: ignore[union-attr]
+
+
 def deposit(weir: Weir, amount: int) -> None:
     """By a client of its own: another may remember a nonce of blocks that are gone."""
-    chain = Chain(connect(str(weir.chain.w3.provider.endpoint_uri)))  # type: ignore[union-attr]
+    chain = Chain(connect(url_of(weir)))
     chain.send(TRADER, weir.vault.functions.deposit(TRADER.address, amount), gas=500_000)
-
-
-def newest_hash(chain: Chain) -> str:
-    return str(chain.block("latest")["hash"])
 
 
 # ------------------------------------------------------------- two on one database
 
 
+@contextmanager
+def fork_of(weir: Weir) -> Iterator[Weir]:
+    """The same deployment behind another node, which goes its own way from now on."""
+    latest = int(weir.chain.block("latest")["number"], 16)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    source = ("--fork-url", url_of(weir), "--fork-block-number", str(latest))
+    command = [str(anvil()), *source, "--port", str(port), "--no-mining", "--silent"]
+    with subprocess.Popen(command) as process:
+        try:
+            other = Weir(connect(f"http://127.0.0.1:{port}"), weir.deployment)
+            while True:
+                try:
+                    assert int(other.chain.block("latest")["number"], 16) == latest
+                    break
+                except NodeUnreachableError:
+                    assert process.poll() is None
+                    time.sleep(0.05)
+            yield other
+        finally:
+            process.terminate()
+
+
 @pytest.mark.parametrize("undoing", [False, True])
-def test_two_processes_on_two_branches_do_not_mix_them(small: Weir, fresh: Store, undoing: bool) -> None:
+def test_two_processes_behind_two_nodes_do_not_mix_their_branches(
+    small: Weir, fresh: Store, undoing: bool
+) -> None:
     """One follows a branch, another one of the same length; the first goes on, or undoes a block."""
     chain = small.chain
-    fork = chain.rpc("evm_snapshot")
-    for amount in (10, 20, 30):
-        deposit(small, amount)
-    here = newest_hash(chain)
-    first = Follower(chain, small.deployment, fresh)
-    while first.step().behind:
-        pass
-
-    chain.rpc("evm_revert", fork)
-    fork = chain.rpc("evm_snapshot")
-    elsewhere(chain, 3)
-    there = newest_hash(chain)
-    catch_up(small, fresh)
-    assert there != here
-
-    chain.rpc("evm_revert", fork)
-    for amount in (10, 20, 31 if undoing else 30):
-        deposit(small, amount)
-    assert (newest_hash(chain) == here) is not undoing  # a branch is the same when it is made again
-    deposit(small, 40)
-    with pytest.raises(ChainMovedError, match="another process"):
-        first.step()
-    while first.step().behind:
-        pass
+    with fork_of(small) as other:
+        for amount in (10, 20):
+            deposit(small, amount)
+        last = chain.rpc("evm_snapshot")
+        deposit(small, 30)
+        other.chain.rpc("anvil_mine", hex(3))
+        first = Follower(chain, small.deployment, fresh)
+        while first.step().behind:
+            pass
+        assert catch_up(other, fresh)[0].undone == 3
+        if undoing:
+            chain.rpc("evm_revert", last)
+            elsewhere(chain, 1)
+        deposit(small, 40)
+        with pytest.raises(ChainMovedError, match="another process"):
+            first.step()
+        while first.step().behind:
+            pass
     for number, block_hash, *_ in rows(fresh, tables.blocks)["index_block"]:
         assert chain.block(number)["hash"] == block_hash
     check(small, fresh)
@@ -163,8 +188,8 @@ def test_a_replaced_chain_is_not_indexed_as_the_old_one(
         answers = ask(requests)
         for (method, _), answer in zip(requests, answers, strict=True):
             if method == "eth_getBlockByNumber":
-                answer["hash"] = "0xff" + answer["hash"][4:]
-                answer["parentHash"] = "0xff" + answer["parentHash"][4:]
+                for name in ("hash", "parentHash"):
+                    answer[name] = "0x" + answer[name][:1:-1]
         return answers
 
     monkeypatch.setattr(small.chain, "rpc_batch", replaced)

@@ -76,13 +76,14 @@ def income_by_source(
             start = 0 if period is None else event.time // period * period
             found[start].update(_amounts(event, known.addresses["InsuranceFund"]))
     if period is None:
+        found[0].update({})  # one for everything, also where nothing happened
         spans = {0: (first or 0, (last or 0) + 1)}
     else:
         spans = {start: (start, start + period) for start in found}
     return tuple(
         Income(*spans[start], **(_NONE | dict(found[start])))
         for start in sorted(found)
-        if found[start].total()
+        if period is None or found[start].total()
     )
 
 
