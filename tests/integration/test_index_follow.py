@@ -36,7 +36,7 @@ from weir.fuzz.sequence import run
 from weir.heads import WINDOW
 from weir.index import tables
 from weir.index.follow import Follower
-from weir.index.queries import state_at
+from weir.index.queries import days, layers, state_at
 from weir.index.rebuild.checkpoint import dump
 from weir.index.tables import OtherDeploymentError
 from weir.index.verify import verify
@@ -137,6 +137,8 @@ def test_both_databases_hold_the_same(
         wanted = (tables.blocks, tables.events, tables.concerns, tables.points)
         assert rows(store, *wanted) == rows(whole, *wanted)
         assert dump(state_at(store)) == dump(state_at(whole))
+        assert layers(store, points=7) == layers(whole, points=7)
+        assert days(store) == days(whole)
         check(weir, store)
         store.close()
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Float, Select, cast, func, or_, select
 
 from weir.heads import Head
+from weir.index.reading import between
 from weir.index.rebuild import views
 from weir.index.rebuild.state import State
 from weir.index.tables import about, last_blocks
@@ -75,7 +76,7 @@ def layers(
     assets.
     """
     about(store)
-    where = _between(since, until)
+    where = between(since, until, table.c.time)
     edges = select(func.count(), func.min(table.c.block), func.max(table.c.block)).where(*where)
     with store.read() as connection:
         count, first, last = connection.execute(edges).one()
@@ -97,7 +98,11 @@ def last_before(store: Store, time: int) -> LayerPoint | None:
 
 def last_of_days(store: Store, since: int | None, until: int | None) -> tuple[LayerPoint, ...]:
     """The last point of each UTC day that has one, between two times, oldest first."""
-    query = select(func.max(table.c.block)).where(*_between(since, until)).group_by(table.c.time // 86_400)
+    query = (
+        select(func.max(table.c.block))
+        .where(*between(since, until, table.c.time))
+        .group_by(table.c.time // 86_400)
+    )
     with store.read() as connection:
         return _read(connection, table.c.block.in_(query))
 
@@ -107,15 +112,6 @@ def newest(store: Store) -> Head | None:
     about(store)
     with store.read() as connection:
         return next(iter(last_blocks(connection, 1)), None)
-
-
-def _between(since: int | None, until: int | None) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    if since is not None:
-        found.append(table.c.time >= since)
-    if until is not None:
-        found.append(table.c.time <= until)
-    return found
 
 
 def _lowest(stretches: int, first: int, last: int) -> Select[Any]:
