@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from weir.index.follow import Follower
 
 from tests.unit.monitor.reading import Scrape, names, scrape, stage_in_use, watcher_of
 from weir.accounts import development_account
@@ -19,7 +20,6 @@ from weir.chain import connect
 from weir.client import Weir
 from weir.decoding import PRICE_STATUS
 from weir.deployment import deploy
-from weir.index.follow import Follower
 from weir.monitor.command import health
 from weir.monitor.metrics import registry
 from weir.monitor.metrics.accounts import STATES
