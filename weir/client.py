@@ -697,12 +697,13 @@ class Weir:
         backing = self.chain.call(read.backing(), block=at)
         spans = list(pages(backing["accounts"], ACCOUNTS_PER_CALL))
         cash: list[int] = self.chain.call_many([read.cashSum(*span) for span in spans], block=at)
+        markets: int = self.chain.call(self.clearing_house.functions.marketCount(), block=at)
         return taken(
             Identities,
             backing,
             block=at,
             cash=sum(cash),
-            markets=tuple(self._books(market.id, spans, at) for market in self.deployment.markets),
+            markets=tuple(self._books(market, spans, at) for market in range(markets)),
         )
 
     def _books(self, market: int, spans: Sequence[tuple[int, int]], block: int) -> MarketBooks:

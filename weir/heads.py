@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from weir.chain import Chain
@@ -20,12 +20,16 @@ class ChainMovedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A block by number, hash and parent's hash (0x…), and its time, Unix seconds."""
+    """A block by number, hash and parent's hash (0x…), and its time, Unix seconds.
+
+    `bloom` is the filter of its logs, as far as a node has just told it (0: it has not).
+    """
 
     number: int
     hash: str
     parent: str
     time: int
+    bloom: int = field(default=0, compare=False, repr=False)
 
     @classmethod
     def of(cls, header: Mapping[str, Any]) -> Self:
@@ -35,6 +39,7 @@ class Head:
             header["hash"],
             header["parentHash"],
             int(header["timestamp"], 16),
+            int(header.get("logsBloom") or "0x0", 16),
         )
 
 

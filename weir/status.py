@@ -16,7 +16,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from weir.client import AccountState, DefaultRecord, Identities, MemberState, Weir
+from weir.client import AccountState, MemberState, Weir
 from weir.formatting import address, number, percent, usd, utc
 from weir.parameters import from_units
 from weir.snapshot import Snapshot, take
@@ -68,11 +68,11 @@ def describe(weir: Weir, seen: Snapshot) -> Status:
         "fund": _fund(weir, seen),
         "guaranty": _guaranty(weir, seen),
         "members": [_member(weir, member) for member in seen.members],
-        "accounts": {"count": len(seen.accounts), "at_risk": _at_risk(weir, seen.accounts)},
+        "accounts": {"count": len(seen.accounts), "at_risk": _at_risk(weir, seen)},
         "stablecoins": _stablecoins(weir, seen),
-        "defaults": _defaults(weir, seen.defaults),
+        "defaults": _defaults(weir, seen),
         "identities": [
-            *_identities(weir, seen.identities),
+            *_identities(weir, seen),
             *(_backing(books) for books in seen.asset_books),
         ],
     }
@@ -144,7 +144,7 @@ def _member(weir: Weir, member: MemberState) -> Status:
     }
 
 
-def _at_risk(weir: Weir, accounts: Iterable[AccountState]) -> list[Status]:
+def _at_risk(weir: Weir, seen: Snapshot) -> list[Status]:
     """Flagged, insolvent, in debt, or near it; the most endangered first."""
 
     def used(account: AccountState) -> float:
@@ -152,7 +152,7 @@ def _at_risk(weir: Weir, accounts: Iterable[AccountState]) -> list[Status]:
 
     risky = [
         account
-        for account in accounts
+        for account in seen.accounts
         if account.flagged_at or account.debt or (account.maintenance_margin and used(account) >= NEAR)
     ]
     return [
@@ -166,7 +166,7 @@ def _at_risk(weir: Weir, accounts: Iterable[AccountState]) -> list[Status]:
             "flagged_at": account.flagged_at or None,
             "insolvent": account.insolvent,
             "positions": {
-                weir.deployment.markets[position.market].symbol: from_units(position.size, 18)
+                seen.markets[position.market].symbol: from_units(position.size, 18)
                 for position in account.positions
             },
         }
@@ -229,22 +229,23 @@ def _auction(auction: AuctionState) -> Status | None:
     return {"buying": auction.buying, "ends_at": auction.ends_at, "off": auction.off / MILLION}
 
 
-def _defaults(weir: Weir, records: Iterable[DefaultRecord]) -> list[Status]:
+def _defaults(weir: Weir, seen: Snapshot) -> list[Status]:
     amounts = ("shortfall", *DEFAULT_LAYERS, "recovered")
     return [
         {
             "id": default.id,
             "time": default.time,
             "account": default.account,
-            "market": weir.deployment.markets[default.market].symbol,
+            "market": seen.markets[default.market].symbol,
         }
         | {name: weir.usd(getattr(default, name)) for name in amounts}
-        for default in records
+        for default in seen.defaults
     ]
 
 
-def _identities(weir: Weir, found: Identities) -> list[Status]:
+def _identities(weir: Weir, seen: Snapshot) -> list[Status]:
     """P1 to P3 with their differences; `holds` allows what roundings can have done."""
+    found = seen.identities
     lines: list[Status] = [
         {
             "id": "P1",
@@ -255,7 +256,7 @@ def _identities(weir: Weir, found: Identities) -> list[Status]:
         }
     ]
     for books in found.markets:
-        symbol = weir.deployment.markets[books.market].symbol
+        symbol = seen.markets[books.market].symbol
         lines += [
             {
                 "id": f"P2:{symbol}",

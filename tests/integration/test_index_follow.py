@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,30 +23,27 @@ from click.testing import CliRunner
 from sqlalchemy import select
 
 from tests.databases import KINDS, database
+from tests.integration.indexing import TRADER, catch_up, check, elsewhere, rows, tip_of, young_weir
 from weir.accounts import development_account
-from weir.chain import Chain, RpcError, connect
+from weir.chain import Chain, RpcError
 from weir.cli import cli
 from weir.client import Weir
-from weir.deployment import Deployment, deploy
+from weir.deployment import Deployment
 from weir.fuzz.clearing.factory import clearing
 from weir.fuzz.clearing.onchain import on_anvil
 from weir.fuzz.clearing.setting import SETTINGS
 from weir.fuzz.sequence import run
 from weir.heads import WINDOW
 from weir.index import tables
-from weir.index.follow import Follower, Step
-from weir.index.queries import state_at
+from weir.index.follow import Follower
+from weir.index.queries import days, layers, state_at
 from weir.index.rebuild.checkpoint import dump
 from weir.index.tables import OtherDeploymentError
 from weir.index.verify import verify
-from weir.node import Node
-from weir.parameters import MarketParameters, Parameters
 from weir.store import Store
 from weir.toolchain import ROOT
 
 SETTING, SEED, CALLS = "edges-six", 14, 100
-TRADER = development_account(8)
-TABLES = (tables.blocks, tables.events, tables.concerns, tables.checkpoints, tables.points)
 
 
 @pytest.fixture(scope="module")
@@ -62,13 +58,7 @@ def weir() -> Iterator[Weir]:
 
 @pytest.fixture
 def young() -> Iterator[Weir]:
-    """Weir as it is after its deployment, on a node that mines at once; a trader may deposit."""
-    market = MarketParameters(symbol="BTC", price=Decimal(10_000))
-    with Node("anvil", timestamp=1_700_000_000) as node:
-        w3 = connect(node.url)
-        weir = Weir(w3, deploy(w3, development_account(0), Parameters(markets=(market,))))
-        weir.chain.send(TRADER, weir.token.functions.mint(TRADER.address, 10**12))
-        weir.chain.send(TRADER, weir.token.functions.approve(weir.vault.address, 10**12))
+    with young_weir() as weir:
         yield weir
 
 
@@ -83,32 +73,6 @@ def whole(weir: Weir, tmp_path_factory: pytest.TempPathFactory) -> Store:
     store = Store.open(f"sqlite:///{tmp_path_factory.mktemp('index') / 'whole.sqlite3'}")
     catch_up(weir, store)
     return store
-
-
-def catch_up(weir: Weir, store: Store) -> list[Step]:
-    follower = Follower(weir.chain, weir.deployment, store)
-    steps = [follower.step()]
-    while steps[-1].behind:
-        steps.append(follower.step())
-    return steps
-
-
-def rows(store: Store, *wanted: Any) -> dict[str, list[tuple[Any, ...]]]:
-    """All that is in these tables, by default in all."""
-    with store.read() as connection:
-        return {
-            table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
-            for table in wanted or TABLES
-        }
-
-
-def check(weir: Weir, store: Store, last: int = 3) -> None:
-    """The state rebuilt is the chain's at the last blocks."""
-    tip = rows(store, tables.blocks)["index_block"][-1][0]
-    found = verify(weir.chain, weir.deployment, store, first=tip - last + 1)
-    assert found.blocks == last
-    assert found.words > 150 * last
-    assert not found.differences, list(map(str, found.differences))
 
 
 # ----------------------------------------------------------------- undisturbed
@@ -173,6 +137,8 @@ def test_both_databases_hold_the_same(
         wanted = (tables.blocks, tables.events, tables.concerns, tables.points)
         assert rows(store, *wanted) == rows(whole, *wanted)
         assert dump(state_at(store)) == dump(state_at(whole))
+        assert layers(store, points=7) == layers(whole, points=7)
+        assert days(store) == days(whole)
         check(weir, store)
         store.close()
 
@@ -257,11 +223,6 @@ def test_killed_at_any_moment_it_leaves_a_prefix_and_goes_on(
     check(weir, store)
 
 
-def tip_of(store: Store) -> int:
-    with store.read() as connection:
-        return tables.tip(connection) or 0
-
-
 def test_it_follows_tells_how_it_is_and_ends_when_asked_to(weir: Weir, tmp_path: Path) -> None:
     file, url = tmp_path / "deployment.json", f"sqlite:///{tmp_path / 'followed.sqlite3'}"
     weir.deployment.save(file)
@@ -284,12 +245,6 @@ def test_it_follows_tells_how_it_is_and_ends_when_asked_to(weir: Weir, tmp_path:
 
 
 # ----------------------------------------------------------- the chain changes
-
-
-def elsewhere(chain: Chain, blocks: int) -> None:
-    """So many blocks, at other times than those that were there before."""
-    chain.rpc("evm_setNextBlockTimestamp", chain.timestamp() + 77)
-    chain.rpc("anvil_mine", hex(blocks))
 
 
 def test_a_chain_that_is_set_back_is_waited_for_then_followed(

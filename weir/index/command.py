@@ -160,22 +160,37 @@ def _counted(what: str) -> Iterator[Callable[[int, int], None]]:
 # --------------------------------------------------------------------- queries
 
 
+_DAY = 86_400
+
+
 class _Time(click.ParamType):
-    """Unix seconds, or a UTC date or time such as 2022-11-09 or 2022-11-09T12:00."""
+    """Unix seconds, or a date or time such as 2022-11-09, 2022-11-09T12:00 (UTC) or 2022-11-09T12:00+02:00.
+
+    A date alone is its first second, or, where that `ends` something, its last.
+    """
 
     name = "time"
+
+    def __init__(self, *, ends: bool = False) -> None:
+        self._ends = ends
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int) or str(value).isdigit():
             return int(value)
         try:
-            return int(datetime.fromisoformat(value).replace(tzinfo=UTC).timestamp())
+            time = datetime.fromisoformat(value)
+            if time.tzinfo is None:
+                time = time.replace(tzinfo=UTC)
+            is_date = ":" not in value and "T" not in value
+            return int(time.timestamp()) + (_DAY - 1 if self._ends and is_date else 0)
         except ValueError:
             self.fail(f"{value!r} is neither Unix seconds nor a date such as 2022-11-09T12:00", param, ctx)
 
 
 def _between(function: Callable[..., Any]) -> Callable[..., Any]:
-    function = click.option("--until", type=_Time(), metavar="TIME", help="UTC, or Unix seconds.")(function)
+    function = click.option(
+        "--until", type=_Time(ends=True), metavar="TIME", help="UTC, or Unix seconds; of a date, its end."
+    )(function)
     return click.option("--since", type=_Time(), metavar="TIME", help="UTC, or Unix seconds.")(function)
 
 

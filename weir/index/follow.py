@@ -10,18 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from weir.chain import Chain, ContractError, Event, RpcError
 from weir.deployment import Deployment
 from weir.heads import WINDOW, ChainMovedError, Head, headers, look
-from weir.index import reading, tables
+from weir.index import bloom, reading, tables
 from weir.index.events import concerned, dump, plain
 from weir.index.queries.layers import point
 from weir.index.rebuild import Applied, UnknownEventError, apply, checkpoint
 from weir.index.rebuild.fold import HANDLERS
 from weir.index.rebuild.state import State
-from weir.index.tables import About, blocks, checkpoints, concerns, events, points, tip
+from weir.index.tables import About, OtherDeploymentError, blocks, checkpoints, concerns, events, points
 from weir.store import Store
 
 __all__ = ["Follower", "Step"]
@@ -35,6 +35,8 @@ _MOST_EVENTS = 10_000
 _BETWEEN_CHECKPOINTS = 2_000
 _CHECKPOINTS = 64
 """Events between two checkpoints, and about how many of those are kept however long the history."""
+_PATIENCE = 30
+"""Steps for which a node that is not as far as the index is waited for; then it is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Step:
     """What one step did: to which `block` it came of the node's `latest`, with how many new `events`.
 
     `undone` is the number of blocks that it took back first; `rebuilt`: all of them, for the chain had
-    changed deeper than is remembered. `waiting`: the node is not as far as the index.
+    changed deeper than is remembered. `waiting`: the node is not as far as the index, and nothing was done.
     """
 
     block: int
@@ -80,6 +82,7 @@ class Follower:
         tokens = {asset.token for asset in deployment.assets}
         self._contracts = frozenset({*self.about.addresses.values(), deployment.token, *tokens})
         self._span = _FIRST_SPAN
+        self._waited = 0
         self._known: list[Head] | None = None
         self._state: State | None = None
 
@@ -100,8 +103,12 @@ class Follower:
         known = self._heads()
         seen = look(self.chain, known)
         here = known[-1].number if known else self.about.start
-        if seen.behind:
+        if seen.behind and self._waited < _PATIENCE:
+            self._waited += 1
             return Step(here, seen.latest.number, waiting=True)
+        self._waited = 0
+        if seen.agreed is None:
+            self._check_anchor()
         undone, rebuilt = 0, False
         if known and (seen.agreed is None or seen.agreed.number < here):
             rebuilt = seen.agreed is None
@@ -118,20 +125,31 @@ class Follower:
     def _heads(self) -> list[Head]:
         """The last blocks indexed, oldest first."""
         if self._known is None:
-            query = select(blocks).order_by(blocks.c.number.desc()).limit(WINDOW)
             with self.store.read() as connection:
-                rows = connection.execute(query).all()
-            self._known = [Head(row.number, row.hash, row.parent, row.time) for row in reversed(rows)]
+                self._known = tables.last_blocks(connection, WINDOW)
         return self._known
+
+    def _check_anchor(self) -> None:
+        """Nothing that is known is on the chain: is it still the one of which this is to be the index?"""
+        start = self.about.start
+        if headers(self.chain, start, start)[0].hash != self.about.anchor:
+            raise OtherDeploymentError(f"block {start} is another one now: the node's chain was replaced")
+
+    def _check_tip(self, connection: Connection, block: int) -> None:
+        """Refuses to go on from what another process has written over, or undone, since it was read."""
+        known, written = self._heads()[-1:], tables.last_blocks(connection, 1)
+        if known != written or block != (known[0].number if known else self.about.start):
+            raise ChainMovedError("another process is indexing into the same database")
 
     def _rewind(self, block: int, rebuild: bool) -> None:
         if rebuild:
             log.warning("the chain has changed more than %d blocks deep: indexing it anew", WINDOW)
         else:
             log.warning("the chain has changed: back to block %d", block)
-        self._known = self._state = None
         with self.store.write(lock="index") as connection:
+            self._check_tip(connection, self._heads()[-1].number)
             tables.rewind(connection, block)
+        self._known = self._state = None
 
     # ---- reading
 
@@ -168,10 +186,11 @@ class Follower:
             near_heads = headers(self.chain, near, last)
             far = [{"fromBlock": hex(first), "toBlock": hex(near - 1)}] if near > first else []
             found = self._logs([*far, *({"blockHash": head.hash} for head in near_heads)])
+            found = self._asked_again(found, near_heads)
             heads = self._at({event.block for event in found if event.block < near})
             heads |= {head.number: head for head in near_heads}
         after = heads.get(first)
-        if known and after is not None and after.parent != known[-1].hash:
+        if after is not None and after.parent != (known[-1].hash if known else self.about.anchor):
             raise ChainMovedError(f"block {first} does not follow the one that is known")
         for event in found:
             if heads[event.block].hash != event.block_hash:
@@ -185,6 +204,8 @@ class Follower:
         for answer in self.chain.rpc_batch(queries):
             if isinstance(answer, Exception):
                 raise answer
+            if not isinstance(answer, list):
+                raise RpcError("eth_getLogs", -1, f"the node answered {answer!r}")
             raw += answer
         found = self.chain.events(raw)
         if len(found) != len(raw):
@@ -192,6 +213,19 @@ class Follower:
                 "the contracts tell what this program does not know: it is older than they"
             )
         return found
+
+    def _asked_again(self, found: list[Event], heads: Sequence[Head]) -> list[Event]:
+        """The events, with those of blocks asked for once more whose header tells of logs that did not come:
+        a node may know a block before its logs.
+        """
+        told = {(event.block, event.address) for event in found}
+        doubtful = {
+            head.number: head.hash
+            for head in heads
+            if any(bloom.has(head.bloom, each) and (head.number, each) not in told for each in self._names)
+        }
+        again = self._logs([{"blockHash": block_hash} for block_hash in doubtful.values()])
+        return [*(event for event in found if event.block not in doubtful), *again]
 
     def _at(self, numbers: set[int]) -> dict[int, Head]:
         """The blocks of these numbers."""
@@ -209,12 +243,10 @@ class Follower:
     # ---- writing
 
     def _write(self, before: int, last: int, span: _Span) -> None:
-        """The whole span, or nothing. Another process that was quicker has written the same."""
+        """The whole span, or nothing."""
         arguments = [plain(event.arguments) for event in span.events]
         with self.store.write(lock="index") as connection:
-            at = tip(connection)
-            if (self.about.start if at is None else at) != before:
-                raise ChainMovedError("another process is indexing into the same database")
+            self._check_tip(connection, before)
             if self._state is None:
                 self._state = reading.at_block(connection, self.about, before)
             _insert(connection, blocks, [_block(head) for head in span.heads.values()])
@@ -224,8 +256,9 @@ class Follower:
             _insert(connection, concerns, self._concerns(span.events, arguments))
             _insert(connection, points, self._fold(self._state, span, arguments))
             self._checkpoint(connection, self._state, last)
-        heads = [span.heads[number] for number in sorted(span.heads)]
-        self._known = [*self._heads(), *heads][-WINDOW:]
+            tables.prune(connection, before - WINDOW, last - WINDOW)
+            heads = tables.last_blocks(connection, WINDOW)
+        self._known = heads
         wide = len(span.events) < _MOST_EVENTS
         self._span = min(2 * self._span, _WIDEST_SPAN) if wide else max(1, self._span // 2)
 
@@ -263,11 +296,14 @@ class Follower:
         return rows
 
     def _checkpoint(self, connection: Connection, state: State, last: int) -> None:
-        written = connection.execute(select(func.max(checkpoints.c.events))).scalar() or 0
+        shape = checkpoint.shape()
+        ours = select(func.max(checkpoints.c.events)).where(checkpoints.c.shape == shape)
+        written = connection.execute(ours).scalar() or 0
         since = state.events - written
         if since >= max(_BETWEEN_CHECKPOINTS, state.events // _CHECKPOINTS):
             data = checkpoint.dump(state)
-            row = {"block": last, "events": state.events, "shape": checkpoint.shape(), "state": data}
+            row = {"block": last, "events": state.events, "shape": shape, "state": data}
+            connection.execute(delete(checkpoints).where(checkpoints.c.shape != shape))
             connection.execute(insert(checkpoints).values(row))
 
 

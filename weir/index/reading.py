@@ -28,13 +28,15 @@ def select_events(connection: Connection, *where: ColumnElement[bool]) -> Iterat
     return iter(connection.execute(query, execution_options={"yield_per": 2_000}))
 
 
-def between(since: int | None, until: int | None) -> list[ColumnElement[bool]]:
-    """Conditions on the time of an event."""
+def between(
+    since: int | None, until: int | None, time: ColumnElement[int] = blocks.c.time
+) -> list[ColumnElement[bool]]:
+    """Conditions on the time of an event, or on another."""
     found: list[ColumnElement[bool]] = []
     if since is not None:
-        found.append(blocks.c.time >= since)
+        found.append(time >= since)
     if until is not None:
-        found.append(blocks.c.time <= until)
+        found.append(time <= until)
     return found
 
 

@@ -47,7 +47,8 @@ class Runner:
     def run(self, *, once: bool = False, progress: Callable[[Step], None] = lambda _step: None) -> None:
         """Steps until stopped, or `once` until nothing is left to read.
 
-        What may pass is tried again, ever later; `once`, it is raised.
+        What may pass is tried again, ever later; `once`, it is raised. A node that is not as far as the index
+        is waited for.
         """
         failures = 0
         while not self._stop.is_set():
@@ -66,7 +67,7 @@ class Runner:
                 self._went(step)
                 progress(step)
                 if not step.behind:
-                    if once:
+                    if once and not step.waiting:
                         return
                     pause = self._interval
                 else:
@@ -75,7 +76,11 @@ class Runner:
 
     def _went(self, step: Step) -> None:
         with self._lock:
-            self._state = _Standing(time.monotonic(), step, None)
+            if step.waiting:
+                why = f"the node shows block {step.latest}, the index has block {step.block}: waiting"
+                self._state = _Standing(self._state.since, step, why)
+            else:
+                self._state = _Standing(time.monotonic(), step, None)
         self._metrics.note(step)
         if step.events or step.undone:
             log.info("block %d of %d: %d events", step.block, step.latest, step.events)
@@ -112,6 +117,11 @@ class _Metrics:
         self.behind = Gauge(
             "weir_index_behind_blocks", "Blocks of the node that are not in the index yet.", registry=registry
         )
+        self.waiting = Gauge(
+            "weir_index_waiting",
+            "1 while the node is not as far as the index: nothing is taken in until it is.",
+            registry=registry,
+        )
         self.events = Counter(
             "weir_index_events_total", "Events taken in, those of undone blocks too.", registry=registry
         )
@@ -139,7 +149,9 @@ class _Metrics:
         self.latest.set(step.latest)
         self.behind.set(step.behind)
         self.events.inc(step.events)
-        self.success.set_to_current_time()
+        self.waiting.set(step.waiting)
+        if not step.waiting:
+            self.success.set_to_current_time()
         if step.undone:
             self.reorgs.inc()
             self.undone.inc(step.undone)

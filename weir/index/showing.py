@@ -77,7 +77,17 @@ def days(found: Sequence[Day], about: About) -> RenderableType:
     table = _table(
         "The fund by day",
         ("day (UTC)",),
-        ("defaults", "losses", "mutual", "income", "utilisation", "replenishment", "fund", "coverage"),
+        (
+            "defaults",
+            "losses",
+            "mutual",
+            "income",
+            "to members",
+            "utilisation",
+            "replenishment",
+            "fund",
+            "coverage",
+        ),
     )
     for each in found:
         table.add_row(
@@ -86,6 +96,7 @@ def days(found: Sequence[Day], about: About) -> RenderableType:
             _usd(each.losses, about),
             _usd(each.mutual, about),
             _usd(each.income, about),
+            _usd(each.to_members, about),
             percent(each.utilisation, 2),
             percent(each.replenishment, 2),
             _usd(each.fund_end, about),
@@ -112,7 +123,7 @@ def post_mortem(found: PostMortem, about: About) -> RenderableType:
         f"{_usd(found.shortfall, about)} short, {_usd(found.remainder, about)} of that left to"
         f" open interest; {flagged}; {_usd(found.recovered, about)} recovered, {_usd(found.open, about)} open"
     )
-    waterfall = _table("Who paid", ("layer",), ("paid", "left in the layer", "left of its limit"))
+    waterfall = _table("Who paid", ("layer",), ("paid", "S left in the layer", "left of its limit"))
     for each in found.layers:
         left = "" if each.left is None else _usd(each.left, about)
         limit = "" if each.limit is None else _usd(each.limit, about)

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy import delete as delete_from
 
 from weir.deployment import Deployment
+from weir.heads import Head
 from weir.store import Store, Whole, metadata
 
 __all__ = [
@@ -35,7 +36,9 @@ __all__ = [
     "claim",
     "concerns",
     "events",
+    "last_blocks",
     "points",
+    "prune",
     "rewind",
     "tip",
 ]
@@ -195,6 +198,19 @@ def tip(connection: Connection) -> int | None:
     """The last block indexed."""
     found: int | None = connection.execute(select(func.max(blocks.c.number))).scalar()
     return found
+
+
+def last_blocks(connection: Connection, most: int) -> list[Head]:
+    """The last so many that are remembered, oldest first."""
+    rows = connection.execute(select(blocks).order_by(blocks.c.number.desc()).limit(most)).all()
+    return [Head(row.number, row.hash, row.parent, row.time) for row in reversed(rows)]
+
+
+def prune(connection: Connection, after: int, last: int) -> None:
+    """Forgets the blocks without events among those after one block, up to another."""
+    told = select(events.c.block).where(events.c.block == blocks.c.number).exists()
+    range_ = (blocks.c.number > after, blocks.c.number <= last)
+    connection.execute(delete_from(blocks).where(*range_, ~told))
 
 
 def rewind(connection: Connection, block: int) -> None:

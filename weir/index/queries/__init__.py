@@ -8,7 +8,7 @@ from weir.index.queries.contributions import Contributor, contributions
 from weir.index.queries.days import Day, days
 from weir.index.queries.history import Happening, account_history
 from weir.index.queries.income import Income, income_by_source
-from weir.index.queries.layers import LayerPoint, layers
+from weir.index.queries.layers import LayerPoint, layers, newest
 from weir.index.queries.post_mortem import (
     Attempt,
     Bearer,
@@ -41,6 +41,7 @@ __all__ = [
     "days",
     "income_by_source",
     "layers",
+    "newest",
     "post_mortem",
     "state_at",
 ]

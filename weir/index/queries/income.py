@@ -64,8 +64,8 @@ _NAMES = (
 def income_by_source(
     store: Store, *, period: int | None = DAY, since: int | None = None, until: int | None = None
 ) -> tuple[Income, ...]:
-    """Income in periods of so many seconds of the UTC clock, those without any left out; one for everything
-    where `period` is None.
+    """Income in periods of so many seconds of the UTC clock, those without any left out; one for everything,
+    even of nothing, where `period` is None.
     """
     known = about(store)
     found: dict[int, Counter[str]] = defaultdict(Counter)
@@ -76,11 +76,9 @@ def income_by_source(
             start = 0 if period is None else event.time // period * period
             found[start].update(_amounts(event, known.addresses["InsuranceFund"]))
     if period is None:
-        spans = {0: (first or 0, (last or 0) + 1)}
-    else:
-        spans = {start: (start, start + period) for start in found}
+        return (Income(first or 0, (last or 0) + 1, **(_NONE | dict(found[0]))),)
     return tuple(
-        Income(*spans[start], **(_NONE | dict(found[start])))
+        Income(start, start + period, **(_NONE | dict(found[start])))
         for start in sorted(found)
         if found[start].total()
     )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Connection, Float, Select, cast, func, or_, select
 
+from weir.heads import Head
+from weir.index.reading import between
 from weir.index.rebuild import views
 from weir.index.rebuild.state import State
-from weir.index.tables import about
+from weir.index.tables import about, last_blocks
 from weir.index.tables import points as table
 from weir.store import Store
+
+_ASSETS = ("skin", "unvested", "junior", "senior", "reserve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class LayerPoint:
     @property
     def assets(self) -> int:
         """Of the insurance fund, as its policy counts them."""
-        return self.skin + self.unvested + self.junior + self.senior + self.reserve
+        return sum(getattr(self, name) for name in _ASSETS)
 
     @property
     def coverage(self) -> float | None:
@@ -69,18 +71,21 @@ def point(state: State) -> dict[str, Any] | None:
 def layers(
     store: Store, *, points: int = 500, since: int | None = None, until: int | None = None
 ) -> tuple[LayerPoint, ...]:
-    """The series between two times, oldest first, thinned to about so many points: first and last stay, and
-    of each stretch in between the point with the least assets.
+    """The series between two times, oldest first. Where it has more than so many points it is thinned to no
+    more: first and last stay, and of each of equal stretches of blocks in between the point with the least
+    assets.
     """
     about(store)
-    query = select(table).order_by(table.c.block)
-    if since is not None:
-        query = query.where(table.c.time >= since)
-    if until is not None:
-        query = query.where(table.c.time <= until)
+    where = between(since, until, table.c.time)
+    edges = select(func.count(), func.min(table.c.block), func.max(table.c.block)).where(*where)
     with store.read() as connection:
-        rows = connection.execute(query).all()
-    return _thinned([_of(row) for row in rows], points)
+        count, first, last = connection.execute(edges).one()
+        if count > max(points, 2):
+            kept = table.c.block.in_((first, last))
+            where.append(
+                or_(kept, table.c.block.in_(_lowest(points - 2, first, last))) if points > 2 else kept
+            )
+        return _read(connection, *where)
 
 
 def last_before(store: Store, time: int) -> LayerPoint | None:
@@ -91,15 +96,40 @@ def last_before(store: Store, time: int) -> LayerPoint | None:
     return None if row is None else _of(row)
 
 
+def last_of_days(store: Store, since: int | None, until: int | None) -> tuple[LayerPoint, ...]:
+    """The last point of each UTC day that has one, between two times, oldest first."""
+    query = (
+        select(func.max(table.c.block))
+        .where(*between(since, until, table.c.time))
+        .group_by(table.c.time // 86_400)
+    )
+    with store.read() as connection:
+        return _read(connection, table.c.block.in_(query))
+
+
+def newest(store: Store) -> Head | None:
+    """The last block indexed, None before the first: while it is the same, every answer is."""
+    about(store)
+    with store.read() as connection:
+        return next(iter(last_blocks(connection, 1)), None)
+
+
+def _lowest(stretches: int, first: int, last: int) -> Select[Any]:
+    """The blocks with the least assets of each stretch between two blocks; in the database, for there may be
+    very many, and so to the precision of a float.
+    """
+    assets = sum((cast(table.c[name], Float) for name in _ASSETS[1:]), cast(table.c[_ASSETS[0]], Float))
+    stretch = (table.c.block - first - 1) * stretches // (last - first - 1)
+    rank = func.row_number().over(partition_by=stretch, order_by=(assets, table.c.block))
+    inner = select(table.c.block, rank.label("rank")).where(table.c.block > first, table.c.block < last)
+    ranked = inner.subquery()
+    return select(ranked.c.block).where(ranked.c.rank == 1)
+
+
+def _read(connection: Connection, *where: ColumnElement[bool]) -> tuple[LayerPoint, ...]:
+    rows = connection.execute(select(table).where(*where).order_by(table.c.block))
+    return tuple(_of(row) for row in rows)
+
+
 def _of(row: Any) -> LayerPoint:
     return LayerPoint(*(getattr(row, field.name) for field in fields(LayerPoint)))
-
-
-def _thinned(series: Sequence[LayerPoint], most: int) -> tuple[LayerPoint, ...]:
-    if len(series) <= max(most, 2):
-        return tuple(series)
-    inner = series[1:-1]
-    stretches = max(1, most - 2)
-    edges = [len(inner) * i // stretches for i in range(stretches + 1)]
-    lowest = (min(inner[a:b], key=lambda each: each.assets) for a, b in pairwise(edges) if a < b)
-    return (series[0], *lowest, series[-1])

@@ -47,7 +47,8 @@ class Attempt:
 @dataclass(frozen=True, slots=True)
 class LayerUse:
     """A layer of the waterfall, by its name in `weir.results.LAYERS` ("remainder" is the last): what it paid,
-    and what it still had afterwards. `limit` is what the market's budget still left it then, where one
+    and what S (of claims: units of S) it still had afterwards, without what the fund's reserve could be sold
+    for. `limit` is what the market's budget still left it then, where one
     stands before it. None: without end.
     """
 
