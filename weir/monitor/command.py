@@ -135,7 +135,12 @@ def health(watcher: Watcher, interval: float) -> Health:
     if reading is None:
         return Health(False, error or "nothing has been read yet")
     age = time.time() - reading.taken_at
-    facts = {"block": reading.block, "age_seconds": round(age, 1), "store_error": watcher.store_error()}
+    facts = {
+        "block": reading.block,
+        "age_seconds": round(age, 1),
+        "block_unchanged_seconds": round(time.time() - reading.new_at, 1),
+        "store_error": watcher.store_error(),
+    }
     if age > max(STALE_SECONDS, STALE_INTERVALS * interval, STALE_INTERVALS * reading.seconds):
         return Health(False, error or "the last reading is old", facts)
     return Health(True, error or "ok", facts)

@@ -64,11 +64,13 @@ def test_a_block_is_read_once(watched_stage: Stage) -> None:
     assert again is not None
     assert again.seen is first.seen
     assert again.taken_at > first.taken_at
+    assert again.new_at == first.new_at <= first.taken_at, "it was first seen when it was"
     watched_stage.node.mine()
     watcher.step()
     latest = watcher.latest()
     assert latest is not None
     assert latest.block == first.block + 1
+    assert latest.new_at > again.taken_at
 
 
 # ------------------------------------------------------------------- nodes and chains
@@ -86,7 +88,7 @@ def test_a_node_that_goes_back_is_waited_for_and_then_believed(watched_stage: St
         watcher.step()
         assert watcher.latest() == seen
         assert f"and has shown {seen.block} before" in str(watcher.error())
-        assert watcher.failures == attempt
+        assert (watcher.moves, watcher.failures) == (attempt, 0), "the node has done nothing wrong"
     watcher.step()
     assert watcher.error() is None
     latest = watcher.latest()
