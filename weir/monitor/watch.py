@@ -19,12 +19,14 @@ from weir.status import DAY, describe
 if TYPE_CHECKING:
     from weir.store import Store
 
-__all__ = ["Reading", "Watcher"]
+__all__ = ["STILL_SECONDS", "Reading", "Watcher"]
 
 CONNECT_SECONDS = 30.0
 """After which the deployment is looked up anew: on a local chain it may have been replaced."""
 LAGS = 5
 """Attempts for which a node that shows an older head than before is waited for; then it is believed."""
+STILL_SECONDS = 300.0
+"""Without a new block, by this machine's clock, after which a chain counts as standing still."""
 DAYS_SECONDS = 10.0
 """Between two looks at the index's days."""
 DAYS = 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ from weir.monitor.index import IndexedDays
 from weir.monitor.metrics import registry
 from weir.monitor.metrics.accounts import STATES
 from weir.monitor.replenishment import replenishment
-from weir.monitor.watch import Watcher
+from weir.monitor.watch import STILL_SECONDS, Watcher
 from weir.node import Node
 from weir.parameters import Parameters
 from weir.serving import serve
@@ -366,6 +367,17 @@ def test_a_scrape_over_http_is_complete_and_explained(stage: Stage) -> None:
         assert family.name.startswith("weir_")
         assert family.documentation.endswith("."), family.name
         assert family.type in ("gauge", "counter")
+
+
+def test_a_chain_that_stands_still_is_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The monitor works; starting it again would change nothing."""
+    watcher = watcher_of(stage)
+    began = time.time()
+    assert health(watcher, 2.0).reason == "ok"
+    monkeypatch.setattr("time.time", lambda: began + STILL_SECONDS + 1)
+    watcher.step()
+    still = health(watcher, 2.0)
+    assert (still.healthy, still.reason) == (True, "the node shows no new block")
 
 
 def test_a_monitor_that_has_read_nothing_is_not_healthy() -> None:

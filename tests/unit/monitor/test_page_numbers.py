@@ -16,12 +16,13 @@ from weir.monitor.concentration import concentration
 from weir.monitor.page.fund import days
 from weir.monitor.page.header import ago, headline
 from weir.monitor.page.history import MOST, Point, remembered, thinned
-from weir.monitor.page.model import STILL_SECONDS, View, state
+from weir.monitor.page.model import View, state
 from weir.monitor.page.outlook import outlook
 from weir.monitor.page.reserve import mix
 from weir.monitor.page.shocks import nearest, shocked
 from weir.monitor.page.steps import of_default, of_outcome
 from weir.monitor.page.verdict import coverage_level, troubles
+from weir.monitor.watch import STILL_SECONDS
 from weir.parameters import FundingParameters
 from weir.risk.measures.replenishment import Activity, daily_income, replenish
 

@@ -21,7 +21,7 @@ from weir.monitor.page.outlook import Outlook, outlook
 from weir.monitor.page.scenario import Choice, Result, ask, chosen
 from weir.monitor.repeated import Repeated
 from weir.monitor.replenishment import Replenishment, replenishment
-from weir.monitor.watch import Reading, Watcher
+from weir.monitor.watch import STILL_SECONDS, Reading, Watcher
 from weir.parameters import from_units
 from weir.risk.inputs.book import Book
 from weir.risk.inputs.chain import read_book
@@ -41,8 +41,6 @@ INDEX_SECONDS = 5.0
 """Between two looks at the index."""
 LATE_SECONDS = 10.0
 """Beyond its interval, after which a reading counts as stale."""
-STILL_SECONDS = 300.0
-"""Without a new block, by this machine's clock, after which the chain counts as standing still."""
 FEES_SECONDS = 600
 """Of the chain's clock, after which fees are summed up anew though nothing has happened."""
 POST_MORTEMS = 64
