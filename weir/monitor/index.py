@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from weir.index.queries import Day, LayerPoint
     from weir.store import Store
 
-__all__ = ["LATE", "Index", "IndexedDays", "newest", "until"]
+__all__ = ["LATE", "Index", "IndexedDays", "last_point", "until"]
 
 LATE = HOUR
 """Seconds, by the chain's clock, from which an index is too far behind for rates to be made of it."""
@@ -63,7 +63,7 @@ def until(store: Store) -> int:
     return found
 
 
-def newest(store: Store) -> LayerPoint | None:
+def last_point(store: Store) -> LayerPoint | None:
     """The last point of the fund's layers over time."""
     from weir.index.queries.layers import last_before
 
