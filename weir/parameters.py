@@ -397,15 +397,24 @@ def conversion_struct(conversion: ConversionParameters) -> dict[str, int]:
     }
 
 
+_FUNDING_AMOUNTS = ("cap_floor", "concentration_floor", "member_threshold")
+
+
 def funding_struct(funding: FundingParameters, decimals: int) -> dict[str, Any]:
     """`IFundingPolicy.Parameters`; `decimals` are the settlement token's."""
-    amounts = ("cap_floor", "concentration_floor", "member_threshold")
     values = {
-        _camel_case(name): to_units(value, decimals) if name in amounts else value
+        _camel_case(name): to_units(value, decimals) if name in _FUNDING_AMOUNTS else value
         for name, value in dict(funding).items()
     }
     # As it comes back from a record in JSON.
     return values | {"tierRates": list(funding.tier_rates)}
+
+
+def funding_parameters(struct: dict[str, Any], decimals: int) -> FundingParameters:
+    """What `funding_struct` made a struct of, as a contract gives it back; the contract has checked it."""
+    values = {name: struct[_camel_case(name)] for name in FundingParameters.model_fields}
+    amounts = {name: from_units(values[name], decimals) for name in _FUNDING_AMOUNTS}
+    return FundingParameters.model_construct(**values | amounts | {"tier_rates": tuple(values["tier_rates"])})
 
 
 def _camel_case(name: str) -> str:

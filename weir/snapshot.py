@@ -17,6 +17,7 @@ from weir.client import (
 )
 from weir.decoding import Block
 from weir.deployment import Deployment
+from weir.parameters import FundingParameters, funding_parameters
 from weir.stablecoins import AssetBooks, AssetState, PledgeState
 
 __all__ = ["Snapshot", "take"]
@@ -27,8 +28,8 @@ class Snapshot:
     """All of it at block number `block`, whose time is `time` (Unix seconds).
 
     By market: `budgets`, what members may still pay, and `heartbeats`, seconds after which a feed's answer is
-    stale. `members`, as far as they have a balance or should;
-    `pledges` of all who have pledged anything.
+    stale. `policy` is what governance has made of the funding policy by then. `members`, as far as they have
+    a balance or should; `pledges` of all who have pledged anything.
     """
 
     deployment: Deployment
@@ -37,6 +38,7 @@ class Snapshot:
     markets: tuple[MarketState, ...]
     budgets: tuple[LossBudget, ...]
     heartbeats: tuple[int, ...]
+    policy: FundingParameters
     fund: FundState
     accounts: tuple[AccountState, ...]
     members: tuple[MemberState, ...]
@@ -56,7 +58,10 @@ def take(weir: Weir, block: Block = "latest", *, joined: Iterable[str] | None = 
     header = weir.chain.block(block)
     at = int(header["number"], 16)
     markets = weir.markets(block=at)
-    feeds = weir.chain.call_many([weir.oracle.functions.feedOf(market.id) for market in markets], block=at)
+    policy, *feeds = weir.chain.call_many(
+        [weir.policy.functions.parameters(), *(weir.oracle.functions.feedOf(each.id) for each in markets)],
+        block=at,
+    )
     has_assets = bool(weir.assets)
     accounts = weir.accounts(block=at)
     return Snapshot(
@@ -66,6 +71,7 @@ def take(weir: Weir, block: Block = "latest", *, joined: Iterable[str] | None = 
         markets=markets,
         budgets=tuple(weir.loss_budget(market.id, block=at) for market in markets),
         heartbeats=tuple(feed["heartbeat"] for feed in feeds),
+        policy=funding_parameters(policy, weir.deployment.decimals),
         fund=weir.fund_state(block=at),
         accounts=accounts,
         members=weir.members(block=at) if joined is None else _members(weir, accounts, joined, at),

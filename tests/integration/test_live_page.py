@@ -285,6 +285,8 @@ def test_an_account_leads_to_its_history_or_to_what_is_missing(
     history = page.locator("[data-test=history] tbody tr")
     expect(history.first).to_be_visible(timeout=PATIENCE)
     expect(history.filter(has_text="Liquidated")).to_have_count(1)
+    page.goto(f"{page_url}/account/nobody")
+    expect(page.locator("[data-test=problem]")).to_contain_text("'nobody' is not the address of an account")
     page.close()
 
 

@@ -128,17 +128,25 @@ def write_files(folder: Path) -> None:
 
 
 def health(watcher: Watcher, interval: float) -> Health:
-    """Healthy while what was read last is young enough."""
+    """Healthy while what was read last is young enough; a chain that stands still is told."""
+    from weir.monitor.watch import STILL_SECONDS
     from weir.serving import Health
 
     reading, error = watcher.latest(), watcher.error()
     if reading is None:
         return Health(False, error or "nothing has been read yet")
-    age = time.time() - reading.taken_at
-    facts = {"block": reading.block, "age_seconds": round(age, 1), "store_error": watcher.store_error()}
+    now = time.time()
+    age, unchanged = now - reading.taken_at, now - reading.new_at
+    facts = {
+        "block": reading.block,
+        "age_seconds": round(age, 1),
+        "block_unchanged_seconds": round(unchanged, 1),
+        "store_error": watcher.store_error(),
+    }
     if age > max(STALE_SECONDS, STALE_INTERVALS * interval, STALE_INTERVALS * reading.seconds):
         return Health(False, error or "the last reading is old", facts)
-    return Health(True, error or "ok", facts)
+    still = unchanged > STILL_SECONDS
+    return Health(True, error or ("the node shows no new block" if still else "ok"), facts)
 
 
 def _opener(url: str | None) -> Callable[[], Store] | None:

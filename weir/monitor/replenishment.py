@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from weir.monitor.index import LATE, IndexedDays
 from weir.monitor.watch import Reading
 from weir.status import DAY, HOUR
-
-if TYPE_CHECKING:
-    from weir.index.queries import Day
 
 __all__ = ["WEEK", "Replenishment", "replenishment"]
 
@@ -21,25 +17,26 @@ LEAST = HOUR
 
 @dataclass(frozen=True, slots=True)
 class Replenishment:
-    """Of the last week, or since the deployment where that is later, up to a reading.
+    """Of the last week: the seven UTC days before the index's newest block's, and that day up to it; or since
+    the deployment, where that is later.
 
-    `income` is USD a day that reached the insurance and the guaranty fund; `utilisation` what the insurance
-    fund paid, over what it had at the beginning (None where it had nothing); `days_to_target` how long that
+    `income` is USD a day that reached the insurance fund, without the members' part; `utilisation` what the
+    fund paid, over what it had at the beginning (None where it had nothing); `days_at_income` how long that
     income would take from the assets of now to the target: 0 at it or above, None where there is no income.
     """
 
     income: float
     utilisation: float | None
-    days_to_target: float | None
+    days_at_income: float | None
 
 
-def replenishment(reading: Reading, days: Sequence[Day]) -> Replenishment | None:
-    """None where the days that are indexed span less than an hour."""
-    week = [day for day in days if day.start > reading.time - WEEK - DAY]
-    if not week:
+def replenishment(reading: Reading, indexed: IndexedDays) -> Replenishment | None:
+    """None where the days that are indexed span less than an hour, or end long before the reading."""
+    week = [day for day in indexed.days if day.start > indexed.until - WEEK - DAY]
+    if not week or reading.time - indexed.until > LATE:
         return None
     began = max(reading.deployed_at, week[0].start)
-    elapsed = reading.time - began
+    elapsed = indexed.until - began
     if elapsed < LEAST:
         return None
     scale = 10**reading.deployment.decimals
@@ -48,5 +45,5 @@ def replenishment(reading: Reading, days: Sequence[Day]) -> Replenishment | None
     return Replenishment(
         income=income,
         utilisation=sum(day.losses for day in week) / week[0].fund if week[0].fund else None,
-        days_to_target=missing / income if income > 0 else None if missing else 0.0,
+        days_at_income=missing / income if income > 0 else None if missing else 0.0,
     )

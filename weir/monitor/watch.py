@@ -11,21 +11,23 @@ from weir.client import AccountState, FundState, MarketState, Weir
 from weir.deployment import Deployment
 from weir.heads import WINDOW, ChainMovedError, Head, headers, look
 from weir.monitor.history import Closure, Joined, closure
+from weir.monitor.index import Index, IndexedDays, until
 from weir.monitor.repeated import Repeated
 from weir.snapshot import Snapshot, take
 from weir.status import DAY, describe
 
 if TYPE_CHECKING:
-    from weir.index.queries import Day
     from weir.store import Store
 
-__all__ = ["Reading", "Watcher"]
+__all__ = ["STILL_SECONDS", "Reading", "Watcher"]
 
 CONNECT_SECONDS = 30.0
 """After which the deployment is looked up anew: on a local chain it may have been replaced."""
 LAGS = 5
 """Attempts for which a node that shows an older head than before is waited for; then it is believed."""
-DAYS_SECONDS = 30.0
+STILL_SECONDS = 300.0
+"""Without a new block, by this machine's clock, after which a chain counts as standing still."""
+DAYS_SECONDS = 10.0
 """Between two looks at the index's days."""
 DAYS = 8
 """Days that are looked at: a week, and what there is of today."""
@@ -36,8 +38,9 @@ class Reading:
     """Everything that a deployment said of itself at one block.
 
     `status` is `weir.status.collect`'s; `seen` the same as typed states, in the units of the chain.
-    `deployed_at` is the chain's time when the deployment began; `taken_at` this machine's clock, Unix
-    seconds, and `seconds` how long the reading took.
+    `deployed_at` is the chain's time when the deployment began. By this machine's clock, Unix seconds:
+    `taken_at`, when it was found to be so the last time, and `new_at`, when the block was first seen.
+    `seconds`: how long the reading took.
     `closure`: since when the tranche gate is closed and accounts are insolvent; None while it is open.
     """
 
@@ -45,6 +48,7 @@ class Reading:
     status: dict[str, Any]
     deployed_at: int
     taken_at: float
+    new_at: float
     seconds: float
     closure: Closure | None
 
@@ -92,7 +96,8 @@ class Watcher:
         store: Callable[[], Store] | None = None,
         interval: float = 2.0,
     ) -> None:
-        self._readings = Repeated("watcher", _Reader(connect).read, interval)
+        self._reader = _Reader(connect)
+        self._readings = Repeated("watcher", self._reader.read, interval)
         self._days = Repeated("days", _DaysReader(store, self.latest).read, DAYS_SECONDS) if store else None
 
     def start(self) -> None:
@@ -120,12 +125,19 @@ class Watcher:
 
     @property
     def failures(self) -> int:
-        """How many attempts to read have failed."""
-        return self._readings.failures
+        """How many attempts to read have failed because of the node: it was away, or answered errors."""
+        return self._readings.failures - self._reader.moves
 
-    def days(self) -> tuple[Day, ...] | None:
-        """The index's last days, as they were read last; None without a store, and before the first."""
-        return self._days.latest() if self._days else None
+    @property
+    def moves(self) -> int:
+        """How many attempts to read have failed because the chain was another than before."""
+        return self._reader.moves
+
+    def days(self) -> IndexedDays | None:
+        """The index's last days; None without a store, before the first reading, and while the index can't be
+        read.
+        """
+        return self._days.latest() if self._days and not self._days.error() else None
 
     def store_error(self) -> str | None:
         """Why the index could not be read the last time, in one line; None where it could, or is not."""
@@ -142,19 +154,22 @@ class Watcher:
 
 
 class _DaysReader:
-    """Asks the index, on a store that is opened when it is needed."""
+    """Asks the index for its last days."""
 
     def __init__(self, store: Callable[[], Store], latest: Callable[[], Reading | None]) -> None:
-        self._open = store
-        self._store: Store | None = None
+        self._index = Index(store)
         self._latest = latest
 
-    def read(self) -> tuple[Day, ...]:
+    def read(self) -> IndexedDays | None:
+        """Nothing before it is known whose index it should be."""
         from weir.index.queries import days
 
-        self._store = self._store or self._open()
         reading = self._latest()
-        return days(self._store, since=reading.time - DAYS * DAY if reading else None)
+        if reading is None:
+            return None
+        store = self._index.of(reading.deployment)
+        end = until(store)
+        return IndexedDays(days(store, since=end - DAYS * DAY, until=end), end)
 
 
 class _Reader:
@@ -168,13 +183,15 @@ class _Reader:
         self._lags = 0
         self._joined = Joined()
         self._last: Reading | None = None
+        self.moves = 0
 
     def read(self) -> Reading:
         """The state at the latest block; raises whatever goes wrong."""
         try:
             self._last = self._read()
-        except Exception:
+        except Exception as error:
             self._weir = None
+            self.moves += isinstance(error, ChainMovedError)
             raise
         return self._last
 
@@ -184,7 +201,7 @@ class _Reader:
         last = self._last
         if last is not None and self._known[-1:] == [head] and last.deployment == weir.deployment:
             return replace(last, taken_at=time.time())  # a block says the same whenever it is asked
-        began = time.monotonic()
+        new_at, began = time.time(), time.monotonic()
         seen = take(weir, head.number, joined=self._joined.by(weir, head.number))
         closed = closure(weir, seen)
         if headers(weir.chain, head.number, head.number) != [head]:
@@ -196,6 +213,7 @@ class _Reader:
             closure=closed,
             deployed_at=int(weir.chain.block(weir.deployment.block)["timestamp"], 16),
             taken_at=time.time(),
+            new_at=new_at,
             seconds=time.monotonic() - began,
         )
 

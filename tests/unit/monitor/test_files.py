@@ -18,8 +18,8 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 from prometheus_client import CollectorRegistry
-from weir.index.running import Runner as IndexRunner
 
+from weir.index.running import Runner as IndexRunner
 from weir.keeper.metrics import Metrics as KeeperMetrics
 from weir.monitor.command import FILES
 from weir.monitor.metrics import registry

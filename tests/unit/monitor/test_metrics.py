@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -11,7 +12,6 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from weir.index.follow import Follower
 
 from tests.unit.monitor.reading import Scrape, names, scrape, stage_in_use, watcher_of
 from weir.accounts import development_account
@@ -20,11 +20,13 @@ from weir.chain import connect
 from weir.client import Weir
 from weir.decoding import PRICE_STATUS
 from weir.deployment import deploy
+from weir.index.follow import Follower
 from weir.monitor.command import health
+from weir.monitor.index import IndexedDays
 from weir.monitor.metrics import registry
 from weir.monitor.metrics.accounts import STATES
 from weir.monitor.replenishment import replenishment
-from weir.monitor.watch import Watcher
+from weir.monitor.watch import STILL_SECONDS, Watcher
 from weir.node import Node
 from weir.parameters import Parameters
 from weir.serving import serve
@@ -32,7 +34,7 @@ from weir.store import Store
 
 WAD = 10**18
 MILLION = 10**6
-DAY = 86_400
+HOUR, DAY = 3_600, 86_400
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +220,7 @@ def test_what_is_not_known_is_absent() -> None:
         assert before == {
             ("weir_monitor_reading_ok", ()): 1,
             ("weir_monitor_rpc_errors_total", ()): 0,
+            ("weir_monitor_chain_moved_total", ()): 0,
         }
         watcher.step()
         figures = scrape(watcher)
@@ -258,12 +261,13 @@ def test_a_price_that_can_not_be_had_is_absent_and_its_state_told(stage: Stage) 
 # ------------------------------------------------------------------ replenishment
 
 
-def _days(*rows: tuple[int, int, int, int]) -> Any:
+def _days(*rows: tuple[int, int, int, int], until: int) -> IndexedDays:
     """Start, losses, income and fund at the beginning, in USD."""
-    return [
+    days: Any = tuple(
         SimpleNamespace(start=start, losses=losses * MILLION, income=income * MILLION, fund=fund * MILLION)
         for start, losses, income, fund in rows
-    ]
+    )
+    return IndexedDays(days, until)
 
 
 def _reading(*, time: int, deployed_at: int, assets: int, target: int) -> Any:
@@ -278,11 +282,12 @@ def _reading(*, time: int, deployed_at: int, assets: int, target: int) -> Any:
 def test_replenishment_is_income_over_the_time_it_took() -> None:
     start = 20_000 * DAY
     reading = _reading(time=start + DAY * 3 // 2, deployed_at=start, assets=900, target=1_000)
-    found = replenishment(reading, _days((start, 50, 20, 500), (start + DAY, 0, 10, 470)))
+    days = _days((start, 50, 20, 500), (start + DAY, 0, 10, 470), until=reading.time)
+    found = replenishment(reading, days)
     assert found is not None
     assert found.income == pytest.approx(20)  # 30 in one day and a half
     assert found.utilisation == 50 / 500
-    assert found.days_to_target == pytest.approx(5)
+    assert found.days_at_income == pytest.approx(5)
 
 
 def test_replenishment_is_what_the_index_has_seen(stage: Stage, tmp_path: Path) -> None:
@@ -304,7 +309,7 @@ def test_replenishment_is_what_the_index_has_seen(stage: Stage, tmp_path: Path) 
     now, first = weir.chain.timestamp(), weir.deployment.block
     last = int(figures["weir_monitor_block_number", ()])
     collected = weir.chain.logs([weir.fund.address], first, last, ["IncomeCollected"])
-    income = sum(e["fees"] + e["levies"] + e["premium"] - e["treasury"] for e in collected)
+    income = sum(e["fees"] + e["levies"] + e["premium"] - e["treasury"] - e["toMembers"] for e in collected)
     began = int(weir.chain.block(first)["timestamp"], 16)
     a_day = float(weir.usd(income)) * DAY / (now - began)
     assert a_day > 0
@@ -318,22 +323,33 @@ def test_replenishment_is_what_the_index_has_seen(stage: Stage, tmp_path: Path) 
 def test_replenishment_looks_back_a_week() -> None:
     start = 20_000 * DAY
     reading = _reading(time=start + 10 * DAY, deployed_at=start, assets=1_000, target=1_000)
-    days = _days(*((start + DAY * day, 1, 1_000 if day < 3 else 7, 100) for day in range(11)))
-    found = replenishment(reading, days)
+    rows = [(start + DAY * day, 1, 1_000 if day < 3 else 7, 100) for day in range(11)]
+    found = replenishment(reading, _days(*rows, until=reading.time))
     assert found is not None
     assert found.income == pytest.approx(7 * 8 / 7)
-    assert found.days_to_target == 0
+    assert found.days_at_income == 0
+
+
+def test_replenishment_ends_where_the_index_does() -> None:
+    """What is not indexed yet is not taken for a time without income; of what is long ago nothing is said."""
+    start = 20_000 * DAY
+    rows = [(start + DAY * day, 0, 24, 100) for day in range(2)]
+    reading = _reading(time=start + 2 * DAY, deployed_at=start, assets=1, target=2)
+    late = replenishment(reading, _days(*rows, until=start + 47 * HOUR))
+    assert late is not None
+    assert late.income == pytest.approx(48 / 47 * 24)
+    assert replenishment(reading, _days(*rows, until=start + 47 * HOUR - 1)) is None
 
 
 def test_replenishment_is_not_made_up() -> None:
     start = 20_000 * DAY
     young = _reading(time=start + 1_800, deployed_at=start, assets=1, target=2)
-    assert replenishment(young, _days((start, 0, 5, 1))) is None
-    assert replenishment(young, []) is None
+    assert replenishment(young, _days((start, 0, 5, 1), until=young.time)) is None
+    assert replenishment(young, _days(until=young.time)) is None
     idle = _reading(time=start + DAY, deployed_at=start, assets=1, target=2)
-    found = replenishment(idle, _days((start, 0, 0, 0)))
+    found = replenishment(idle, _days((start, 0, 0, 0), until=idle.time))
     assert found is not None
-    assert (found.income, found.utilisation, found.days_to_target) == (0, None, None)
+    assert (found.income, found.utilisation, found.days_at_income) == (0, None, None)
 
 
 # ---------------------------------------------------------------------- over HTTP
@@ -351,6 +367,17 @@ def test_a_scrape_over_http_is_complete_and_explained(stage: Stage) -> None:
         assert family.name.startswith("weir_")
         assert family.documentation.endswith("."), family.name
         assert family.type in ("gauge", "counter")
+
+
+def test_a_chain_that_stands_still_is_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The monitor works; starting it again would change nothing."""
+    watcher = watcher_of(stage)
+    began = time.time()
+    assert health(watcher, 2.0).reason == "ok"
+    monkeypatch.setattr("time.time", lambda: began + STILL_SECONDS + 1)
+    watcher.step()
+    still = health(watcher, 2.0)
+    assert (still.healthy, still.reason) == (True, "the node shows no new block")
 
 
 def test_a_monitor_that_has_read_nothing_is_not_healthy() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from weir.client import AccountState, PositionState
 from weir.formatting import usd_short
-from weir.monitor.page.concentration import concentration
+from weir.monitor.concentration import concentration
 from weir.monitor.page.fund import days
 from weir.monitor.page.header import ago, headline
 from weir.monitor.page.history import MOST, Point, remembered, thinned
@@ -22,6 +22,7 @@ from weir.monitor.page.reserve import mix
 from weir.monitor.page.shocks import nearest, shocked
 from weir.monitor.page.steps import of_default, of_outcome
 from weir.monitor.page.verdict import coverage_level, troubles
+from weir.monitor.watch import STILL_SECONDS
 from weir.parameters import FundingParameters
 from weir.risk.measures.replenishment import Activity, daily_income, replenish
 
@@ -175,12 +176,13 @@ def reading(**changes: Any) -> Any:
     return SimpleNamespace(
         fund=SimpleNamespace(**fund),
         status={"fund": told, "identities": [], "stablecoins": {"owing": [], "assets": [coin]}},
-        deployment=SimpleNamespace(decimals=6, parameters=SimpleNamespace(funding=FundingParameters())),
+        deployment=SimpleNamespace(decimals=6),
         markets=(SimpleNamespace(symbol="BTC", status="open", feed_status="ok", notional=1_000 * USD),),
-        seen=SimpleNamespace(assets=()),
+        seen=SimpleNamespace(assets=(), policy=FundingParameters()),
         accounts=(),
         closure=None,
         taken_at=1_000.0,
+        new_at=1_000.0,
         seconds=0.1,
     )
 
@@ -197,6 +199,16 @@ def test_a_fund_below_its_target_says_what_is_missing() -> None:
     assert coverage_level(below) == "bad"
     assert coverage_level(reading(coverage=FundingParameters().stress_from)) == "warn"
     assert [each.level for each in troubles(below)] == ["warn"]
+
+
+def test_stress_is_where_governance_has_put_it() -> None:
+    below = reading(assets=60 * USD, coverage=600_000)
+    below.seen.policy = FundingParameters(stress_from=600_000, stop_below=500_000)
+    assert (coverage_level(below), troubles(below)) == ("warn", ())
+    below.seen.policy = FundingParameters(stop_below=700_000)
+    assert [each.text for each in troubles(below)] == [
+        "New risk is stopped: the fund covers less than 70% of its target"
+    ]
 
 
 def test_a_fund_of_which_nothing_is_asked() -> None:
@@ -307,6 +319,17 @@ def test_old_numbers_are_never_called_live() -> None:
     assert state(None, None, 0.0, 2.0).title == "Connecting"
     nothing = state(None, "no deployment", 0.0, 2.0)
     assert (nothing.kind, nothing.title, nothing.detail) == ("waiting", "No data", "no deployment")
+
+
+def test_a_chain_without_new_blocks_is_not_called_live() -> None:
+    """However well its node answers: what it shows may be hours old."""
+    read = reading()
+    read.taken_at = 1_000.0 + STILL_SECONDS
+    assert state(read, None, read.taken_at, 2.0).kind == "live"
+    still = state(read, None, read.taken_at + 1, 2.0)
+    assert (still.kind, still.title) == ("still", "Stands still")
+    assert "1970-01-01 00:16:40 UTC" in still.detail
+    assert state(read, "away", read.taken_at + 1, 2.0).kind == "stale", "a node that is away is worse"
 
 
 def test_a_view_is_the_same_until_something_but_the_time_changes() -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any, cast
+
 import numpy as np
 import pytest
+from nicegui import Client, ui
 
+from weir.monitor.page.model import State, View
 from weir.monitor.page.scenario import VOLATILITIES, Choice, ask, chosen, impact, scenario
+from weir.monitor.page.whatif import _WhatIf
 from weir.risk.inputs.book import Account, Book, Fund, Market, Stablecoin
 from weir.risk.simulation.engine import Scenarios
 from weir.risk.stress.outcome import outcome
@@ -81,3 +87,17 @@ def test_the_same_as_asked_directly() -> None:
     choice = Choice({"BTC": -0.2}, depth=0.5)
     direct = outcome(book(), Scenarios(book().exposures()), impact(book(), choice), np.array([-0.2, 0.0]))
     assert ask(book(), choice).outcome.loss == direct.loss
+
+
+def test_a_symbol_from_the_chain_is_a_name_and_nothing_more() -> None:
+    """Whoever may add a market names it."""
+    nasty = 'X" onclick="steal()'
+    markets, seen = (SimpleNamespace(symbol=nasty, price=1),), SimpleNamespace(assets=())
+    reading: Any = SimpleNamespace(block=1, markets=markets, seen=seen)
+    with Client(ui.page("/nasty")):
+        control = _WhatIf(cast(Any, None))
+        control.show(View(State("live", "Live", ""), 0.0, reading=reading))
+    [(slider, _)] = control._sliders.values()
+    assert slider.props["aria-label"] == f"Move of {nasty}, percent"
+    assert slider.props["data-shock"] == nasty
+    assert "onclick" not in slider.props

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from tests.unit.monitor.reading import stage_in_use, watcher_of
 from weir.accounts import development_account
 from weir.bench.stage import Stage, account
-from weir.chain import connect
+from weir.chain import connect, encode_call
 from weir.client import Weir
 from weir.deployment import deploy
 from weir.monitor import history, repeated
@@ -19,7 +20,8 @@ from weir.monitor.history import Closure
 from weir.monitor.repeated import Repeated
 from weir.monitor.watch import LAGS, Watcher
 from weir.node import Node
-from weir.parameters import MarketParameters, Parameters
+from weir.parameters import MarketParameters, Parameters, funding_struct
+from weir.snapshot import take
 from weir.status import collect
 from weir.store import Store, StoreError
 
@@ -55,6 +57,27 @@ def test_a_reading_is_everything_at_one_block(watched_stage: Stage) -> None:
     assert reading.closure is None
 
 
+def test_the_policy_is_what_governance_has_made_of_it(watched_stage: Stage) -> None:
+    """The deployment's file still has what it began with."""
+    stage, node = watched_stage.again(), watched_stage.node
+    weir = stage.weir
+    snapshot = node.rpc("evm_snapshot")
+    began = weir.deployment.parameters.funding
+    assert take(weir).policy == began
+    wanted = began.model_copy(update={"stress_from": 900_000, "cap_floor": Decimal("123456.789")})
+    change = weir.policy.functions.setParameters(funding_struct(wanted, weir.deployment.decimals))
+    before = int(weir.chain.block()["number"], 16)
+    announced = weir.authority.functions.schedule(weir.policy.address, encode_call(change), 0)
+    stage.send("governor", announced)
+    stage.wait(weir.deployment.parameters.governance.delay)
+    stage.send("governor", change)
+    reading = watcher_of(stage).latest()
+    assert reading is not None
+    assert reading.seen.policy == wanted
+    assert take(weir, before).policy == began
+    node.rpc("evm_revert", snapshot)
+
+
 def test_a_block_is_read_once(watched_stage: Stage) -> None:
     watcher = watcher_of(watched_stage)
     first = watcher.latest()
@@ -64,11 +87,13 @@ def test_a_block_is_read_once(watched_stage: Stage) -> None:
     assert again is not None
     assert again.seen is first.seen
     assert again.taken_at > first.taken_at
+    assert again.new_at == first.new_at <= first.taken_at, "it was first seen when it was"
     watched_stage.node.mine()
     watcher.step()
     latest = watcher.latest()
     assert latest is not None
     assert latest.block == first.block + 1
+    assert latest.new_at > again.taken_at
 
 
 # ------------------------------------------------------------------- nodes and chains
@@ -86,7 +111,7 @@ def test_a_node_that_goes_back_is_waited_for_and_then_believed(watched_stage: St
         watcher.step()
         assert watcher.latest() == seen
         assert f"and has shown {seen.block} before" in str(watcher.error())
-        assert watcher.failures == attempt
+        assert (watcher.moves, watcher.failures) == (attempt, 0), "the node has done nothing wrong"
     watcher.step()
     assert watcher.error() is None
     latest = watcher.latest()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from weir.client import MarketState
 from weir.decoding import PRICE_STATUS
+from weir.monitor.concentration import Concentration, concentration
 from weir.monitor.metrics.metric import MILLION, Figure, Number, Sample, by_market, size, states, usd
 from weir.monitor.watch import Reading
 
@@ -39,23 +40,15 @@ def _heartbeat(reading: Reading, market: MarketState) -> Number | None:
     return dict(zip((each.id for each in reading.markets), reading.seen.heartbeats, strict=True))[market.id]
 
 
-def _sides(
-    measure: Callable[[list[float]], float],
-) -> Callable[[Reading], Iterator[Sample]]:
-    """What `measure` makes of the shares that accounts have of each side; nothing of an empty side."""
+def _sides(measure: Callable[[Concentration], float]) -> Callable[[Reading], Iterator[Sample]]:
+    """Of each side of each market; nothing of one that nobody holds."""
 
     def read(reading: Reading) -> Iterator[Sample]:
         for market in reading.markets:
-            sizes = [
-                position.size
-                for account in reading.accounts
-                for position in account.positions
-                if position.market == market.id
-            ]
-            for side, sign in (("long", 1), ("short", -1)):
-                held = [sign * each for each in sizes if sign * each > 0]
-                if total := sum(held):
-                    yield (market.symbol, side), measure([each / total for each in held])
+            found = concentration(reading.accounts, market.id)
+            for side, held in zip(("long", "short"), found, strict=True):
+                if held.accounts:
+                    yield (market.symbol, side), measure(held)
 
     return read
 
@@ -157,14 +150,14 @@ FIGURES = (
     Figure(
         "weir_market_largest_share_ratio",
         "The largest account's share of a side's open interest; absent while there is none.",
-        _sides(max),
+        _sides(lambda held: held.largest),
         (*MARKET, "side"),
     ),
     Figure(
         "weir_market_herfindahl_ratio",
         "Concentration of a side (Herfindahl index): the sum of squared shares of its accounts, 1 where one "
         "account is all of it; absent while there is none.",
-        _sides(lambda shares: sum(share * share for share in shares)),
+        _sides(lambda held: held.hhi),
         (*MARKET, "side"),
     ),
 )

@@ -26,7 +26,7 @@ def _latest(read: Callable[[Reading], float]) -> Source:
 def _days(read: Callable[[Replenishment], float | None]) -> Source:
     def figure(watcher: Watcher) -> float | None:
         reading = watcher.latest()
-        days = None if watcher.store_error() else watcher.days()
+        days = watcher.days()
         found = replenishment(reading, days) if reading and days else None
         return None if found is None else read(found)
 
@@ -68,8 +68,8 @@ _GAUGES: tuple[tuple[str, str, Source], ...] = (
     ),
     (
         "weir_replenishment_income_usd_per_day",
-        "What has reached the insurance and the guaranty fund a day, over the last week or since the "
-        "deployment; from the index, absent without one.",
+        "What has reached the insurance fund a day, over the last week (seven UTC days and what there is of "
+        "today) or since the deployment; from the index, absent without one or where it is an hour behind.",
         _days(lambda found: found.income),
     ),
     (
@@ -80,17 +80,24 @@ _GAUGES: tuple[tuple[str, str, Source], ...] = (
     ),
     (
         "weir_replenishment_days_to_target",
-        "Days in which the fund would come to its target with the income of the last week and no loss; 0 at "
-        "the target, absent without income or index.",
-        _days(lambda found: found.days_to_target),
+        "Days in which the fund would come to its target if the income of the last week stayed as it is, "
+        "without a loss; 0 at the target, absent without income or index. The page's forecast differs: there "
+        "income falls as the fund fills.",
+        _days(lambda found: found.days_at_income),
     ),
 )
 
 _COUNTERS: tuple[tuple[str, str, Source], ...] = (
     (
         "weir_monitor_rpc_errors_total",
-        "Attempts to read the chain that have failed: the node was away, answered errors, or went back.",
+        "Attempts to read the chain that have failed: the node was away, or answered errors.",
         lambda watcher: watcher.failures,
+    ),
+    (
+        "weir_monitor_chain_moved_total",
+        "Attempts to read the chain that were given up because it was another than before: a reorganisation, "
+        "or a node that is behind another.",
+        lambda watcher: watcher.moves,
     ),
     (
         "weir_monitor_store_errors_total",

@@ -2,7 +2,7 @@
 
 `server` serves it, `model` gathers what it shows, `layout` puts the sections together (`header`, `fund`,
 `whatif`, `accounts`, `defaults`, `markets`, `reserve`), of `parts`; `charts` has the options of all charts.
-What is computed has files of its own: `verdict`, `outlook`, `shocks`, `concentration`, `scenario`, `steps`,
+What is computed has files of its own: `verdict`, `outlook`, `shocks`, `scenario`, `steps`,
 `history`.
 """
 

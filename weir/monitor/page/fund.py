@@ -91,7 +91,7 @@ def assumptions(found: Outlook) -> str:
     """What the days to the target rest on."""
     fees = f"{number(found.fees, 0)} USD of fees a day"
     assumed = f"assuming that {found.turnover:g}× open interest is traded a day"
-    whence = "as in the last day" if found.measured else assumed
+    whence = "as of late" if found.measured else assumed
     return f"Without another loss, with open interest as it is and {fees}, {whence}."
 
 

@@ -45,7 +45,7 @@ def verdict() -> Callable[[View], None]:
         if reading is None:
             panel.show(reading=None, state=view.state)
             return
-        fund, policy = reading.status["fund"], reading.deployment.parameters.funding
+        fund, policy = reading.status["fund"], reading.seen.policy
         panel.show(
             reading=reading,
             state=view.state,

@@ -9,6 +9,7 @@ from dataclasses import replace
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
+from weir.index.queries.history import AddressError
 from weir.monitor.page import accounts, defaults, fund, header, markets, reserve, whatif
 from weir.monitor.page.colours import STYLES
 from weir.monitor.page.model import Model, NoIndexError, State, View
@@ -72,7 +73,7 @@ class _Live:
             log.exception("the page can't show block %s", view.reading.block if view.reading else None)
             problem = f"this page can't show what was read: {type(error).__name__}: {error}"
             view = replace(view, state=State("stale", "Broken", problem))
-        old = view.state.kind == "stale"
+        old = view.state.kind in ("stale", "still")
         self._grid.classes(add="old" if old else None, remove=None if old else "old")
         self._top(view)
 
@@ -86,7 +87,7 @@ async def account_page(model: Model, address: str) -> None:
     panel = Panel("account")
     try:
         found, problem = await asyncio.to_thread(model.history, address, EVENTS), None
-    except NoIndexError as error:
+    except (NoIndexError, AddressError) as error:
         found, problem = (), str(error)
     panel.show(address=address, happenings=tuple(reversed(found)), problem=problem, most=EVENTS)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from weir.monitor.page.concentration import TOP, concentration
+from weir.monitor.concentration import TOP, concentration
 from weir.monitor.page.model import View
 from weir.monitor.page.parts import Panel, card
 

@@ -12,17 +12,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from weir.client import Weir
-from weir.deployment import Deployment
+from weir.client import DefaultRecord, Weir
+from weir.formatting import utc
+from weir.index.tables import OtherDeploymentError
+from weir.monitor.index import LATE, Index, last_point, until
 from weir.monitor.page.history import MOST, Point, point, remembered, thinned
 from weir.monitor.page.outlook import Outlook, outlook
 from weir.monitor.page.scenario import Choice, Result, ask, chosen
 from weir.monitor.repeated import Repeated
 from weir.monitor.replenishment import Replenishment, replenishment
-from weir.monitor.watch import Reading, Watcher
+from weir.monitor.watch import STILL_SECONDS, Reading, Watcher
+from weir.parameters import from_units
 from weir.risk.inputs.book import Book
 from weir.risk.inputs.chain import read_book
 from weir.snapshot import Snapshot
+from weir.status import DAY, HOUR
 from weir.store import Store
 
 if TYPE_CHECKING:
@@ -32,12 +36,15 @@ __all__ = ["Memory", "Model", "NoIndexError", "State", "View", "state"]
 
 _T = TypeVar("_T")
 
-DAY = 86_400
 NO_INDEX = "no index is connected (run `weir index run`, and the monitor with its --store)"
 INDEX_SECONDS = 5.0
 """Between two looks at the index."""
 LATE_SECONDS = 10.0
 """Beyond its interval, after which a reading counts as stale."""
+FEES_SECONDS = 600
+"""Of the chain's clock, after which fees are summed up anew though nothing has happened."""
+POST_MORTEMS = 64
+"""Of so many defaults the newest that were asked for are kept."""
 
 
 class NoIndexError(LookupError):
@@ -46,7 +53,9 @@ class NoIndexError(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How far what is shown can be trusted: `kind` is live, stale, or waiting (nothing was read yet)."""
+    """How far what is shown can be trusted: `kind` is live, still (the chain has no new blocks), stale, or
+    waiting (nothing was read yet).
+    """
 
     kind: str
     title: str
@@ -55,11 +64,17 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the index says of the past, up to `end`. `fees` are USD of the last day before that."""
+    """What the index says of the past: `end` is the last of its points, `until` its newest block's time.
+
+    `fees` are USD a day, those of the day that ended at the time `measured`, or since a younger deployment;
+    None where that is less than an hour old.
+    """
 
     points: tuple[Point, ...]
-    fees: float
     end: LayerPoint
+    until: int
+    fees: float | None
+    measured: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +128,12 @@ def state(reading: Reading | None, error: str | None, now: float, interval: floa
             return State("waiting", "Connecting", "Nothing was read from the chain yet.")
         return State("waiting", "No data", error)
     age = now - reading.taken_at
-    if error is None and age <= max(3 * interval, 3 * reading.seconds) + LATE_SECONDS:
-        return State("live", "Live", "")
-    return State("stale", "Stale", error or "no reading has come through since")
+    if error is not None or age > max(3 * interval, 3 * reading.seconds) + LATE_SECONDS:
+        return State("stale", "Stale", error or "no reading has come through since")
+    if now - reading.new_at > STILL_SECONDS:
+        since = utc(int(reading.new_at), "%Y-%m-%d %H:%M:%S")
+        return State("still", "Stands still", f"The node has shown no new block since {since} UTC.")
+    return State("live", "Live", "")
 
 
 class Model:
@@ -134,14 +152,15 @@ class Model:
     ) -> None:
         self._watcher = watcher
         self._connect = connect
-        self._open_store = open_store
-        self._store: Store | None = None
+        self._index = Index(open_store) if open_store else None
         self._interval = interval
         self._gathered = Repeated("page", self._gather, min(interval, 1.0))
         self._recalled = Repeated("index", self._recall, INDEX_SECONDS) if open_store else None
         self._seen: tuple[Point, ...] = ()
         self._book: tuple[Snapshot, Book] | None = None
         self._asking = threading.Lock()
+        self._looking_back = threading.Lock()
+        self._post_mortems: dict[DefaultRecord, PostMortem] = {}
 
     def start(self) -> None:
         """Begins to gather."""
@@ -175,14 +194,23 @@ class Model:
             return chosen(name, self._book_now(), volatility)
 
     def post_mortem(self, default: int) -> PostMortem:
-        """From the index; raises `NoIndexError`."""
+        """From the index, which is asked once for each state of a default; raises `NoIndexError`."""
 
         def query(store: Store) -> PostMortem:
             from weir.index.queries import post_mortem
 
             return post_mortem(store, default)
 
-        return self._indexed(query)
+        reading = self._watcher.latest()
+        defaults = reading.seen.defaults if reading else ()
+        record = next((each for each in defaults if each.id == default), None)
+        with self._looking_back:  # one at a time: every viewer wants the same
+            if record is not None and (known := self._post_mortems.get(record)):
+                return known
+            found = self._indexed(query)
+            if record is not None and found.recovered == record.recovered:
+                self._post_mortems = dict([*self._post_mortems.items(), (record, found)][-POST_MORTEMS:])
+            return found
 
     def history(self, account: str, limit: int) -> tuple[Happening, ...]:
         """The last so many events of an account, oldest first, from the index; raises `NoIndexError`."""
@@ -209,14 +237,14 @@ class Model:
         )
         if reading is None:
             return told
-        if days := self._watcher.days():
-            told = replace(told, replenishment=replenishment(reading, days))
+        days = self._watcher.days()
+        told = replace(told, replenishment=replenishment(reading, days) if days else None)
         if before and before.reading and before.reading.seen is reading.seen and before.memory is memory:
             return told
         self._seen = remembered(self._seen, point(reading))
         return replace(
             told,
-            outlook=outlook(reading, memory.fees if memory else None),
+            outlook=outlook(reading, memory.fees if memory and reading.time - memory.until <= LATE else None),
             points=_joined(memory.points if memory else (), self._seen),
         )
 
@@ -228,7 +256,7 @@ class Model:
         if reading is None:
             return Recalled(memory, None)
         try:
-            found = self._indexed(lambda store: _recall(store, reading.deployment, memory))
+            found = self._indexed(lambda store: _recall(store, reading, memory))
         except NoIndexError as error:
             return Recalled(memory, str(error))
         return Recalled(found, None)
@@ -243,31 +271,43 @@ class Model:
         return self._book[1]
 
     def _indexed(self, query: Callable[[Store], _T]) -> _T:
-        if self._open_store is None:
+        if self._index is None:
             raise NoIndexError(NO_INDEX)
+        reading = self._watcher.latest()
+        if reading is None:
+            raise NoIndexError("nothing has been read from the chain yet")
         try:
-            self._store = self._store or self._open_store()
-            return query(self._store)
-        except (LookupError, RuntimeError) as error:
+            return query(self._index.of(reading.deployment))
+        except (LookupError, RuntimeError, OtherDeploymentError) as error:
             raise NoIndexError(f"the index can't say: {error}") from error
 
 
-def _recall(store: Store, deployment: Deployment, last: Memory | None) -> Memory:
-    from weir.index.queries import about, income_by_source, layers
+def _recall(store: Store, reading: Reading, last: Memory | None) -> Memory:
+    """With what `last` has: points where there is no newer one, and fees that were summed up not long ago."""
+    from weir.index.queries import layers
 
-    if about(store).addresses != {name: each.address for name, each in deployment.contracts.items()}:
-        raise NoIndexError("it is that of another deployment")
-    found = layers(store, points=MOST)
-    if not found:
+    now, end, decimals = until(store), last_point(store), reading.deployment.decimals
+    if end is None:
         raise NoIndexError("it has not reached the deployment yet")
-    if last is not None and last.end == found[-1]:
-        return last
-    (income,) = income_by_source(store, period=None, since=found[-1].time - DAY + 1, until=found[-1].time)
-    return Memory(
-        points=tuple(Point.of_index(each, deployment.decimals) for each in found),
-        fees=income.fees / 10**deployment.decimals,
-        end=found[-1],
-    )
+    if last is None or last.end != end:
+        points = tuple(Point.of_index(each, decimals) for each in layers(store, points=MOST))
+    elif 0 <= now - last.measured < FEES_SECONDS:
+        return last if last.until == now else replace(last, until=now)
+    else:
+        points = last.points
+    return Memory(points, end, until=now, fees=_fees(store, reading, now), measured=now)
+
+
+def _fees(store: Store, reading: Reading, now: int) -> float | None:
+    """USD a day, of the day up to a time."""
+    from weir.index.queries import income_by_source
+
+    began = max(reading.deployed_at, now - DAY)
+    if now - began < HOUR:
+        return None
+    found = income_by_source(store, period=None, since=began + 1, until=now)
+    paid = sum(each.fees for each in found)
+    return float(from_units(paid, reading.deployment.decimals)) * DAY / (now - began)
 
 
 def _joined(indexed: Sequence[Point], seen: Sequence[Point]) -> tuple[Point, ...]:

@@ -23,7 +23,7 @@ class Outlook:
     fees: float
     """Trading fees a day, all markets."""
     measured: bool
-    """Those of the last day; else assumed, `turnover` times open interest."""
+    """Those of the last day, or since a younger deployment; else assumed, `turnover` times open interest."""
     turnover: float
     income: float
     """What the fund takes a day now: its share of fees, and the premium on open interest."""
@@ -31,14 +31,15 @@ class Outlook:
     half_life: float | None
     """Days until half of what is missing is there; 0 where nothing is, None beyond `DAYS`."""
     days_to_target: float | None
+    """With an income that falls as the fund fills, unlike `weir.monitor.replenishment`'s `days_at_income`."""
     path: tuple[float, ...]
     """The fund by day, from today on; up to the target, or a year."""
 
 
 def outlook(reading: Reading, fees: float | None) -> Outlook:
-    """`fees`: USD of the last day; None where nobody knows."""
+    """`fees`: USD a day; None where nobody knows."""
     decimals, fund = reading.deployment.decimals, reading.fund
-    policy, assumed = reading.deployment.parameters.funding, FundingAssumptions()
+    policy, assumed = reading.seen.policy, FundingAssumptions()
     interest = float(from_units(sum(market.notional for market in reading.markets), decimals))
     daily = interest * assumed.turnover * assumed.fee if fees is None else fees
     posted = float(from_units(fund.posted_target, decimals)) if fund.fresh else 0.0

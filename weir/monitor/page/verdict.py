@@ -30,7 +30,7 @@ def coverage_level(reading: Reading) -> str:
     coverage = reading.fund.coverage
     if coverage is None or coverage >= MILLION:
         return "good"
-    return "warn" if coverage >= reading.deployment.parameters.funding.stress_from else "bad"
+    return "warn" if coverage >= reading.seen.policy.stress_from else "bad"
 
 
 def troubles(reading: Reading) -> tuple[Trouble, ...]:
@@ -48,7 +48,7 @@ def _identities(reading: Reading) -> Iterator[Trouble]:
 
 
 def _fund(reading: Reading) -> Iterator[Trouble]:
-    fund, policy = reading.fund, reading.deployment.parameters.funding
+    fund, policy = reading.fund, reading.seen.policy
     status: dict[str, Any] = reading.status["fund"]
     if fund.coverage is not None and fund.coverage < policy.stop_below:
         least = percent(policy.stop_below / MILLION, 0)

@@ -113,7 +113,8 @@ class _WhatIf:
                 with ui.element("div").classes("slider"):
                     ui.label(name)
                     slider = _Slider(min=low, max=high, step=1, value=0)
-                    slider.props(f'aria-label="Move of {name}, percent" data-shock="{name}"')
+                    slider.props["aria-label"] = f"Move of {name}, percent"  # symbols are the chain's
+                    slider.props["data-shock"] = name
                     shown = ui.label("0%").classes("value")
                 slider.on_value_change(lambda event, name=name: self._slid(name, event.value))
                 self._sliders[name] = slider, shown
