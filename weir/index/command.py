@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["index"]
 
+_PIPE_WIDTH = 160
+"""Characters of a table that nobody's terminal bounds."""
+
 
 @click.group()
 def index() -> None:
@@ -311,4 +314,6 @@ def _show(found: Any, as_json: bool, table: Callable[[], Any]) -> None:
         return
     from rich.console import Console
 
-    Console().print(table())
+    console = Console()
+    # A file or a pipe has no width of its own.
+    (console if console.is_terminal else Console(width=_PIPE_WIDTH)).print(table())
