@@ -19,10 +19,11 @@ from rich.table import Table
 from rich.text import Text
 
 from weir.chain import ContractError
-from weir.client import NOBODY, AccountState, Charge, Contribution, MarketState, Weir
+from weir.client import NOBODY, Weir
 from weir.formatting import address, number, percent, usd
 from weir.parameters import from_units, to_units
 from weir.premiums import premiums_charged
+from weir.states import AccountState, Charge, Contribution, MarketState
 
 __all__ = [
     "FACTORS",

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from weir.client import (
+from weir.client import Weir
+from weir.decoding import Block
+from weir.deployment import Deployment
+from weir.parameters import FundingParameters, funding_parameters
+from weir.stablecoins import AssetBooks, AssetState, PledgeState
+from weir.states import (
     AccountState,
     DefaultRecord,
     FundState,
@@ -13,12 +18,7 @@ from weir.client import (
     LossBudget,
     MarketState,
     MemberState,
-    Weir,
 )
-from weir.decoding import Block
-from weir.deployment import Deployment
-from weir.parameters import FundingParameters, funding_parameters
-from weir.stablecoins import AssetBooks, AssetState, PledgeState
 
 __all__ = ["Snapshot", "take"]
 

@@ -16,11 +16,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from weir.client import AccountState, MemberState, Weir
+from weir.client import Weir
 from weir.formatting import address, number, percent, usd, utc
 from weir.parameters import from_units
 from weir.snapshot import Snapshot, take
 from weir.stablecoins import AssetBooks, AssetState, AuctionState
+from weir.states import AccountState, MemberState
 
 __all__ = ["DEFAULT_LAYERS", "DUST", "NEAR", "collect", "describe", "render", "to_json"]
 

@@ -13,12 +13,13 @@ import pytest
 from eth_utils.crypto import keccak
 
 from weir.chain import Event
-from weir.client import Charge, Weir
+from weir.client import Weir
 from weir.node import Node
 from weir.results import FACTORS, RunResult
 from weir.scenarios import available, load
 from weir.simulation.engine import LEAD, Progress, Settings, Simulation, simulate
 from weir.simulation.population import draw
+from weir.states import Charge
 
 COARSE = Settings(substeps=1, rounds=1)
 """One jump from each known price to the next: enough to go through everything, in seconds."""

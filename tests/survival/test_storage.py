@@ -20,7 +20,7 @@ SPARE = 8_192
 
 
 def _errors(operation: Operation) -> bool:
-    """Whether keeper and index have met the database's refusal; who has nothing left to write gets a block."""
+    """Whether keeper and index have met the database's refusal; who has nothing to write gets a block."""
     words = "sqlite3", "StoreError", "psycopg", "postgresql"
     unaware = [each for each in operation.both if not each.has_said(*words)]
     if unaware and all(each.block() >= operation.crash.head for each in unaware):

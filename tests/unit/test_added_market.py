@@ -10,11 +10,12 @@ import pytest
 
 from weir.accounts import development_account
 from weir.chain import connect
-from weir.client import DefaultRecord, PositionState, Weir
+from weir.client import Weir
 from weir.deployment import deploy
 from weir.node import Node
 from weir.parameters import MarketParameters, Parameters
 from weir.snapshot import take
+from weir.states import DefaultRecord, PositionState
 from weir.status import describe
 
 NOBODY = development_account(9).address

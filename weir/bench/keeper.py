@@ -25,11 +25,12 @@ from web3 import HTTPProvider, Web3
 from weir import client
 from weir.bench.crowd import MARKETS, Crowd, build, crowd_node
 from weir.chain import encode_call
-from weir.client import AccountState, Weir
+from weir.client import Weir
 from weir.formatting import number
 from weir.keeper.view import Reader
 from weir.keeper.watchlist import IN_TURN, WatchList, is_suspect
 from weir.node import Node
+from weir.states import AccountState
 from weir.toolchain import ROOT
 
 __all__ = ["Figures", "command", "measure", "report"]

@@ -12,8 +12,8 @@ from weir.artifacts import artifact
 from weir.bench.actions import FEW, LEAVES, MANY, BenchError
 from weir.bench.stage import PARAMETERS, Figures, Stage, account
 from weir.chain import encode_arguments
-from weir.client import DefaultRecord
 from weir.parameters import DAY, HOUR
+from weir.states import DefaultRecord
 
 __all__ = ["SCENARIOS"]
 

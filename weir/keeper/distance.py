@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from weir.client import AccountState, MarketState, PositionState, SideState
 from weir.stablecoins import AssetState, PledgeState, worth
+from weir.states import AccountState, MarketState, PositionState, SideState
 
 __all__ = ["distance", "pledge_value", "revalued"]
 

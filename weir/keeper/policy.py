@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from weir.chain import Call
-from weir.client import AccountState, Actions
 from weir.keeper.distance import distance
 from weir.keeper.roles import USUAL, Kind, Role
 from weir.keeper.view import Rules, View
 from weir.stablecoins import cost, worth
+from weir.states import AccountState, Actions
 
 __all__ = [
     "MILLION",

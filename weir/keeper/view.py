@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from weir.client import AccountState, Actions, FundState, MarketState, Weir
+from weir.client import Weir
 from weir.heads import Head
 from weir.keeper.distance import distance
 from weir.keeper.watchlist import WatchList, is_suspect
 from weir.stablecoins import AssetState, PledgeState
+from weir.states import AccountState, Actions, FundState, MarketState
 
 __all__ = ["NOTHING", "Reader", "Rules", "View", "Wallet"]
 

@@ -13,11 +13,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from weir.chain import Event, pages
-from weir.client import ADDRESSES_PER_CALL, AccountState, MarketState, Weir
+from weir.client import ADDRESSES_PER_CALL, Weir
 from weir.heads import WINDOW, ChainMovedError, Head, headers, look
 from weir.keeper.distance import pledge_value, revalued
 from weir.keeper.following import NodeBehindError
 from weir.stablecoins import AssetState, PledgeState
+from weir.states import AccountState, MarketState
 
 __all__ = ["WatchList", "is_suspect"]
 

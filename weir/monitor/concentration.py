@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from weir.client import AccountState
+from weir.states import AccountState
 
 __all__ = ["TOP", "Concentration", "concentration"]
 

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from weir.client import AccountState, FundState, MarketState, Weir
+from weir.client import Weir
 from weir.deployment import Deployment
 from weir.heads import WINDOW, ChainMovedError, Head, headers, look
 from weir.monitor.history import Closure, Joined, closure
 from weir.monitor.index import Index, IndexedDays, until
 from weir.monitor.repeated import Repeated
 from weir.snapshot import Snapshot, take
+from weir.states import AccountState, FundState, MarketState
 from weir.status import DAY, describe
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import Literal
 
 from weir.chain import Event
-from weir.client import FundState
 from weir.parameters import from_units
 from weir.results import (
     Advance,
@@ -21,6 +20,7 @@ from weir.results import (
 )
 from weir.simulation.stage import Stage
 from weir.stablecoins import AssetBooks, AssetState
+from weir.states import FundState
 
 __all__ = ["AssetHistory", "AssetSample"]
 

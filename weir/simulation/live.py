@@ -18,12 +18,13 @@ from threading import Event
 
 from web3.contract import Contract
 
-from weir.client import AccountState, Weir
+from weir.client import Weir
 from weir.node import Node
 from weir.scenarios import PricePoint, Scenario, available, load
 from weir.simulation.market import LEAD, Market, Settings
 from weir.simulation.population import Liquidator, Maker
 from weir.simulation.stage import DEPLOYER, FEED_DECIMALS
+from weir.states import AccountState
 
 __all__ = ["LiveMarket", "journey"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from random import Random
 
-from weir.client import AccountState, Weir
+from weir.client import Weir
 from weir.node import Node
 from weir.scenarios import PricePoint, Scenario
 from weir.simulation import agents
@@ -21,6 +21,7 @@ from weir.simulation.population import Liquidator, Maker, Population, Trader, dr
 from weir.simulation.poster import Poster
 from weir.simulation.stage import Stage, parameters
 from weir.simulation.venue import Venue
+from weir.states import AccountState
 
 __all__ = ["LEAD", "UNLIMITED", "Market", "Settings", "people", "steps"]
 

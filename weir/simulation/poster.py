@@ -18,9 +18,9 @@ from typing import Any, Literal
 from eth_utils.crypto import keccak
 
 from weir.chain import Call, ContractError
-from weir.client import AccountState
 from weir.results import Post
 from weir.simulation.stage import REPORTER, Stage
+from weir.states import AccountState
 
 __all__ = ["Poster", "expected_shortfall", "tier_of"]
 

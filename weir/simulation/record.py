@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from eth_utils.abi import function_abi_to_4byte_selector
 
 from weir.chain import Call, Event, pages
-from weir.client import DefaultRecord, FundState, Identities, Weir
+from weir.client import Weir
 from weir.results import (
     LAYERS,
     Chain,
@@ -41,6 +41,7 @@ from weir.scenarios import Scenario
 from weir.simulation.asset_record import AssetHistory, AssetSample
 from weir.simulation.population import Population
 from weir.simulation.stage import Stage
+from weir.states import DefaultRecord, FundState, Identities
 
 if TYPE_CHECKING:
     from weir.simulation.engine import Settings

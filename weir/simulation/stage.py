@@ -14,7 +14,7 @@ from eth_account.signers.local import LocalAccount
 
 from weir.accounts import development_account
 from weir.chain import Call, ContractError, Receipt, connect
-from weir.client import AccountState, Weir
+from weir.client import Weir
 from weir.deployment import deploy
 from weir.node import Node, NodeError
 from weir.parameters import (
@@ -30,6 +30,7 @@ from weir.parameters import (
 from weir.scenarios import Scenario
 from weir.simulation.agents import Seen
 from weir.simulation.population import OPEN_INTEREST, Population, layers
+from weir.states import AccountState
 
 __all__ = ["DEPLOYER", "REPORTER", "Stage", "accounts", "parameters"]
 

@@ -22,11 +22,12 @@ from tests.unit.client.moves import (
 )
 from weir import client as client_module
 from weir.chain import ContractError
-from weir.client import MemberState, Recovered, Weir
+from weir.client import Weir
 from weir.formatting import utc
 from weir.node import Node
 from weir.parameters import Parameters
 from weir.results import LAYERS
+from weir.states import MemberState, Recovered
 from weir.status import collect, to_json
 
 # ------------------------------------------------------------ the guaranty fund

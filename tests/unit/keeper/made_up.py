@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from weir.client import AccountState, Actions, FundState, MarketState, PositionState, TrancheState
 from weir.keeper.policy import Options
 from weir.keeper.view import Rules, View
 from weir.stablecoins import AssetState, AuctionState, PledgeState
+from weir.states import AccountState, Actions, FundState, MarketState, PositionState, TrancheState
 
 USD = 10**6
 ETHER = 10**18

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.keeper.made_up import ETHER, TRADER, USD, account, asset, market, pledge
-from weir.client import AccountState, MarketState, SideState
 from weir.keeper.distance import distance, revalued
+from weir.states import AccountState, MarketState, SideState
 
 ONE = 10**36
 MARKETS = (market(0), market(1, maintenance_margin_ratio=60_000, initial_margin_ratio=100_000))

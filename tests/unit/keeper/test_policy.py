@@ -22,7 +22,6 @@ from tests.unit.keeper.made_up import (
     pledged,
     view,
 )
-from weir.client import AccountState
 from weir.keeper.policy import (
     MILLION,
     WAD,
@@ -39,6 +38,7 @@ from weir.keeper.policy import (
     winners,
 )
 from weir.keeper.roles import Role
+from weir.states import AccountState
 
 # ------------------------------------------------------------------- fractions
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.keeper.walk import LIQUIDATOR, STRANGER, Venue, Walk
 from weir.chain import Call, RpcError
-from weir.client import AccountState, Weir
+from weir.client import Weir
 from weir.heads import ChainMovedError, Head, headers
 from weir.keeper import view, watchlist
 from weir.keeper.following import NodeBehindError
@@ -20,6 +20,7 @@ from weir.keeper.runner import Keeper
 from weir.keeper.view import Reader
 from weir.keeper.watchlist import WatchList, is_suspect
 from weir.node import Node
+from weir.states import AccountState
 
 ROUNDED = 20
 """Units of S that an account's figures may be off: one for each time that something is rounded."""

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from weir.client import AccountState, PositionState
 from weir.formatting import usd_short
 from weir.monitor.concentration import concentration
 from weir.monitor.page.fund import days
@@ -25,6 +24,7 @@ from weir.monitor.page.verdict import coverage_level, troubles
 from weir.monitor.watch import STILL_SECONDS
 from weir.parameters import FundingParameters
 from weir.risk.measures.replenishment import Activity, daily_income, replenish
+from weir.states import AccountState, PositionState
 
 USD = 10**6
 WAD = 10**18

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from weir.client import AccountState
 from weir.monitor.metrics.metric import Figure, Sample, one, usd
 from weir.monitor.watch import Reading
+from weir.states import AccountState
 from weir.status import DUST, NEAR
 
 __all__ = ["FIGURES", "STATES", "state"]

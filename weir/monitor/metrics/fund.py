@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from weir.client import DefaultRecord
 from weir.monitor.metrics.metric import MILLION, Figure, Number, Sample, one, usd
 from weir.monitor.watch import Reading
+from weir.states import DefaultRecord
 from weir.status import DEFAULT_LAYERS
 
 __all__ = ["FIGURES", "open_since"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from weir.client import MarketState
 from weir.decoding import PRICE_STATUS
 from weir.monitor.concentration import Concentration, concentration
 from weir.monitor.metrics.metric import MILLION, Figure, Number, Sample, by_market, size, states, usd
 from weir.monitor.watch import Reading
+from weir.states import MarketState
 
 __all__ = ["FIGURES"]
 

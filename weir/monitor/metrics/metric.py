@@ -9,10 +9,10 @@ from typing import Literal
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from weir.client import MarketState
 from weir.monitor.watch import Reading
 from weir.parameters import from_units
 from weir.stablecoins import AssetState
+from weir.states import MarketState
 
 __all__ = ["MILLION", "Figure", "Number", "Sample", "by_asset", "by_market", "one", "size", "states", "usd"]
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from nicegui import ui
 
-from weir.client import MarketState
 from weir.monitor.page import charts
 from weir.monitor.page.colours import palette
 from weir.monitor.page.model import View
 from weir.monitor.page.parts import Chart, Panel, card
 from weir.monitor.page.shocks import nearest
 from weir.monitor.watch import Reading
+from weir.states import MarketState
 
 __all__ = ["accounts"]
 

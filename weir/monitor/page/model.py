@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from weir.client import DefaultRecord, Weir
+from weir.client import Weir
 from weir.formatting import utc
 from weir.index.tables import OtherDeploymentError
 from weir.monitor.index import LATE, Index, last_point, until
@@ -26,6 +26,7 @@ from weir.parameters import from_units
 from weir.risk.inputs.book import Book
 from weir.risk.inputs.chain import read_book
 from weir.snapshot import Snapshot
+from weir.states import DefaultRecord
 from weir.status import DAY, HOUR
 from weir.store import Store
 

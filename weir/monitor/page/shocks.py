@@ -8,7 +8,7 @@ from fractions import Fraction
 from heapq import nsmallest
 from math import inf
 
-from weir.client import AccountState, MarketState
+from weir.states import AccountState, MarketState
 
 __all__ = ["SHOCKS", "Cell", "Row", "nearest", "shocked"]
 

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 
 from weir.accounts import development_account, is_local_chain
 from weir.chain import ContractError
-from weir.client import AccountState, FundState, MarketState, Weir
+from weir.client import Weir
 from weir.parameters import from_units
 from weir.posting import LARGEST_TARGET, POSTER_ACCOUNT
 from weir.risk.errors import RiskError
 from weir.risk.inputs.book import Account, Book, Fund, Market, Source, Stablecoin
 from weir.stablecoins import AssetState, worth
+from weir.states import AccountState, FundState, MarketState
 
 __all__ = ["read_book"]
 
