@@ -20,6 +20,21 @@ from tests.unit.insurance_fund.books import (
 )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def insurance_fund_stage(
+    deployer: Any,
+    treasury: Any,
+    staker: Any,
+    other_staker: Any,
+    keeper: Any,
+    stranger: Any,
+    attacker: Any,
+    system: Any,
+    full: Any,
+) -> None:
+    """Everything of session scope, first: for a latecomer ape would have to start its module over."""
+
+
 @pytest.fixture(scope="session")
 def deploy(project: Any, deployer: Any, treasury: Any) -> Any:
     def build(
