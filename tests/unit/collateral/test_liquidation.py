@@ -276,7 +276,7 @@ def test_a_liquidator_needs_initial_margin_after_it_has_paid(
     ):
         liquidate(below, "0.5", attacker)
     system.deposit(attacker, 275)
-    liquidate(below, "0.5", attacker)
+    liquidate(below + 10, "0.5", attacker)  # later: the deposit may have taken the time of the first attempt
     assert system.equity(attacker) == system.usd(4_775)
 
 
