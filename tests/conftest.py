@@ -14,9 +14,10 @@ import pytest
 from ape.api import AccountAPI
 from ape_foundry import FoundryProvider
 
-from tests.system import FREE, ROLES, System
+from tests.system import ROLES, System
 from weir.accounts import development_account
 from weir.deployment import deploy
+from weir.parameters import FREE_FUNDING as FREE
 from weir.parameters import GovernanceParameters, MarketParameters, Parameters
 
 HEARTBEAT = 7_000

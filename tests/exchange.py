@@ -7,13 +7,13 @@ from pathlib import Path
 
 from eth_account.signers.local import LocalAccount
 
-from tests.system import FREE
 from weir.accounts import development_account
 from weir.chain import connect
 from weir.client import Weir
 from weir.deployment import deploy
 from weir.node import Node
 from weir.orders import Order
+from weir.parameters import FREE_FUNDING as FREE
 from weir.parameters import LiquidationParameters, MarketParameters, Parameters
 
 __all__ = ["AUCTION", "KEEPER", "OTHER_KEEPER", "Exchange"]

@@ -15,7 +15,7 @@ from ape.contracts import ContractInstance
 from weir.accounts import development_account
 from weir.deployment import Deployment
 from weir.orders import Order, sign_order
-from weir.parameters import FundingParameters, to_units
+from weir.parameters import to_units
 
 WAD = 10**18
 MILLION = 10**6
@@ -39,21 +39,6 @@ ROLES = (
     "stranger",
 )
 """Actors, in the order of the development accounts (the first five as the deployment has them)."""
-
-
-FREE = FundingParameters(
-    premium_min=0,
-    premium_max=0,
-    stop_below=0,
-    max_scarcity=0,
-    max_concentration=0,
-    max_leverage=0,
-    tier_rates=(0, 0, 0, 0, 0),
-    cap_floor=Decimal(10**9),
-    member_ratio=0,
-    member_step=0,
-)
-"""A funding policy that asks nothing of traders and never stops them, for tests of other things."""
 
 
 @dataclass

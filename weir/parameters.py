@@ -12,6 +12,7 @@ from weir.accounts import checked_address
 from weir.governance import GOVERNOR
 
 __all__ = [
+    "FREE_FUNDING",
     "SETTLEMENT",
     "Address",
     "AssetParameters",
@@ -204,6 +205,21 @@ class FundingParameters(Model):
         if list(self.tier_rates) != sorted(self.tier_rates):
             raise ValueError("tier_rates must not fall from one tier to the next")
         return self
+
+
+FREE_FUNDING = FundingParameters(
+    premium_min=0,
+    premium_max=0,
+    stop_below=0,
+    max_scarcity=0,
+    max_concentration=0,
+    max_leverage=0,
+    tier_rates=(0, 0, 0, 0, 0),
+    cap_floor=Decimal(10**9),
+    member_ratio=0,
+    member_step=0,
+)
+"""A policy that asks nothing of traders and never stops them, where something else is looked at."""
 
 
 class AssetParameters(Model):

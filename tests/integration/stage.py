@@ -11,8 +11,8 @@ from typing import Any
 from ape import chain
 from ape.api import AccountAPI, ReceiptAPI
 
-from tests.system import FREE as ASKING_NOTHING
 from tests.system import System
+from weir.parameters import FREE_FUNDING as ASKING_NOTHING
 from weir.parameters import FundParameters, LiquidationParameters, MarketParameters, from_units
 
 BTC, ETH = 0, 1

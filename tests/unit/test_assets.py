@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tests.system import FREE
 from weir.accounts import development_account
 from weir.chain import ContractError, connect
 from weir.client import Weir
@@ -21,6 +20,7 @@ from weir.keeper.roles import USUAL, Role
 from weir.keeper.runner import Keeper
 from weir.node import Node
 from weir.orders import Order
+from weir.parameters import FREE_FUNDING as FREE
 from weir.parameters import AssetParameters, MarketParameters, Parameters
 from weir.stablecoins import cost, price_off, worth
 from weir.status import collect, render, to_json

@@ -11,7 +11,7 @@ from ape import chain
 
 from tests.conftest import MARKETS
 from tests.expect import event
-from tests.system import FREE
+from weir.parameters import FREE_FUNDING as FREE
 from weir.parameters import MarketParameters
 
 DAY = 86_400

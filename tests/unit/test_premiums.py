@@ -10,8 +10,9 @@ import ape
 import pytest
 
 from tests.expect import events
-from tests.system import FREE, System
+from tests.system import System
 from weir.client import Weir
+from weir.parameters import FREE_FUNDING as FREE
 from weir.premiums import premiums_charged
 
 BTC, ETH = 0, 1

@@ -19,7 +19,7 @@ from weir.client import Weir
 from weir.deployment import FEED_DECIMALS, deploy
 from weir.node import Node
 from weir.orders import Order
-from weir.parameters import DAY, FundingParameters, MarketParameters, Parameters, to_units
+from weir.parameters import DAY, FREE_FUNDING, MarketParameters, Parameters, to_units
 
 __all__ = ["GENESIS", "Crowd", "build", "crowd_node"]
 
@@ -30,19 +30,6 @@ BLOCK = 500
 """Transactions in such a block."""
 GAS = 1_500_000
 MARKETS = (("BTC", 60_000), ("ETH", 3_000), ("SOL", 100))
-FREE = FundingParameters(
-    premium_min=0,
-    premium_max=0,
-    stop_below=0,
-    max_scarcity=0,
-    max_concentration=0,
-    max_leverage=0,
-    tier_rates=(0, 0, 0, 0, 0),
-    cap_floor=Decimal(10**9),
-    member_ratio=0,
-    member_step=0,
-)
-"""A funding policy that stops nobody: the crowd is there to be looked at."""
 
 
 def crowd_node() -> Node:
@@ -169,7 +156,7 @@ def _parameters() -> Parameters:
         MarketParameters(symbol=symbol, price=Decimal(price), max_open_interest=Decimal(10**9), heartbeat=DAY)
         for symbol, price in MARKETS
     )
-    return Parameters(markets=markets, funding=FREE)
+    return Parameters(markets=markets, funding=FREE_FUNDING)
 
 
 def _transaction(sender: str, call: Call, nonce: int) -> dict[str, str]:

@@ -4,8 +4,8 @@ import ape
 import pytest
 
 from tests.expect import event, events, reverts
-from tests.system import FREE
 from tests.unit.clearing_house.numbers import MILLION, trunc_div
+from weir.parameters import FREE_FUNDING as FREE
 from weir.parameters import funding_struct
 
 BTC, ETH = 0, 1

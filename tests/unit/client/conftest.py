@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from tests.system import FREE
 from tests.unit.client.moves import deployed
 from weir.client import Weir
 from weir.node import Node
+from weir.parameters import FREE_FUNDING as FREE
 from weir.parameters import FundingParameters
 
 

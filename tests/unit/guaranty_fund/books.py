@@ -6,8 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from tests.expect import event
-from tests.system import FREE, System
+from tests.system import System
 from tests.unit.fund_helpers import wait_until
+from weir.parameters import FREE_FUNDING as FREE
 from weir.parameters import (
     GuarantyParameters,
     MarketParameters,

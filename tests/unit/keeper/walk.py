@@ -8,13 +8,13 @@ from decimal import Decimal
 
 from eth_account.signers.local import LocalAccount
 
-from tests.system import FREE
 from weir.accounts import development_account
 from weir.chain import Call, ContractError, connect
 from weir.client import Weir
 from weir.deployment import deploy
 from weir.node import Node
 from weir.orders import Order
+from weir.parameters import FREE_FUNDING as FREE
 from weir.parameters import AssetParameters, ConversionParameters, MarketParameters, Parameters
 
 __all__ = ["DEPLOYER", "LIQUIDATOR", "STRANGER", "TRADERS", "Venue", "Walk"]

@@ -13,6 +13,7 @@ from weir.model import LiquidationParameters as ModelLiquidation
 from weir.model import MarketParameters as ModelMarket
 from weir.model import StablecoinParameters as ModelStablecoins
 from weir.parameters import (
+    FREE_FUNDING,
     SETTLEMENT,
     AssetParameters,
     ConversionParameters,
@@ -57,20 +58,6 @@ HEARTBEAT = 6 * 3_600  # seconds
 COIN, SHARE, SAVINGS = range(3)
 ASSETS = ("COIN", "SHARE", "SAVINGS")
 """Another stablecoin, a share of it, and a share of the settlement token."""
-
-FREE = FundingParameters(
-    premium_min=0,
-    premium_max=0,
-    stop_below=0,
-    max_scarcity=0,
-    max_concentration=0,
-    max_leverage=0,
-    tier_rates=(0, 0, 0, 0, 0),
-    cap_floor=Decimal(10**9),
-    member_ratio=0,
-    member_step=0,
-)
-"""What a sequence starts with, and most change: a policy that asks nothing of traders."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +104,7 @@ class Setting:
             guaranty=GuarantyParameters(
                 min_contribution=Decimal(1), notice_period=86_400, exit_window=86_400
             ),
-            funding=FREE,
+            funding=FREE_FUNDING,
             assets=tuple(
                 AssetParameters(
                     symbol=symbol,
