@@ -10,12 +10,12 @@ import click
 import pytest
 import yaml
 from sqlalchemy import Column, Integer, MetaData, String, Table, func, insert, select
-from weir.operate.plan import Plan
 
 from tests.databases import KINDS, database
 from tests.guide import Guide
 from tests.integration.guided import shell
 from weir.cli import cli
+from weir.operate.plan import Plan
 from weir.store import Store
 from weir.toolchain import ROOT
 
