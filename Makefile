@@ -21,6 +21,10 @@ FUZZ_OPTIONS = $(if $(PROFILE),--profile $(PROFILE)) $(if $(CALLS),--calls $(CAL
 UP_OPTIONS = $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(PACE),--pace $(PACE)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(PORT),--port $(PORT)) $(if $(PAGES),--pages $(PAGES)) $(if $(KEEPERS),--keepers $(KEEPERS))
 
+# Each worker has a chain of its own; a file stays with one worker, for its fixtures are dear. `make test WORKERS=0`
+# runs all in one process.
+WORKERS ?= 2
+
 .DEFAULT_GOAL := help
 .PHONY: help env setup demo up down soak survive test lint format bench bench-check curves bench-fuzz bench-keeper bench-risk fuzz mutate reconcile analyze prove clean
 
@@ -46,8 +50,8 @@ soak: setup ## 2,000 blocks of a living market: does memory stay as it is? (docs
 survive: setup ## the survival tests at every moment, fault and depth: an hour
 	@$(ENV) WEIR_SURVIVAL=long ape test tests/survival --verbosity WARNING
 
-test: setup ## run the whole test suite
-	@$(ENV) ape test --verbosity WARNING
+test: setup ## run the whole test suite (WORKERS)
+	@$(ENV) ape test --verbosity WARNING --numprocesses $(WORKERS) --dist loadfile
 
 lint: env ## check style and types
 	.venv/bin/ruff check .
