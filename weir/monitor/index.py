@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from weir.deployment import Deployment
-from weir.status import HOUR
+from weir.parameters import HOUR
 
 if TYPE_CHECKING:
     from weir.index.queries import Day, LayerPoint

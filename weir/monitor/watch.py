@@ -13,9 +13,10 @@ from weir.heads import WINDOW, ChainMovedError, Head, headers, look
 from weir.monitor.history import Closure, Joined, closure
 from weir.monitor.index import Index, IndexedDays, until
 from weir.monitor.repeated import Repeated
+from weir.parameters import DAY
 from weir.snapshot import Snapshot, take
 from weir.states import AccountState, FundState, MarketState
-from weir.status import DAY, describe
+from weir.status import describe
 
 if TYPE_CHECKING:
     from weir.store import Store

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from weir.parameters import DAY, HOUR
 from weir.status.collect import DEFAULT_LAYERS, DUST, NEAR, Status, collect, describe, to_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 __all__ = [
-    "DAY",
     "DEFAULT_LAYERS",
     "DUST",
-    "HOUR",
     "NEAR",
     "Status",
     "collect",
