@@ -109,7 +109,7 @@ class Simulation(Market):
         self.arrive()
         self._tell(0, "opening positions", opening)
         self.open(opening)
-        self.recorder.begin(opening.timestamp, opening.prices, opening.assets)
+        self.recorder.sample(opening.timestamp, opening.prices, opening.assets)
         last = opening
         done = 1
         for point in points:
