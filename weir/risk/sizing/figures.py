@@ -8,7 +8,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from weir.risk.forecast.models import model_named
 from weir.risk.measures.layers import layer_risks
 from weir.risk.measures.quantiles import exceedance_curve, tail_risks
 from weir.risk.memo import Estimate, ExceedanceCurve, LayerRow, MarketRow, RiskMeasure
@@ -64,7 +63,7 @@ def markets(case: Case) -> tuple[MarketRow, ...]:
     interest = case.book.open_interest()
     found = []
     for k, (name, market) in enumerate(case.book.markets.items()):
-        forecast = model_named(case.parameters.model).fit(case.returns[:, k], name=name)
+        forecast = case.forecasts[name]
         found.append(
             MarketRow(
                 market=name,
