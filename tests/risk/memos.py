@@ -16,6 +16,7 @@ from weir.risk.memo import (
     FundingOutlook,
     HeatMap,
     LayerRow,
+    Liquidations,
     MarketRow,
     Memo,
     PriceInput,
@@ -77,6 +78,8 @@ def make_memo(markets: int = 3, accounts: int = 64, strips: int = 700, **changes
                 volatility=0.031 + 0.006 * i,
                 var_99=0.078 + 0.013 * i,
                 es_99=0.112 + 0.017 * i,
+                tail_shape=0.28 - 0.04 * i if i < 2 else None,
+                tail_shape_error=0.09 if i < 1 else None,
             )
             for i, name in enumerate(names)
         ],
@@ -109,6 +112,7 @@ def make_memo(markets: int = 3, accounts: int = 64, strips: int = 700, **changes
                 attachment=_near(0.021 / 4**i, 0.05),
                 exhaustion=_near(0.012 / 4**i, 0.08) if layer in SIZES else None,
                 expected_loss=8_234.5 / 2**i,
+                expected_loss_error=123.25 / 2**i,
                 fair_premium=365 * 8_234.5 / 2**i,
                 loaded_premium=365 * 8_234.5 / 2**i + 0.1 * SIZES.get(layer, 0.0),
             )
@@ -161,7 +165,11 @@ def make_memo(markets: int = 3, accounts: int = 64, strips: int = 700, **changes
             trajectory=tuple(
                 target - (target - assets) * (1 - min(day, 146) / 146) ** growth for day in range(0, 366, 5)
             ),
+            year_end=tuple(assets * growth for growth in (0.4, 0.9, 1.1, 1.2, 1.25)),
             assumptions="Turnover of 1 × open interest a day at 7 bp of both sides, and the policy’s shares.",
+        ),
+        "liquidations": Liquidations(
+            probability=_near(0.083, 0.02), mean=1_234_567.0, level=0.999, most=31_400_000.0
         ),
         "heat_map": make_heat_map(names),
         "account_rows": rows,
@@ -259,6 +267,7 @@ def _accounts(rng: random.Random, count: int) -> tuple[AccountRow, ...]:
                 reasons=(reasons := ("LEVERAGE", "CONCENTRATION", "ONE_STEP")[: rng.randrange(4)]),
                 why=("leverage 12.0x: 87 points", "9.0% of a market", "tier 3 for now")[: len(reasons)],
                 es_contribution=contribution,
+                es_error=0.04 * contribution,
                 required_contribution=1.1 * contribution,
                 liquidation_probability=0.31 / (i + 1),
                 default_probability=0.012 / (i + 1) ** 2,

@@ -7,9 +7,17 @@ import json
 import numpy as np
 import pytest
 
-from weir.risk.backtest.rolling import backtest
+from weir.risk.backtest.rolling import Backtest, Result, backtest
 from weir.risk.errors import RiskError
 from weir.risk.inputs.sources import package_history
+
+
+def of(found: Backtest, model: str, level: float, side: str = "long") -> Result:
+    """The one result for these."""
+    (result,) = (
+        each for each in found.results if (each.model, each.level, each.side) == (model, level, side)
+    )
+    return result
 
 
 @pytest.mark.parametrize("coin", ["BTC", "ETH"])
@@ -18,9 +26,9 @@ def test_the_default_model_holds_where_normal_residuals_do_not(coin):
     history = package_history(coin)
     found = backtest(history.times, history.closes, models=("garch-normal", "garch-evt"))
     for level in (0.95, 0.99, 0.995):
-        assert found.of("garch-evt", level).rejected() == ()
-    assert {"kupiec", "conditional", "z2"} <= set(found.of("garch-normal", 0.99).rejected())
-    assert {"kupiec", "conditional", "z2"} <= set(found.of("garch-normal", 0.995).rejected())
+        assert of(found, "garch-evt", level).rejected() == ()
+    assert {"kupiec", "conditional", "z2"} <= set(of(found, "garch-normal", 0.99).rejected())
+    assert {"kupiec", "conditional", "z2"} <= set(of(found, "garch-normal", 0.995).rejected())
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +55,7 @@ def test_each_bar_is_forecast_from_the_past_alone(history, found):
     changed = closes.copy()
     changed[700:] *= 2
     other = backtest(times, changed, models=("historical",), window=400, refit=25, levels=(0.95,))
-    before, after = other.of("historical", 0.95), found.of("historical", 0.95)
+    before, after = of(other, "historical", 0.95), of(found, "historical", 0.95)
     np.testing.assert_array_equal(before.var[:300], after.var[:300])  # bars 401 to 700
     returns = np.diff(np.log(closes))
     start = 275  # a refit: the window ends at the bar before
@@ -59,12 +67,12 @@ def test_each_bar_is_forecast_from_the_past_alone(history, found):
 
 
 def test_right_forecasts_are_kept_and_wrong_ones_rejected(history):
-    right = backtest(*history, models=("normal",), window=400).of("normal", 0.95)
+    right = of(backtest(*history, models=("normal",), window=400), "normal", 0.95)
     assert right.rejected() == ()
     times, closes = history
     swings = np.diff(np.log(closes), prepend=np.log(closes[0])) * np.where(np.arange(901) > 500, 2, 1)
-    wrong = backtest(times, 100 * np.exp(np.cumsum(swings)), models=("normal",), window=400).of(
-        "normal", 0.99
+    wrong = of(
+        backtest(times, 100 * np.exp(np.cumsum(swings)), models=("normal",), window=400), "normal", 0.99
     )
     assert {"kupiec", "z2"} <= set(wrong.rejected())
     assert wrong.zone != "green"
@@ -77,7 +85,7 @@ def test_p_values_of_z2_are_those_of_the_forecast(history):
         returns = 0.02 * np.random.default_rng(100 + seed).standard_normal(800)
         closes = 100 * np.exp(np.concatenate([[0.0], np.cumsum(returns)]))
         result = backtest(history[0][:801], closes, models=("normal",), window=400, refit=400, levels=(0.95,))
-        p_values.append(result.of("normal", 0.95).z2.p_value)
+        p_values.append(of(result, "normal", 0.95).z2.p_value)
     assert 0.3 < np.mean(p_values) < 0.7
     assert min(p_values) < 0.3
     assert max(p_values) > 0.7
@@ -86,8 +94,8 @@ def test_p_values_of_z2_are_those_of_the_forecast(history):
 def test_sides_mirror_each_other(history, found):
     times, closes = history
     mirrored = backtest(times, 1 / closes, models=("normal",), window=400, refit=25, levels=(0.99,))
-    np.testing.assert_allclose(mirrored.of("normal", 0.99).var, found.of("normal", 0.99, "short").var)
-    np.testing.assert_array_equal(mirrored.of("normal", 0.99).hits, found.of("normal", 0.99, "short").hits)
+    np.testing.assert_allclose(of(mirrored, "normal", 0.99).var, of(found, "normal", 0.99, "short").var)
+    np.testing.assert_array_equal(of(mirrored, "normal", 0.99).hits, of(found, "normal", 0.99, "short").hits)
 
 
 def test_it_becomes_json_and_is_the_same_again(history, found):

@@ -64,8 +64,6 @@ def test_probabilities_and_premiums_of_a_known_law() -> None:
     assert junior.attachment.value == pytest.approx(0.75)
     assert junior.exhaustion.value == pytest.approx(0.675)
     assert skin.expected_loss == pytest.approx(0.25 * 50 + 0.75 * 100)
-    assert skin.rate == pytest.approx(0.875)
-    assert skin.fair_premium == pytest.approx(0.875 * 365)
     # The deviation of min(L, 100): E[X²] is 0.25 · 100²/3 + 0.75 · 100².
     deviation = math.sqrt(0.25 * 1e4 / 3 + 0.75 * 1e4 - 87.5**2)
     assert skin.loaded_premium == pytest.approx(
@@ -75,7 +73,7 @@ def test_probabilities_and_premiums_of_a_known_law() -> None:
     assert mutual.exhaustion.value == pytest.approx(20 / 400)
     assert open_interest.attachment.value == pytest.approx(20 / 400)
     assert open_interest.exhaustion.value == 0
-    assert open_interest.fair_premium is None
+    assert open_interest.loaded_premium is None
     assert open_interest.expected_loss == pytest.approx(20 / 400 * 10)
     assert senior.attachment.low < senior.attachment.value < senior.attachment.high
 
@@ -89,9 +87,10 @@ def test_layers_add_up_and_are_nested(losses: list[float], days: float) -> None:
         assert lower.attachment.value >= lower.exhaustion.value >= upper.attachment.value
         assert lower.attachment.low <= lower.attachment.value <= lower.attachment.high
     for layer in found[:-1]:
-        assert layer.rate is not None
-        assert 0 <= layer.rate <= 1
-        assert layer.loaded_premium >= layer.fair_premium
+        rate = layer.expected_loss / layer.size
+        assert 0 <= rate <= 1
+        assert layer.loaded_premium is not None
+        assert layer.loaded_premium >= rate * 365 / days * (1 - 1e-12)
 
 
 def test_a_loss_of_exactly_a_layer_exhausts_it() -> None:
@@ -102,7 +101,7 @@ def test_a_loss_of_exactly_a_layer_exhausts_it() -> None:
 
 def test_a_layer_of_nothing() -> None:
     risk = layer_risks([0.0, 100.0, 200.0], {**SIZES, "junior": 0.0}, 1)[1]
-    assert risk.rate is None
+    assert risk.loaded_premium is None
     assert risk.attachment.value == risk.exhaustion.value == pytest.approx(1 / 3)
 
 

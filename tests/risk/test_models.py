@@ -52,7 +52,10 @@ def test_sides_mirror_each_other(name):
 @pytest.mark.parametrize("name", MODELS)
 def test_quantiles_are_those_of_the_next_return(name):
     forecast = REFERENCE[name]
-    np.testing.assert_allclose(forecast.quantile(LEVELS), -forecast.ppf(1 - LEVELS))
+    sigma = forecast.dynamics.next_variance**0.5
+    for side, residual in (("long", forecast.law.ppf(1 - LEVELS)), ("short", forecast.law.isf(1 - LEVELS))):
+        moved = forecast.dynamics.next_mean + sigma * residual
+        np.testing.assert_allclose(forecast.quantile(LEVELS, side), moved if side == "short" else -moved)
     assert (forecast.shortfall(LEVELS) >= forecast.quantile(LEVELS) - 1e-15).all()
     assert len(forecast.residuals) == len(RETURNS) - name.startswith("garch")
 

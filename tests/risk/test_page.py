@@ -119,14 +119,23 @@ class TestFigures:
         text = words(found)
         for figure in ("$7,412", "61.5 days", "146 days", "0.731%0.610% to 0.880%", memo.funding.assumptions):
             assert figure in text
+        low, _, middle, _, high = (formatting.usd(amount, 0) for amount in memo.funding.year_end)
+        assert f"{middle}{low} to {high}" in text
+
+    def test_what_is_liquidated_and_how_heavy_tails_are(self, found: Page) -> None:
+        text = words(found)
+        assert "anything is liquidated is 8.30% (8.13% to 8.47%); $1,234,567 of notional" in text
+        assert "no more than $31,400,000 with 99.9%" in text
+        assert "0.28± 0.09" in text
 
     def test_layers(self, memo: Memo, found: Page) -> None:
         exact = titles(found)
         for row in memo.layers:
             for one in filter(None, (row.attachment, row.exhaustion)):
                 assert f"{one.value}, {one.low} to {one.high}" in exact
-            amounts = (row.size, row.expected_loss, row.fair_premium, row.loaded_premium)
+            amounts = (row.size, row.fair_premium, row.loaded_premium)
             assert {f"{amount} USD" for amount in amounts if amount is not None} <= exact
+            assert f"{row.expected_loss} USD, standard error {row.expected_loss_error}" in exact
         for name in ("Skin in the game", "Junior tranche", "Senior tranche", "Mutual guaranty"):
             assert name in found.text
 

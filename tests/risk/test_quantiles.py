@@ -1,4 +1,4 @@
-"""VaR and ES of samples and of known laws, and how honest their intervals are."""
+"""VaR and ES of samples, and how honest their intervals are."""
 
 from __future__ import annotations
 
@@ -9,61 +9,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import integrate, stats
+from scipy import stats
 
 from weir.risk.errors import RiskError
+from weir.risk.forecast.laws import Student
 from weir.risk.measures.intervals import probability, probability_bounds
 from weir.risk.measures.quantiles import (
     LEAST_TAIL,
     exceedance_curve,
     expected_shortfall,
-    normal_es,
-    normal_var,
     paths_needed,
-    student_es,
-    student_var,
     tail_count,
     tail_risks,
     value_at_risk,
 )
-
-# ------------------------------------------------------------------ known laws
-
-# Critical values of the standard normal, and of Student's t with 4 degrees of freedom: NIST/SEMATECH
-# e-Handbook of Statistical Methods, sections 1.3.6.7.1 and 1.3.6.7.2.
-LEVELS = (0.90, 0.95, 0.975, 0.99)
-NORMAL_VAR = (1.282, 1.645, 1.960, 2.326)
-STUDENT_VAR = (1.533, 2.132, 2.776, 3.747)
-
-
-@pytest.mark.parametrize(
-    ("level", "normal", "student"), list(zip(LEVELS, NORMAL_VAR, STUDENT_VAR, strict=True))
-)
-def test_var_of_the_tables(level: float, normal: float, student: float) -> None:
-    assert normal_var(level) == pytest.approx(normal, abs=6e-4)
-    assert student_var(level, 4) == pytest.approx(student, abs=6e-4)
-
-
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("degrees", [1.5, 4.0, 30.0])
-def test_es_is_the_mean_of_var_beyond_the_level(level: float, degrees: float) -> None:
-    """The definition, integrated numerically."""
-    normal, _ = integrate.quad(lambda u: stats.norm.ppf(u), level, 1)
-    student, _ = integrate.quad(lambda x: x * stats.t.pdf(x, degrees), student_var(level, degrees), math.inf)
-    assert normal_es(level) == pytest.approx(normal / (1 - level), rel=1e-6)
-    assert student_es(level, degrees) == pytest.approx(student / (1 - level), rel=1e-6)
-
-
-def test_student_becomes_normal() -> None:
-    assert student_es(0.99, 1e7) == pytest.approx(normal_es(0.99), rel=1e-5)
-
-
-def test_location_and_scale() -> None:
-    assert normal_es(0.99, 3, 2) == pytest.approx(3 + 2 * normal_es(0.99))
-    assert student_es(0.99, 3, -1, 5) == pytest.approx(-1 + 5 * student_es(0.99, 3))
-
-
-# --------------------------------------------------------------------- samples
 
 
 def exact(losses: list[int], level: Fraction) -> tuple[int, Fraction]:
@@ -119,7 +78,7 @@ def test_intervals_cover_as_often_as_they_say() -> None:
     """400 samples of a law with heavy tails (Student, 4 degrees), whose VaR and ES are known."""
     generator = np.random.default_rng(11)
     level, hits = 0.99, np.zeros(2)
-    truth = student_var(level, 4), student_es(level, 4)
+    truth = Student(4).isf(1 - level), Student(4).upper_mean(1 - level)
     runs = 400
     for _ in range(runs):
         (risk,) = tail_risks(generator.standard_t(4, 6_000), [level])
@@ -186,13 +145,6 @@ def test_bad_samples_are_refused(losses: list[float]) -> None:
 def test_bad_levels_are_refused(level: float) -> None:
     with pytest.raises(RiskError, match="level: between 0 and 1"):
         expected_shortfall([1.0, 2.0], level)
-    with pytest.raises(RiskError, match="level"):
-        normal_var(level)
-
-
-def test_infinite_expected_shortfall_is_refused() -> None:
-    with pytest.raises(RiskError, match="degrees"):
-        student_es(0.99, 1)
 
 
 # ---------------------------------------------------------------- exceedance

@@ -31,12 +31,11 @@ def test_the_smallest_move_of_a_linear_loss() -> None:
     variance = weights @ COVARIANCE @ weights
     found = reverse_stress(linear(list(weights)), LAYERS, COVARIANCE, named_directions(COVARIANCE, NAMES))
     for answer, threshold in zip(found, (100, 300), strict=True):
-        assert answer.threshold == threshold
         assert answer.smallest is not None
         assert answer.smallest.norm == pytest.approx(threshold / math.sqrt(variance), rel=2e-3)
         best = COVARIANCE @ weights * threshold / variance
         np.testing.assert_allclose(np.log1p(answer.smallest.changes), best, atol=0.03 * np.abs(best).max())
-        assert answer.smallest.loss >= threshold
+        assert linear(list(weights))(answer.smallest.changes) >= threshold
         assert answer.reason == ""
 
 
@@ -50,7 +49,6 @@ def test_the_named_directions() -> None:
     for name in ("all down", "BTC down"):
         breach = along[name]
         assert breach is not None
-        assert breach.deviations == pytest.approx(0.1 / 0.04, rel=1e-4)
         assert np.log1p(breach.changes[0]) == pytest.approx(-0.1, rel=1e-4)
     # Alone is less likely than together: √(x'Σ⁻¹x) with correlation 0.8 is 2.5/√(1 - 0.64).
     assert along["BTC down"].norm == pytest.approx(2.5 / 0.6, rel=1e-3)

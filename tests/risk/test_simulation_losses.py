@@ -10,7 +10,7 @@ import pytest
 from weir.risk.bench import made_up_book, made_up_impact, made_up_model, numpy_shortfalls
 from weir.risk.errors import RiskError
 from weir.risk.simulation.cascade import close_out, margin_deficits
-from weir.risk.simulation.engine import Scenarios, account_events, account_shortfalls
+from weir.risk.simulation.engine import Scenarios, _events, account_shortfalls
 from weir.risk.simulation.exposures import Exposures, Impact
 from weir.risk.simulation.factors import Law, draw
 from weir.risk.simulation.kernel import shortfall_deficits, shortfalls
@@ -118,12 +118,12 @@ def test_rounds_that_do_not_suffice_are_counted():
 def test_what_happens_to_accounts_is_numpys():
     exposures = made_up_book(301, 3, 2)
     changes = _changes(3, 2)
-    found = account_events(exposures, changes)
+    liquidated, defaulted, loss = _events(exposures, changes) / len(changes)
     worth = exposures.resources + changes @ exposures.notional.T
     close = exposures.equity + changes @ exposures.notional.T < (1 + changes) @ exposures.margin.T
-    np.testing.assert_allclose(found.liquidated, close.mean(axis=0), atol=2e-3)
-    np.testing.assert_allclose(found.defaulted, (worth < 0).mean(axis=0), atol=2e-3)
-    np.testing.assert_allclose(found.loss, np.maximum(-worth, 0).mean(axis=0), rtol=1e-5, atol=1e-3)
+    np.testing.assert_allclose(liquidated, close.mean(axis=0), atol=2e-3)
+    np.testing.assert_allclose(defaulted, (worth < 0).mean(axis=0), atol=2e-3)
+    np.testing.assert_allclose(loss, np.maximum(-worth, 0).mean(axis=0), rtol=1e-5, atol=1e-3)
     total = numpy_shortfalls(exposures.equity, exposures.notional, changes)
     np.testing.assert_allclose(account_shortfalls(exposures, changes), total, rtol=1e-5, atol=2)
 
@@ -146,4 +146,4 @@ def test_changes_that_make_no_sense_are_refused():
     exposures = made_up_book(5, 2)
     for wrong in (np.zeros((3, 3)), np.zeros((0, 2)), np.full((1, 2), -1.1), np.full((1, 2), np.nan)):
         with pytest.raises(RiskError, match="changes"):
-            account_events(exposures, wrong)
+            account_shortfalls(exposures, wrong)

@@ -204,12 +204,30 @@ def test_shares_add_up_to_the_whole(memo: Memo) -> None:
     )
 
 
+def test_errors_are_told_beside_figures(memo: Memo) -> None:
+    assert all(row.es_error > 0 for row in memo.account_rows if row.es_contribution > 0)
+    skin = memo.layers[0]
+    assert 0 < skin.expected_loss_error < skin.expected_loss
+    # A loss bounded by the layer's size deviates by half of it at most.
+    assert skin.expected_loss_error <= 8_000 / 2 / PARAMETERS.paths**0.5
+
+
 def test_who_defaults_was_liquidated(memo: Memo) -> None:
     for row in memo.account_rows:
         assert 0 <= row.default_probability <= row.liquidation_probability <= 1
     assert sum(row.expected_loss for row in memo.account_rows) == pytest.approx(
         sum(row.expected_loss for row in memo.layers), rel=1e-4
     )
+
+
+def test_somebody_is_liquidated_where_an_account_is(memo: Memo) -> None:
+    found, rows = memo.liquidations, memo.account_rows
+    alone = [row.liquidation_probability for row in rows]
+    assert max(alone) <= found.probability.value <= sum(alone)
+    assert found.mean == pytest.approx(
+        sum(row.liquidation_probability * row.notional for row in rows), rel=1e-4
+    )
+    assert (found.level, found.most > found.mean) == (0.999, True)
 
 
 def test_tiers_move_by_one_at_most(memo: Memo) -> None:
@@ -402,6 +420,15 @@ def test_every_model_sizes() -> None:
         memo = sized(model=model)
         assert memo.measures[-1].es.value > 0, model
         assert memo.markets[0].volatility > 0
+
+
+def test_the_tail_told_is_the_models(memo: Memo) -> None:
+    for row in memo.markets:
+        assert row.tail_shape is not None
+        assert row.tail_shape_error is not None
+        assert -0.5 <= row.tail_shape < 1
+        assert 0 < row.tail_shape_error < 1
+    assert {row.tail_shape for row in sized(model="garch-t").markets} == {None}
 
 
 def test_the_volatility_told_is_the_horizon_s() -> None:

@@ -163,6 +163,11 @@ def _funding(memo: Memo) -> Table:
         f"{value} ({low} to {high})",
         f"{memo.confidence:.0%} interval; every day as the next, with income under the policy",
     )
+    worst, *_, best = (_usd(amount) for amount in funding.year_end)
+    middle = _usd(funding.year_end[2])
+    table.add_row(
+        "after a year", f"{middle} ({worst} to {best})", "losses included: median, nine years in ten"
+    )
     table.add_row("income a day", _usd(funding.income_day), Text(funding.assumptions))
     table.add_row("days to target", _whole(funding.days_to_target), "from what it has, without losses")
     table.add_row("half-life", _whole(funding.half_life_days), "days until half of what is missing is there")

@@ -24,6 +24,7 @@ __all__ = [
     "FundingOutlook",
     "HeatMap",
     "LayerRow",
+    "Liquidations",
     "MarketRow",
     "Memo",
     "PriceInput",
@@ -100,6 +101,8 @@ class LayerRow(_Model):
     """Probability that it loses everything."""
     expected_loss: float
     """USD over the horizon."""
+    expected_loss_error: float
+    """Standard error of that."""
     fair_premium: float
     loaded_premium: float
 
@@ -116,6 +119,11 @@ class MarketRow(_Model):
     var_99: float
     """Loss of a long over the next bar, fraction of its notional, at 99 %."""
     es_99: float
+    tail_shape: float | None
+    """Of the Pareto tail of a long's losses: the heavier the larger, without a mean from 1 on. None where the
+    model has no such tail."""
+    tail_shape_error: float | None
+    """Standard error of that; None, too, where the shape is at the end of its range."""
 
 
 class StressRow(_Model):
@@ -163,6 +171,8 @@ class AccountRow(_Model):
     """... and what they mean here, in words."""
     es_contribution: float
     """USD of the fund's expected shortfall (Euler); all accounts' add up to it."""
+    es_error: float
+    """Standard error of that, as if it were known which paths are the tail."""
     required_contribution: float
     """USD: its share of the target."""
     liquidation_probability: float
@@ -187,6 +197,8 @@ class FundingOutlook(_Model):
     trajectory_days: tuple[float, ...]
     trajectory: tuple[float, ...]
     """USD that the fund has on those days, without losses."""
+    year_end: tuple[float, ...]
+    """USD after a year of income and losses: quantiles 5%, 25%, 50%, 75%, 95%; a ruined fund has 0."""
     assumptions: str
 
 
@@ -197,6 +209,17 @@ class ExceedanceCurve(_Model):
     probability: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
+
+
+class Liquidations(_Model):
+    """What is closed out over the horizon, USD of notional at the prices of now."""
+
+    probability: Estimate
+    """That anything is."""
+    mean: float
+    level: float
+    most: float
+    """Not exceeded with probability `level`: what liquidators must be able to take."""
 
 
 class HeatMap(_Model):
@@ -292,6 +315,7 @@ class Memo(_Model):
     stresses: tuple[StressRow, ...]
     reverse: tuple[ReverseRow, ...]
     funding: FundingOutlook
+    liquidations: Liquidations
     heat_map: HeatMap
     account_rows: tuple[AccountRow, ...]
     """All accounts, the largest contribution first."""

@@ -96,13 +96,6 @@ class Backtest:
     refit: int
     results: tuple[Result, ...]
 
-    def of(self, model: str, level: float, side: Side = "long") -> Result:
-        """One result; RiskError where it was not asked for."""
-        for result in self.results:
-            if (result.model, result.level, result.side) == (model, level, side):
-                return result
-        raise RiskError(f"backtest: no {model} at {level:g} for a {side}")
-
     def as_dict(self) -> dict[str, Any]:
         """All but the series of forecasts, ready for JSON; times in ISO 8601, losses as fractions."""
         return {

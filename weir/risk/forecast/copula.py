@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import gammaln, ndtr, ndtri, stdtr, stdtrit
+from scipy.special import gammaln, ndtri, stdtrit
 from scipy.stats import kendalltau, rankdata
 
 from weir.risk.errors import RiskError
@@ -36,14 +36,6 @@ class TCopula:
     def cholesky(self) -> Floats:
         """(M, M) lower triangle; its product with its transpose is the correlation matrix."""
         return np.asarray(np.linalg.cholesky(self.correlation))
-
-    def sample(self, n: int, random: np.random.Generator) -> Floats:
-        """(n, M) uniforms."""
-        w = random.standard_normal((n, len(self.correlation))) @ self.cholesky.T
-        if math.isinf(self.degrees):
-            return np.asarray(ndtr(w))
-        mixing = np.sqrt(self.degrees / random.chisquare(self.degrees, (n, 1)))
-        return np.asarray(stdtr(self.degrees, w * mixing))
 
 
 def fit_copula(residuals: ArrayLike) -> TCopula:

@@ -24,12 +24,6 @@ Floats = NDArray[np.float64]
 class Law(Protocol):
     """A distribution on the line; arguments of any shape, results of the same."""
 
-    def cdf(self, x: ArrayLike) -> Floats:
-        """P(X <= x)."""
-
-    def sf(self, x: ArrayLike) -> Floats:
-        """P(X > x)."""
-
     def ppf(self, p: ArrayLike) -> Floats:
         """The least x with P(X <= x) >= p, for p above 0 and below 1."""
 
@@ -52,17 +46,11 @@ class _Symmetric:
     def centre(self) -> float:
         return 0.0
 
-    def cdf(self, x: ArrayLike) -> Floats:
-        raise NotImplementedError
-
     def ppf(self, p: ArrayLike) -> Floats:
         raise NotImplementedError
 
     def lower_mean(self, p: ArrayLike) -> Floats:
         raise NotImplementedError
-
-    def sf(self, x: ArrayLike) -> Floats:
-        return self.cdf(2 * self.centre - np.asarray(x, dtype=np.float64))
 
     def isf(self, p: ArrayLike) -> Floats:
         return 2 * self.centre - self.ppf(p)
@@ -74,9 +62,6 @@ class _Symmetric:
 @dataclass(frozen=True, slots=True)
 class Normal(_Symmetric):
     """The standard normal law."""
-
-    def cdf(self, x: ArrayLike) -> Floats:
-        return np.asarray(special.ndtr(x))
 
     def ppf(self, p: ArrayLike) -> Floats:
         return np.asarray(special.ndtri(p))
@@ -110,10 +95,6 @@ class Student(_Symmetric):
         bounds = [(x.min(), x.max()), (-10, 10), (1e-3, 1 / 1.05)]
         found = minimize(cost, start, method="L-BFGS-B", bounds=bounds)
         return cls(1 / float(found.x[2]), float(found.x[0]), math.exp(found.x[1]))
-
-    def cdf(self, x: ArrayLike) -> Floats:
-        z = (np.asarray(x, dtype=np.float64) - self.centre) / self.scale
-        return np.asarray(special.stdtr(self.degrees, z))
 
     def ppf(self, p: ArrayLike) -> Floats:
         return np.asarray(self.centre + self.scale * special.stdtrit(self.degrees, p))
@@ -149,12 +130,6 @@ class Empirical:
             np.concatenate([[0.0], np.cumsum(end)]) / len(values) for end in (values, values[::-1])
         )
         return cls(values, lowest, highest)
-
-    def cdf(self, x: ArrayLike) -> Floats:
-        return np.asarray(np.searchsorted(self.values, x, side="right") / len(self.values))
-
-    def sf(self, x: ArrayLike) -> Floats:
-        return np.asarray(1 - self.cdf(x))
 
     def ppf(self, p: ArrayLike) -> Floats:
         return np.asarray(self.values[self._rank(p)])

@@ -44,10 +44,6 @@ class Forecast:
     residuals: Floats
     """(n,) standardised, those that the law was fitted to; the last belongs to the last return."""
 
-    def ppf(self, p: ArrayLike) -> Floats:
-        """The quantile of the next return, for p of any shape."""
-        return np.asarray(self.dynamics.next_mean + self._sigma * self.law.ppf(p))
-
     def quantile(self, level: ArrayLike, side: Side = "long") -> Floats:
         """Value at risk, the loss not exceeded with probability `level` (0.99), of any shape."""
         return self._loss(tail_quantile(self.law, level, side), side)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq, minimize_scalar
-from scipy.special import boxcox, inv_boxcox
+from scipy.special import boxcox
 
 from weir.risk.errors import RiskError
 
@@ -32,19 +32,7 @@ class ParetoTail:
     share: float
     """P(L > threshold), as the share of losses above it."""
     shape_error: float
-    """Standard errors, from the observed information; NaN where the shape is at the end of its range."""
-    scale_error: float
-
-    def sf(self, x: ArrayLike) -> Floats:
-        """P(L > x), for x of any shape, at or above the threshold."""
-        excess = (np.asarray(x, dtype=np.float64) - self.threshold) / self.scale
-        if self.shape < 0:
-            excess = np.minimum(excess, -1 / self.shape)
-        with np.errstate(divide="ignore"):  # nothing lies beyond the end of a tail that has one
-            odds: Floats = 1 / np.asarray(inv_boxcox(excess, self.shape))
-        return np.asarray(
-            self.share * (odds if self.shape >= 0 else np.where(excess < -1 / self.shape, odds, 0))
-        )
+    """Its standard error, from the observed information; NaN where it is at the end of its range."""
 
     def isf(self, p: ArrayLike) -> Floats:
         """The loss exceeded with probability p, for p of any shape, at most `share`.
@@ -106,12 +94,11 @@ def fit_tail(losses: ArrayLike, threshold: float, *, of: int, name: str = "losse
     theta = float(found.x) if found.fun <= cost(grid[best]) else float(grid[best])
     shape = float(shape_at(np.asarray(theta)))
     scale = unit * (shape / theta if abs(theta) >= 1e-9 else 1.0)
-    errors = _errors(excess, shape, scale)
-    return ParetoTail(float(threshold), shape, scale, len(excess) / of, *errors)
+    return ParetoTail(float(threshold), shape, scale, len(excess) / of, _shape_error(excess, shape, scale))
 
 
-def _errors(excess: Floats, shape: float, scale: float) -> tuple[float, float]:
-    """Standard errors of shape and scale: the inverse of minus the log likelihood's second derivatives."""
+def _shape_error(excess: Floats, shape: float, scale: float) -> float:
+    """From the inverse of minus the log likelihood's second derivatives in shape and scale."""
     if abs(shape) < 1e-4:
         shape = 1e-4  # the formulas cancel at 0, and hardly change this close to it
     v = excess / scale
@@ -122,5 +109,5 @@ def _errors(excess: Floats, shape: float, scale: float) -> tuple[float, float]:
     bb = np.sum(1 - (1 + shape) * w - (1 + shape) * w * (1 - shape * w)) / scale**2
     determinant = aa * bb - ab**2
     if determinant <= 0 or aa >= 0:
-        return math.nan, math.nan
-    return math.sqrt(-bb / determinant), math.sqrt(-aa / determinant)
+        return math.nan
+    return math.sqrt(-bb / determinant)

@@ -61,20 +61,6 @@ class SemiParametric:
         below = -lower.share * float(lower.shortfall(lower.share))
         return cls(lower, upper, values, levels, below + np.concatenate([[0.0], np.cumsum(steps)]))
 
-    def cdf(self, x: ArrayLike) -> Floats:
-        """P(X <= x), for x of any shape."""
-        at = np.asarray(x, dtype=np.float64)
-        body = np.interp(at, self.values, self.levels)
-        body = np.where(at < self.values[0], self.lower.sf(np.maximum(-at, self.lower.threshold)), body)
-        beyond = self.upper.sf(np.maximum(at, self.upper.threshold))
-        return np.asarray(np.where(at > self.values[-1], 1 - beyond, body))
-
-    def sf(self, x: ArrayLike) -> Floats:
-        """P(X > x), exact far out."""
-        at = np.asarray(x, dtype=np.float64)
-        beyond = self.upper.sf(np.maximum(at, self.upper.threshold))
-        return np.asarray(np.where(at > self.values[-1], beyond, 1 - self.cdf(at)))
-
     def ppf(self, p: ArrayLike) -> Floats:
         """The quantile, for p of any shape, above 0 and below 1."""
         level = np.asarray(p, dtype=np.float64)

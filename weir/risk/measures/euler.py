@@ -7,7 +7,6 @@ TU München 1999; McNeil, Frey, Embrechts: Quantitative Risk Management, 2015, s
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,10 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from weir.risk.errors import RiskError
-from weir.risk.measures.intervals import check_fraction, check_sample
-from weir.risk.measures.quantiles import normal_es, tail_count, value_at_risk
+from weir.risk.measures.intervals import check_sample
+from weir.risk.measures.quantiles import tail_count, value_at_risk
 
-__all__ = ["Allocation", "Tail", "allocate", "gaussian_allocation", "tail"]
+__all__ = ["Allocation", "Tail", "allocate", "tail"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -78,23 +77,3 @@ def allocate(losses_of: Callable[[int], Floats], found: Tail) -> Allocation:
         squares += found.weights[i] * part**2
     effective = found.weights.sum() ** 2 / (found.weights**2).sum()
     return Allocation(shares, np.sqrt(np.maximum(squares - shares**2, 0) / effective))
-
-
-def gaussian_allocation(covariance: ArrayLike, level: float, mean: ArrayLike | None = None) -> Floats:
-    """Shares of ES where the components' losses are jointly normal: mean + (Σ1)ᵢ/√(1ᵀΣ1) · φ(z)/(1 - level).
-
-    Covariance (n, n), mean (n,) or 0; answers (n,). Raises `RiskError` for shapes that do not fit, a total
-    variance below 0, or a level outside (0, 1).
-    """
-    check_fraction("level", level)
-    matrix = np.asarray(covariance, dtype=np.float64)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        raise RiskError(f"covariance: square (got shape {matrix.shape})")
-    middle = np.zeros(len(matrix)) if mean is None else np.asarray(mean, dtype=np.float64)
-    if middle.shape != (len(matrix),):
-        raise RiskError(f"mean: of shape ({len(matrix)},) (got {middle.shape})")
-    rows = matrix.sum(axis=1)
-    if rows.sum() < 0:
-        raise RiskError(f"covariance: the variance of the total is {rows.sum()}, below 0")
-    deviation = math.sqrt(rows.sum())
-    return middle if deviation == 0 else middle + rows / deviation * normal_es(level)

@@ -43,12 +43,8 @@ class LayerRisk:
     """USD in a horizon."""
     error: float
     """Standard error of that."""
-    rate: float | None
-    """Expected loss over size, in a horizon; None where the size is 0 or infinite, as for the next two."""
-    fair_premium: float | None
-    """Of size, a year."""
     loaded_premium: float | None
-    """The same with a load for risk."""
+    """Of size, a year: what pays the loss, and a load for risk; None where the size is 0 or infinite."""
 
 
 def split(
@@ -83,10 +79,11 @@ def layer_risks(
     """Each layer's risk, and open interest's last; arguments as for `split`, whose errors are raised, too.
 
     A year has 365/days horizons, taken as independent, and the layer is made whole after each, so nothing
-    compounds: the fair premium is rate · 365/days. The loaded one adds `sharpe` times the deviation of the
-    year's loss over size, √(365/days) that of a horizon (the standard deviation principle, Bühlmann:
-    Mathematical Methods in Risk Theory, 1970; as a reinsurer's load Kreps, Proc. CAS 77, 1990): what earns
-    that ratio of mean to deviation on full collateral. Intervals are Clopper–Pearson's at `confidence`.
+    compounds: a year's loss is the expected loss · 365/days. The loaded premium adds `sharpe` times the
+    deviation of the year's loss over size, √(365/days) that of a horizon (the standard deviation principle,
+    Bühlmann: Mathematical Methods in Risk Theory, 1970; as a reinsurer's load Kreps, Proc. CAS 77, 1990):
+    what earns that ratio of mean to deviation on full collateral. Intervals are Clopper–Pearson's at
+    `confidence`.
     """
     if not (days > 0 and math.isfinite(days)):
         raise RiskError(f"days: above 0 (got {days})")
@@ -108,8 +105,6 @@ def layer_risks(
                 exhaustion=probability(int(gone.sum()), paths, confidence),
                 expected_loss=mean,
                 error=deviation / math.sqrt(paths),
-                rate=rate,
-                fair_premium=None if rate is None else rate * horizons,
                 loaded_premium=None
                 if rate is None
                 else rate * horizons + sharpe * deviation / size * math.sqrt(horizons),

@@ -1,4 +1,4 @@
-"""Value at risk and expected shortfall: of a sample of losses with intervals, and of two known laws.
+"""Value at risk and expected shortfall of a sample of losses, with intervals.
 
 Losses count upward: VaR at level a is the least x with P(L <= x) >= a, ES the mean of VaR over the levels
 from a to 1 (Acerbi and Tasche: On the coherence of expected shortfall, J. Banking & Finance 26, 2002), which
@@ -24,11 +24,7 @@ __all__ = [
     "TailRisk",
     "exceedance_curve",
     "expected_shortfall",
-    "normal_es",
-    "normal_var",
     "paths_needed",
-    "student_es",
-    "student_var",
     "tail_count",
     "tail_risks",
     "value_at_risk",
@@ -45,9 +41,6 @@ class TailRisk:
     """VaR and ES of a sample at a level, USD."""
 
     level: float
-    confidence: float
-    """Of both intervals."""
-    paths: int
     var: Estimate
     es: Estimate
 
@@ -60,7 +53,6 @@ class ExceedanceCurve:
     probability: Floats
     low: Floats
     high: Floats
-    confidence: float
 
 
 # ---------------------------------------------------------------------- sample
@@ -130,12 +122,12 @@ def exceedance_curve(losses: ArrayLike, confidence: float = 0.95, points: int = 
     positive = int((ordered > 0).sum())
     if not positive:
         nothing = np.empty(0)
-        return ExceedanceCurve(nothing, nothing, nothing, nothing, confidence)
+        return ExceedanceCurve(nothing, nothing, nothing, nothing)
     ranks = np.unique(np.geomspace(1, positive, points).round().astype(np.int64))
     chosen = np.unique(ordered[ranks - 1])
     counts = len(ordered) - np.searchsorted(ordered[::-1], chosen, side="left")
     low, high = probability_bounds(counts, len(ordered), confidence)
-    return ExceedanceCurve(chosen, counts / len(ordered), low, high, confidence)
+    return ExceedanceCurve(chosen, counts / len(ordered), low, high)
 
 
 def _tail_risk(ordered: Floats, level: float, confidence: float) -> TailRisk:
@@ -156,8 +148,6 @@ def _tail_risk(ordered: Floats, level: float, confidence: float) -> TailRisk:
     reach = float(stats.t.ppf((1 + confidence) / 2, len(tail) - 1)) * math.sqrt(variance)
     return TailRisk(
         level=level,
-        confidence=confidence,
-        paths=paths,
         var=Estimate(var, float(ordered[paths - low]), float(ordered[paths - high])),
         es=Estimate(es, es - reach, es + reach),
     )
@@ -185,38 +175,3 @@ def _rank(count: float) -> int:
 def _shortfall(ordered: Floats, count: float) -> float:
     whole = math.floor(count)
     return float((ordered[:whole].sum() + (count - whole) * ordered[_rank(count)]) / count)
-
-
-# ------------------------------------------------------------------ known laws
-
-
-def normal_var(level: float, mean: float = 0.0, deviation: float = 1.0) -> float:
-    """VaR of a normal loss (McNeil, Frey, Embrechts: Quantitative Risk Management, 2015, section 2.3)."""
-    check_fraction("level", level)
-    return mean + deviation * float(stats.norm.ppf(level))
-
-
-def normal_es(level: float, mean: float = 0.0, deviation: float = 1.0) -> float:
-    """ES of a normal loss, mean + deviation φ(z)/(1 - level) (the same)."""
-    check_fraction("level", level)
-    return mean + deviation * float(stats.norm.pdf(stats.norm.ppf(level))) / (1 - level)
-
-
-def student_var(level: float, degrees: float, location: float = 0.0, scale: float = 1.0) -> float:
-    """VaR of a Student t loss; `scale` is not its deviation, that is scale √(degrees/(degrees - 2))."""
-    check_fraction("level", level)
-    if not degrees > 0:
-        raise RiskError(f"degrees: above 0 (got {degrees})")
-    return location + scale * float(stats.t.ppf(level, degrees))
-
-
-def student_es(level: float, degrees: float, location: float = 0.0, scale: float = 1.0) -> float:
-    """ES of a Student t loss, location + scale f(q)/(1 - level) (degrees + q²)/(degrees - 1) (the same).
-
-    Raises `RiskError` for a level outside (0, 1), and up to 1 degree of freedom, where it is infinite.
-    """
-    if not degrees > 1:
-        raise RiskError(f"degrees: above 1, or expected shortfall is infinite (got {degrees})")
-    quantile = student_var(level, degrees)
-    density = float(stats.t.pdf(quantile, degrees))
-    return location + scale * density / (1 - level) * (degrees + quantile**2) / (degrees - 1)

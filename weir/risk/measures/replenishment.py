@@ -61,8 +61,6 @@ class Replenishment:
 
     assets: Floats
     """(days + 1,) USD, the first after the loss."""
-    target: float
-    """USD."""
     days_to_target: float | None
     """None: not within the days looked at."""
     half_life: float | None
@@ -123,7 +121,6 @@ def replenish(
     target = activity.target(policy) if goal is None else goal
     return Replenishment(
         assets=path,
-        target=target,
         days_to_target=_first(path, target),
         half_life=_first(path, target - (target - path[0]) / 2) if path[0] < target else 0.0,
     )

@@ -19,12 +19,14 @@ from weir.risk.errors import RiskError
 from weir.risk.measures.intervals import Estimate, check_sample, probability_bounds
 from weir.risk.measures.replenishment import DAYS_A_YEAR, Activity, daily_income
 
-__all__ = ["YearOfRuin", "equilibrium", "exponential_ruin", "ruin", "ruin_in_a_year"]
+__all__ = ["YEAR_END", "YearOfRuin", "equilibrium", "exponential_ruin", "ruin", "ruin_in_a_year"]
 
 Floats = NDArray[np.float64]
 
 REPEATS = 20
 """Samples drawn anew from the sample, to see how much hangs on it."""
+YEAR_END = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Quantiles of what is left at the year's end."""
 
 
 def exponential_ruin(loading: float, reserve: float, mean: float = 1.0) -> float:
@@ -109,9 +111,8 @@ class YearOfRuin:
 
     ruin: Estimate
     """Probability that at some time it can't pay a loss."""
-    paths: int
     assets: Floats
-    """(5,) USD at the year's end: the quantiles 5%, 25%, 50%, 75%, 95% over all paths, ruined ones with 0."""
+    """(5,) USD at the year's end: the quantiles `YEAR_END` over all paths, ruined ones with 0."""
 
 
 def ruin_in_a_year(
@@ -162,8 +163,8 @@ def ruin_in_a_year(
     _, rare = probability_bounds(int((sample > assets).sum()), len(sample), confidence)
     once = 1 - (1 - float(rare)) ** (DAYS_A_YEAR // horizon)
     interval = Estimate(value, max(value - reach, 0.0), min(max(value + reach, once), 1.0))
-    quantiles = np.quantile(held, [0.05, 0.25, 0.5, 0.75, 0.95])
-    return YearOfRuin(interval, paths, quantiles)
+    quantiles = np.quantile(held, YEAR_END)
+    return YearOfRuin(interval, quantiles)
 
 
 def _sample(name: str, values: ArrayLike) -> Floats:

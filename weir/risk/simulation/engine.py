@@ -29,7 +29,6 @@ __all__ = [
     "Job",
     "Paths",
     "Scenarios",
-    "account_events",
     "account_shortfalls",
     "account_statistics",
     "moves",
@@ -170,12 +169,6 @@ class Scenarios:
         return shortfalls(self._owed, changes), changes
 
 
-def account_events(exposures: Exposures, changes: Floats) -> AccountEvents:
-    """How often each account is liquidated, how often it costs the fund, and how much, over (P, K)."""
-    changes = _checked(exposures, changes)
-    return _mean(_events(exposures, changes), len(changes))
-
-
 def account_shortfalls(exposures: Exposures, changes: Floats) -> Floats:
     """(P,) USD: what accounts owe beyond their equity, before anything in the guaranty fund pays."""
     return shortfalls(shortfall_deficits(exposures, exposures.equity), _checked(exposures, changes))
@@ -196,7 +189,8 @@ def account_statistics(
     total = np.zeros((3, len(exposures.accounts)))
     for part in executor.map(_run_events, (job, exposures), job.chunks):
         total += part
-    return _mean(total, paths)
+    liquidated, defaulted, loss = total / paths
+    return AccountEvents(liquidated, defaulted, loss)
 
 
 # ---------------------------------------------------------------------- chunks
@@ -236,11 +230,6 @@ def _events(exposures: Exposures, changes: Floats) -> Floats:
     out = np.empty((3, len(values[0])))
     lanes.events(np.ascontiguousarray(changes, np.float32), values, tuple(out))
     return out[:, : len(exposures.accounts)]
-
-
-def _mean(sums: Floats, paths: int) -> AccountEvents:
-    liquidated, defaulted, loss = sums / paths
-    return AccountEvents(liquidated, defaulted, loss)
 
 
 def _checked(exposures: Exposures, changes: Floats) -> Floats:

@@ -16,7 +16,7 @@ from weir.risk.simulation.executors import Executor, Threads
 from weir.risk.sizing.accounts import accounts
 from weir.risk.sizing.case import Case
 from weir.risk.sizing.doubts import doubts
-from weir.risk.sizing.figures import dependence, exceedance, layers, markets, measures
+from weir.risk.sizing.figures import dependence, exceedance, layers, liquidations, markets, measures
 from weir.risk.sizing.outlook import Progress, backtested, outlook
 from weir.risk.sizing.stressed import heat_map, reverse, stresses
 from weir.risk.sizing.target import target
@@ -95,6 +95,7 @@ def size(
         stresses=stress_rows,
         reverse=reverse_rows,
         funding=ahead,
+        liquidations=liquidations(case, paths.closed_out),
         heat_map=heat_map(case),
         account_rows=account_rows,
         backtest=backtested(prices, chosen, tell) if with_backtest else None,

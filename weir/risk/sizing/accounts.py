@@ -27,10 +27,11 @@ def accounts(case: Case, losses: Floats, target: Target, executor: Executor) -> 
     if not book.accounts:
         return ()
     found = tail(losses, p.level)
-    shares = np.zeros(len(book.accounts))
+    shares, errors = np.zeros((2, len(book.accounts)))
     if len(found.indices):
         changes = engine.moves(case.exposures, case.model, case.impact, found.indices, p.seed)
-        shares = allocate(lambda i: shortfalls(case, changes[i]), found).shares
+        allocation = allocate(lambda i: shortfalls(case, changes[i]), found)
+        shares, errors = allocation.shares, allocation.errors
     events = engine.account_statistics(
         case.exposures, case.model, case.impact, paths=p.paths, seed=p.seed, executor=executor
     )
@@ -55,6 +56,7 @@ def accounts(case: Case, losses: Floats, target: Target, executor: Executor) -> 
             reasons=tuple(reason.code for reason in credit.reasons(i)),
             why=tuple(reason.words for reason in credit.reasons(i)),
             es_contribution=float(shares[i]),
+            es_error=float(errors[i]),
             required_contribution=float(credit.contributions[i]),
             liquidation_probability=float(events.liquidated[i]),
             default_probability=float(events.defaulted[i]),

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weir.risk.errors import RiskError
-from weir.risk.forecast.joint import fit_joint
+from weir.risk.forecast.joint import fit_joint, fit_markets
+from weir.risk.forecast.models import Forecast
 from weir.risk.inputs.book import Book
 from weir.risk.inputs.prices import DAY, PriceHistory, aligned_returns
 from weir.risk.measures.quantiles import paths_needed
@@ -39,7 +40,10 @@ class Case:
     parameters: RiskParameters
     exposures: Exposures
     impact: Impact
+    forecasts: Mapping[str, Forecast]
+    """By market, of the next bar."""
     model: FactorModel
+    """Of all markets and stablecoins over the horizon."""
     returns: Floats
     """(T, M) of the bars that all markets have."""
     bar_days: float
@@ -70,9 +74,9 @@ class Case:
         histories = {name: prices[name] for name in book.markets}
         returns = aligned_returns(histories)
         bar_days = next(iter(histories.values())).bar_seconds / DAY
+        forecasts = fit_markets(tuple(histories), returns, model=parameters.model)
         bar = fit_joint(
-            {name: returns[:, k] for k, name in enumerate(histories)},
-            model=parameters.model,
+            forecasts,
             steps=1,
             stablecoins=tuple(book.stablecoins),
             depeg=_depeg(book, parameters, bar_days),
@@ -82,6 +86,7 @@ class Case:
             parameters=parameters,
             exposures=book.exposures(),
             impact=impact_on(book, parameters, returns.std(axis=0) / math.sqrt(bar_days)),
+            forecasts=forecasts,
             model=over(bar, parameters.horizon_days, bar_days),
             returns=returns,
             bar_days=bar_days,

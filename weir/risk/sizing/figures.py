@@ -8,14 +8,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from weir.risk.forecast.models import model_named
+from weir.risk.forecast.semiparametric import SemiParametric
+from weir.risk.measures.intervals import probability
 from weir.risk.measures.layers import layer_risks
-from weir.risk.measures.quantiles import exceedance_curve, tail_risks
-from weir.risk.memo import Estimate, ExceedanceCurve, LayerRow, MarketRow, RiskMeasure
+from weir.risk.measures.quantiles import exceedance_curve, tail_risks, value_at_risk
+from weir.risk.memo import Estimate, ExceedanceCurve, LayerRow, Liquidations, MarketRow, RiskMeasure
 from weir.risk.simulation.model import FactorModel
 from weir.risk.sizing.case import LEVELS, Case
 
-__all__ = ["dependence", "estimate", "exceedance", "layers", "markets", "measures"]
+__all__ = ["dependence", "estimate", "exceedance", "layers", "liquidations", "markets", "measures"]
 
 Floats = NDArray[np.float64]
 
@@ -64,7 +65,8 @@ def markets(case: Case) -> tuple[MarketRow, ...]:
     interest = case.book.open_interest()
     found = []
     for k, (name, market) in enumerate(case.book.markets.items()):
-        forecast = model_named(case.parameters.model).fit(case.returns[:, k], name=name)
+        forecast = case.forecasts[name]
+        tail = forecast.law.lower if isinstance(forecast.law, SemiParametric) else None
         found.append(
             MarketRow(
                 market=name,
@@ -73,6 +75,8 @@ def markets(case: Case) -> tuple[MarketRow, ...]:
                 volatility=float(np.sqrt(_horizon_variance(case.model, k))),
                 var_99=-float(np.expm1(-forecast.quantile(0.99))),
                 es_99=-float(np.expm1(-forecast.shortfall(0.99))),
+                tail_shape=tail.shape if tail else None,
+                tail_shape_error=tail.shape_error if tail and math.isfinite(tail.shape_error) else None,
             )
         )
     return tuple(found)
@@ -124,8 +128,21 @@ def layers(case: Case, losses: Floats, stablecoins: NDArray[np.float32]) -> tupl
                 attachment=estimate(risk.attachment),
                 exhaustion=estimate(risk.exhaustion) if bounded else None,
                 expected_loss=risk.expected_loss,
+                expected_loss_error=risk.error,
                 fair_premium=fair,
                 loaded_premium=loaded,
             )
         )
     return tuple(rows)
+
+
+def liquidations(case: Case, closed_out: Floats) -> Liquidations:
+    """Of what is closed out on each path (N,), USD."""
+    p = case.parameters
+    hits = int((closed_out > 0).sum())
+    return Liquidations(
+        probability=estimate(probability(hits, len(closed_out), p.confidence)),
+        mean=float(closed_out.mean()),
+        level=p.level,
+        most=value_at_risk(closed_out, p.level),
+    )

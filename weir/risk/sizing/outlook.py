@@ -58,6 +58,7 @@ def outlook(case: Case, paths: engine.Paths, target: Target) -> FundingOutlook:
         income_day=float(daily_income(p.policy, assets, activity)),
         trajectory_days=tuple(float(day) for day in range(TRAJECTORY_DAYS + 1)),
         trajectory=tuple(path.assets[: TRAJECTORY_DAYS + 1].tolist()),
+        year_end=tuple(ruin.assets.tolist()),
         assumptions=(
             f"{p.turnover:g} times open interest is traded a day at {p.fee:.3%} for both sides, "
             f"{fees:,.0f} USD of fees; open interest stays at {interest:,.0f} USD; the target is posted; "

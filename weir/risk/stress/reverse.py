@@ -38,16 +38,10 @@ SEED = 0
 class Breach:
     """A move that exhausts a layer."""
 
-    direction: str
-    """What was moved: a name as of `named_directions`, or "search"."""
     norm: float
     """Mahalanobis, in daily deviations."""
-    deviations: float
-    """The largest single factor's move in its own daily deviations."""
     changes: Floats
     """(K,) relative changes."""
-    loss: float
-    """USD."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +49,6 @@ class Reverse:
     """A layer's smallest move found, and the smallest along each named direction."""
 
     layer: str
-    threshold: float
-    """USD of loss that exhausts this layer and all before it."""
     smallest: Breach | None
     along: Mapping[str, Breach | None]
     reason: str
@@ -109,15 +101,15 @@ def reverse_stress(
     found = space.breaches(rays, thresholds)
     answers = []
     for j, (layer, threshold) in enumerate(zip(layers, thresholds, strict=True)):
-        along = {name: space.breach(name, found[i][j]) for i, name in enumerate(names)}
+        along = {name: space.breach(found[i][j]) for i, name in enumerate(names)}
         smallest = min((b for b in along.values() if b is not None), key=lambda b: b.norm, default=None)
         start = None if smallest is None else np.log1p(smallest.changes)
         best = space.search(float(threshold), start, samples, rounds)
         # Named where the search found nothing that is smaller by more than its tolerance.
         if best is not None and (smallest is None or space.norm(best) < smallest.norm * (1 - 1e-5)):
-            smallest = space.breach("search", best)
+            smallest = space.breach(best)
         reason = "" if smallest else space.reason(rays, samples, float(threshold))
-        answers.append(Reverse(layer, float(threshold), smallest, along, reason))
+        answers.append(Reverse(layer, smallest, along, reason))
     return tuple(answers)
 
 
@@ -126,7 +118,6 @@ class _Space:
 
     def __init__(self, loss: Loss, covariance: Floats, low: Floats, high: Floats) -> None:
         self._loss, self._low, self._high = loss, low, high
-        self.sigma = np.sqrt(np.diag(covariance))
         values, vectors = np.linalg.eigh(covariance)
         kept = values > max(values.max(), 0) * 1e-12
         self.root: Floats = vectors[:, kept] * np.sqrt(values[kept])
@@ -210,17 +201,8 @@ class _Space:
         found: Floats = self.clip(high.min() * rays[alive[high.argmin()]][None])[0]
         return found if best is None or self.norm(found) < self.norm(best) else best
 
-    def breach(self, direction: str, move: Floats | None) -> Breach | None:
-        if move is None:
-            return None
-        moved = self.sigma > 0
-        return Breach(
-            direction=direction,
-            norm=self.norm(move),
-            deviations=float(np.abs(move[moved] / self.sigma[moved]).max(initial=0.0)),
-            changes=np.expm1(move),
-            loss=float(self.costs(move[None])[0]),
-        )
+    def breach(self, move: Floats | None) -> Breach | None:
+        return None if move is None else Breach(self.norm(move), np.expm1(move))
 
     def reason(self, named: Floats, samples: int, threshold: float) -> str:
         rays = np.vstack([named, _sphere(self.root.shape[1], samples) @ self.root.T])
