@@ -132,11 +132,12 @@ def show_status(w3: Web3, deployment: Path | None, *, as_json: bool) -> None:
     from rich.console import Console
 
     from weir.client import Weir
-    from weir.status import collect, render, to_json
+    from weir.formatting import exact_json
+    from weir.status import collect, render
 
     found = collect(Weir.load(w3, deployment))
     if as_json:
-        click.echo(to_json(found))
+        click.echo(exact_json(found))
     else:
         Console().print(render(found))
 

@@ -1,11 +1,12 @@
-"""How reports print numbers, times and addresses."""
+"""How reports print numbers, times, addresses, and JSON."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 
-__all__ = ["address", "number", "percent", "usd", "usd_short", "utc"]
+__all__ = ["address", "exact_json", "number", "percent", "usd", "usd_short", "utc"]
 
 _MINUS = "\N{MINUS SIGN}"
 
@@ -51,3 +52,8 @@ def utc(time: int, pattern: str = "%Y-%m-%d %H:%M") -> str:
 def address(text: str) -> str:
     """`0x1234…abcd`: the ends of a long address; anything short as it is."""
     return f"{text[:6]}…{text[-4:]}" if len(text) > 16 else text
+
+
+def exact_json(value: object) -> str:
+    """For machines: decimals become strings with every digit, never floats."""
+    return json.dumps(value, indent=2, default=lambda item: format(item, "f"))

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from weir.accounts import checked_address
 from weir.chain import Call, ContractError, pages
 from weir.client import Weir
-from weir.formatting import number, usd, utc
+from weir.formatting import exact_json, number, usd, utc
 from weir.parameters import Usd
 
 __all__ = [
@@ -208,7 +208,7 @@ class PostReport:
             for step in self.steps
         ]
         report = {"poster": self.poster, "dry_run": dry_run, "steps": steps, "unchanged": self.unchanged}
-        return json.dumps(report, indent=2, default=lambda item: format(item, "f"))
+        return exact_json(report)
 
 
 def _target(weir: Weir, posting: Posting) -> Step:

@@ -15,6 +15,7 @@ from weir.accounts import development_account
 from weir.chain import ContractError, connect
 from weir.client import Weir
 from weir.deployment import deploy
+from weir.formatting import exact_json
 from weir.keeper.policy import Kind, Options
 from weir.keeper.roles import USUAL, Role
 from weir.keeper.runner import Keeper
@@ -23,7 +24,7 @@ from weir.orders import Order
 from weir.parameters import FREE_FUNDING as FREE
 from weir.parameters import AssetParameters, MarketParameters, Parameters
 from weir.stablecoins import cost, price_off, worth
-from weir.status import collect, render, to_json
+from weir.status import collect, render
 
 WAD = 10**18
 DAY = 86_400
@@ -348,7 +349,7 @@ def test_status_shows_assets_collateral_and_reserve(weir: Weir, node: Node) -> N
     _price(weir, weir.assets.feed("USDC"), "0.95")
     debt = _in_debt(weir)
     found = collect(weir)
-    coins = json.loads(to_json(found))["stablecoins"]
+    coins = json.loads(exact_json(found))["stablecoins"]
     usdc, save = coins["assets"]
     assert (usdc["symbol"], usdc["price"], usdc["feed"]) == ("USDC", "0.950000000000000000", "ok")
     assert (usdc["haircut"], usdc["discount"], usdc["weight"]) == (0.05, 0.02, 0.5)

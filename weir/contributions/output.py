@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from functools import partial
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from weir.contributions.factors import FACTORS
 from weir.contributions.paid import Payer
 from weir.contributions.preview import Preview
-from weir.formatting import address, number, percent, usd
+from weir.formatting import address, exact_json, number, percent, usd
 from weir.parameters import MILLION
+from weir.tables import new_table
 
 ROWS = 20
 """Accounts that a table shows; the JSON has all."""
+
+_table = partial(new_table, texts=("Why",))
 
 
 def preview_json(found: Preview) -> str:
     """Rates, coverage in ppm; the rest as decimals in strings."""
     factors = [{"name": f.name, "ppm": f.ppm, "amount": f.amount, "reason": f.reason} for f in found.factors]
-    return _json(
+    return exact_json(
         {
             "account": found.account,
             "market": found.market,
@@ -63,7 +64,7 @@ def render_preview(found: Preview) -> RenderableType:
 
 def paid_json(payers: Sequence[Payer]) -> str:
     """Every payer; decimals in strings, the premium's rate in ppm."""
-    return _json(
+    return exact_json(
         [
             {
                 "account": payer.account,
@@ -121,15 +122,3 @@ def render_paid(payers: Sequence[Payer]) -> RenderableType:
 
 def _sum(amounts: Iterable[Decimal]) -> Decimal:
     return sum(amounts, Decimal(0))
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, indent=2, default=lambda item: format(item, "f"))
-
-
-def _table(title: str, first: str, *others: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    table.add_column(first, overflow="fold")
-    for name in others:
-        table.add_column(name, justify="left" if name == "Why" else "right", overflow="fold")
-    return table

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import partial
 
 import numpy as np
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +16,7 @@ from weir.risk.backtest.coverage import SIGNIFICANCE, ZONED
 from weir.risk.backtest.rolling import Backtest
 from weir.risk.memo import LAYERS, Estimate, Memo
 from weir.risk.stress.library import Scenario
+from weir.tables import new_table
 
 __all__ = ["render", "render_backtest", "render_scenarios"]
 
@@ -35,6 +36,7 @@ _TEXTS = (
     "Smallest move",
     "Why",
 )
+_table = partial(new_table, texts=_TEXTS)
 
 
 def render(memo: Memo) -> RenderableType:
@@ -217,13 +219,6 @@ def render_scenarios(scenarios: Iterable[Scenario]) -> RenderableType:
 
 
 # ------------------------------------------------------------------------ parts
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    for column in columns:
-        table.add_column(column, justify="left" if column in _TEXTS else "right")
-    return table
 
 
 def _usd(amount: float) -> str:

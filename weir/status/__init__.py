@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from weir.status.collect import DEFAULT_LAYERS, DUST, NEAR, Status, collect, describe, to_json
+from weir.status.collect import DEFAULT_LAYERS, DUST, NEAR, Status, collect, describe
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,7 +21,6 @@ __all__ = [
     "collect",
     "describe",
     "render",
-    "to_json",
 ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from weir.client import Weir
@@ -263,8 +262,3 @@ def _backing(books: AssetBooks) -> Status:
         "unit": books.symbol,
         "holds": books.holds,
     }
-
-
-def to_json(status: Status) -> str:
-    """The status as JSON; decimals as strings without exponents."""
-    return json.dumps(status, indent=2, default=lambda value: format(value, "f"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -14,11 +14,13 @@ from rich.text import Text
 from weir.formatting import address, number, percent, usd, utc
 from weir.parameters import DAY, HOUR
 from weir.status.collect import DEFAULT_LAYERS, Status
+from weir.tables import new_table
 
 ROWS = 20
 """Accounts, members and defaults that a table shows; the JSON has all."""
 
 _TEXTS = ("Account", "Paid by", "Positions", "Statement", "Time")
+_table = partial(new_table, texts=_TEXTS)
 
 
 def render(status: Status) -> RenderableType:
@@ -252,14 +254,6 @@ def _identity_table(identities: Iterable[Status]) -> Table:
             f"{difference.normalize():f} {line['unit']}",
             _state("yes" if line["holds"] else "NO", line["holds"]),
         )
-    return table
-
-
-def _table(title: str, first: str, *others: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    table.add_column(first)
-    for name in others:
-        table.add_column(name, justify="left" if name in _TEXTS else "right", overflow="fold")
     return table
 
 

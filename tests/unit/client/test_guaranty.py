@@ -23,12 +23,12 @@ from tests.unit.client.moves import (
 from weir import client as client_module
 from weir.chain import ContractError
 from weir.client import Weir
-from weir.formatting import utc
+from weir.formatting import exact_json, utc
 from weir.node import Node
 from weir.parameters import Parameters
 from weir.results import LAYERS
 from weir.states import MemberState, Recovered
-from weir.status import collect, to_json
+from weir.status import collect
 
 # ------------------------------------------------------------ the guaranty fund
 
@@ -198,9 +198,9 @@ def test_a_default_goes_through_both_funds_and_comes_back(mutual: Weir) -> None:
 def test_status_shows_members_and_what_they_owe(mutual: Weir, node: Node) -> None:
     weir = mutual
     assert "Members: none" in as_printed(collect(weir))
-    assert json.loads(to_json(collect(weir)))["members"] == []
+    assert json.loads(exact_json(collect(weir)))["members"] == []
     _bad_debt(weir)
-    status = json.loads(to_json(collect(weir)))
+    status = json.loads(exact_json(collect(weir)))
     members = {member["address"]: member for member in status["members"]}
     # 1% of 150,000 less 100,000, and the loss of half has left 450.
     maker = members[market_maker.address]
@@ -227,7 +227,7 @@ def test_status_shows_members_and_what_they_owe(mutual: Weir, node: Node) -> Non
     assert f"leaves from {utc(member.opens_at)}" in as_printed(collect(weir))
     _pass(node, Parameters().guaranty.notice_period)
     assert f"may leave until {utc(member.closes_at)}" in as_printed(collect(weir))
-    assert Decimal(json.loads(to_json(collect(weir)))["guaranty"]["noticed"]) == 100
+    assert Decimal(json.loads(exact_json(collect(weir)))["guaranty"]["noticed"]) == 100
     _pass(node, Parameters().guaranty.exit_window)
     lapsed = as_printed(collect(weir))
     assert "may leave until" not in lapsed

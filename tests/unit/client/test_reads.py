@@ -23,9 +23,10 @@ from tests.unit.client.moves import (
 from weir import client as client_module
 from weir.chain import ContractError
 from weir.client import Weir
+from weir.formatting import exact_json
 from weir.node import Node
 from weir.orders import sign_order
-from weir.status import collect, to_json
+from weir.status import collect
 
 # -------------------------------------------------------------------- orders
 
@@ -152,7 +153,7 @@ def test_status_shows_who_is_at_risk_and_who_defaulted(weir: Weir) -> None:
     assert "closed: 1 insolvent" in as_printed(before)
 
     weir.chain.send(liquidator, weir.clearing_house.functions.liquidate(trader.address, WAD, []))
-    after = json.loads(to_json(collect(weir)))
+    after = json.loads(exact_json(collect(weir)))
     assert after["accounts"] == {"count": 3, "at_risk": []}
     (default,) = after["defaults"]
     assert (default["account"], default["market"]) == (trader.address, "BTC")
@@ -247,7 +248,7 @@ def test_the_books_hold_while_a_premium_accrues(charging: Weir, node: Node) -> N
 def test_status_shows_the_funding_policy(charging: Weir, node: Node) -> None:
     weir = charging
     trade(weir)
-    fund = json.loads(to_json(collect(weir)))["fund"]
+    fund = json.loads(exact_json(collect(weir)))["fund"]
     assert Decimal(fund["target"]) == 9_000
     assert (fund["coverage"], fund["fund_share"]) == (0.222222, 1.0)
     assert (fund["premium_rate"], fund["scarcity"]) == (0.096482, 0.000963)
@@ -260,7 +261,7 @@ def test_status_shows_the_funding_policy(charging: Weir, node: Node) -> None:
     post_target(weir, 9_500)
     node.increase_time(7_200)
     node.mine()
-    posted = json.loads(to_json(collect(weir)))["fund"]["posted_target"]
+    posted = json.loads(exact_json(collect(weir)))["fund"]["posted_target"]
     assert (Decimal(posted["amount"]), posted["fresh"]) == (9_500, True)
     assert 7_200 <= posted["age"] < 7_300
     assert "$9,500.00, 2.0 h ago" in as_printed(collect(weir))
