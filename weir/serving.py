@@ -11,19 +11,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from socketserver import ThreadingMixIn
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CollectorRegistry, make_wsgi_app
+import click
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from prometheus_client import CollectorRegistry
 
-__all__ = ["HOST", "Health", "ServingError", "serve"]
+__all__ = ["HOST", "Health", "ServingError", "port_option", "serve"]
 
 log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
+FIRST_FREE, LAST = 1_024, 65_535
+"""The lowest port that anyone may listen on, and the highest there is."""
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class ServingError(RuntimeError):
@@ -37,6 +42,25 @@ class Health:
     healthy: bool
     reason: str = "ok"
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def port_option(
+    name: str, what: str, default: int | None = None, *, fixed: bool = False, more: int = 0
+) -> Callable[[F], F]:
+    """A port of loopback, as an option of a command: `what` happens there.
+
+    0 is any that is free, but not where it is `fixed`, for others who have to know it before. So many `more`
+    ports that follow it are taken too.
+    """
+    text = f"{what}." if fixed else f"{what} (0: any that is free)."
+    return click.option(
+        name,
+        metavar="PORT",
+        type=click.IntRange(FIRST_FREE if fixed else 0, LAST - more),
+        default=default,
+        show_default=default is not None,
+        help=text if default is not None else f"{text}  [default: do not]",
+    )
 
 
 @contextmanager
@@ -61,6 +85,8 @@ def serve(port: int, registry: CollectorRegistry, health: Callable[[], Health]) 
 
 
 def _application(registry: CollectorRegistry, health: Callable[[], Health]) -> Any:
+    from prometheus_client import make_wsgi_app
+
     metrics = make_wsgi_app(registry)
 
     def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:

@@ -169,6 +169,25 @@ def test_layers_that_paid_less_than_was_asked_were_spent(weir: Weir, index: Stor
                 assert use.left == 0
 
 
+def test_skin_without_s_still_has_what_can_be_advanced_on_its_reserve(weir: Weir, index: Store) -> None:
+    """As the contracts count it: to the precision of an observed coverage, which is parts per million."""
+    spent: set[bool] = set()
+    for record in weir.defaults():
+        found = post_mortem(index, record.id)
+        fund = weir.fund_state(block=found.block)
+        reserve = sum(asset.reserve_value for asset in weir.assets.states(block=found.block))
+        open_ = max(0, reserve - fund.advanced_junior - fund.advanced_senior)
+        uses = {use.layer: use for use in found.layers}
+        exact = min(open_, fund.junior + fund.senior)
+        assert abs(uses["skin"].advances - exact) <= 2 * fund.target // 10**6
+        assert not any(use.advances for layer, use in uses.items() if layer != "skin")
+        assert uses["skin"].left == 0
+        # Only when no more can be advanced do the tranches pay for themselves.
+        assert not (exact and uses["junior"].paid)
+        spent.add(exact == 0)
+    assert spent == {True, False}
+
+
 def test_a_default_that_never_was(index: Store) -> None:
     with pytest.raises(LookupError, match="no default 999"):
         post_mortem(index, 999)

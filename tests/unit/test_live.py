@@ -1,15 +1,23 @@
-"""A market that goes on: its prices; and a soak's judgement."""
+"""A market that goes on: its prices, those who buy and keep in it; and a soak's judgement."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 
 import pytest
 
+from weir.chain import Call
+from weir.node import Node
+from weir.operate.plan import Plan
 from weir.operate.running import AlreadyRunningError, only_one
 from weir.scenarios import PricePoint, load
-from weir.simulation.live import journey
+from weir.simulation.live import LiveMarket, buyer, journey
+from weir.simulation.market import Settings
+from weir.simulation.population import Arbitrageur
+from weir.simulation.stage import SPREAD
 from weir.soak import Sample, growth
 
 
@@ -30,6 +38,122 @@ def test_a_journey_leads_there_and_back_from_any_price() -> None:
     times = [start.timestamp, *(point.timestamp for point in points)]
     assert {b - a for a, b in pairwise(times)} == {scenario.bar_seconds // 2}
     assert {point.kind for point in points[1::2]} == {"close"}
+
+
+# ------------------------------------------------------- other stablecoins
+
+
+def test_where_there_are_other_stablecoins_a_keeper_buys_them(tmp_path: Path) -> None:
+    plan, without = Plan(tmp_path, scenario="2023-03-usdc"), Plan(tmp_path)
+    names = [child.name for child in plan.others()]
+    assert names == ["index", "monitor", "keeper-1", "keeper-2", "buyer"]
+    assert [child.name for child in without.others()] == names[:-1]
+    child = plan.others()[-1]
+    roles = [value for option, value in pairwise(child.command) if option == "--role"]
+    assert roles == ["auction", "buy"]
+    # An account and a port of its own, which `weir up` has looked at before.
+    keys = {each.environment["WEIR_PRIVATE_KEY"] for each in plan.others() if "--execute" in each.command}
+    assert len(keys) == 3
+    assert plan.ports == (*without.ports, plan.pages + 5)
+    assert child.health == (f"http://127.0.0.1:{plan.pages + 5}/healthz",)
+    assert plan.places["metrics of buyer"] == f"http://127.0.0.1:{plan.pages + 5}/metrics"
+
+
+@pytest.fixture(scope="module")
+def depeg() -> Iterator[LiveMarket]:
+    """A live market with two stablecoins, in which everybody is and nobody trades."""
+    with Node("anvil", timestamp=1_800_000_000) as node:
+        stop = Event()
+        stop.set()  # nobody waits for the wall clock
+        market = LiveMarket(node, load("2023-03-usdc"), 1, Settings(traders=4), pace=60, stop=stop)
+        market.arrive()
+        yield market
+
+
+def _buyer(market: LiveMarket) -> Arbitrageur:
+    found = buyer(market.population)
+    assert found is not None
+    return found
+
+
+def _sent(market: LiveMarket, name: str) -> int:
+    """Transactions from someone's account so far: a keeper has to know of each."""
+    address = market.stage.accounts[name].address
+    return int(market.stage.node.rpc("eth_getTransactionCount", address, "pending"), 16)
+
+
+def _keep(market: LiveMarket, seconds: int = 1) -> None:
+    market.keep_until(market.stage.now + seconds)
+
+
+def test_what_a_buyer_bought_is_sold_on_for_it(depeg: LiveMarket) -> None:
+    stage, name = depeg.stage, _buyer(depeg).name
+    bought = {"USDC": 5_000, "SAVE": 2_000}
+    for symbol, usd in bought.items():
+        stage.mint(name, symbol, usd)
+    money, sent = stage.held(name), _sent(depeg, name)
+    _keep(depeg)
+    assert [stage.held(name, symbol) for symbol in bought] == [0, 0]
+    assert stage.held(name) - money == pytest.approx(int(7_000 * 10**6 * (1 - SPREAD)), abs=10)
+    assert _sent(depeg, name) == sent
+
+
+def test_a_buyer_has_in_stock_what_the_reserve_is_buying(depeg: LiveMarket) -> None:
+    """Skin has grown, and the reserve may be a part of it."""
+    stage, one = depeg.stage, _buyer(depeg)
+    reserve, fund = stage.weir.assets.reserve, stage.weir.fund
+    stage.approve("deployer", fund.address, stage.fund("deployer", 100_000))
+    stage.send("deployer", fund.functions.contribute(stage.units(100_000)))
+    stage.send("deployer", reserve.functions.start(stage.weir.assets.id("USDC")))
+    (usdc,) = (state for state in stage.weir.assets.states() if state.symbol == "USDC")
+    _keep(depeg)
+    assert stage.held(one.name, "USDC") == 0  # it does not pay well enough yet
+    started, money = usdc.auction.started_at, stage.held(one.name)
+    _keep(depeg, started + (usdc.auction.ends_at - started) // 2 - stage.now)
+    stock = stage.held(one.name, "USDC")
+    missing = usdc.reserve_target - usdc.reserve_worth
+    assert stock == pytest.approx(min(money, missing), rel=0.002)
+    _keep(depeg)
+    assert stage.held(one.name, "USDC") == stock
+    # Its keeper may sell at once what it has.
+    before = usdc.reserve
+    call = reserve.functions.sell(usdc.id, stock, stage.accounts[one.name].address, 0)
+    stage.send(one.name, call)
+    (usdc,) = (state for state in stage.weir.assets.states() if state.symbol == "USDC")
+    assert usdc.reserve - before == stock
+    # What is left when nothing is bought any more becomes money.
+    stage.mint(one.name, "USDC", 100)
+    _keep(depeg, usdc.auction.ends_at - stage.now)
+    assert stage.held(one.name, "USDC") == 0
+
+
+def test_who_buys_and_who_liquidates_does_not_run_out_of_money(depeg: LiveMarket) -> None:
+    stage, one = depeg.stage, _buyer(depeg)
+    rich, poor = depeg.population.liquidators[:2]
+    vault = stage.weir.vault.functions
+
+    def cash(name: str) -> int:
+        (state,) = stage.weir.accounts([stage.accounts[name].address])
+        return state.cash
+
+    # One has paid nine tenths of its cash for collateral, which is in its account now; one has spent less.
+    for name, usd, part in ((poor.name, poor.deposit, 0.9), (rich.name, rich.deposit, 0.5)):
+        stage.pledge(name, "USDC", usd)
+        spent: Call = vault.withdraw(stage.units(part * usd), stage.accounts["deployer"].address, [])
+        stage.send(name, spent)
+    sent = _sent(depeg, poor.name)
+    _keep(depeg)
+    assert cash(poor.name) == stage.units(poor.deposit)
+    assert cash(rich.name) == stage.units(rich.deposit / 2)
+    assert _sent(depeg, poor.name) == sent
+
+    away = stage.weir.token.functions.transfer(stage.accounts["deployer"].address, stage.held(one.name))
+    stage.send(one.name, away)
+    depeg._renew()
+    assert stage.held(one.name) == stage.units(one.money)
+
+
+# -------------------------------------------------------------------- a soak
 
 
 def _run(memory: list[int]) -> list[Sample]:

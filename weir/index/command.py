@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from weir.cli import deployment_option, json_option, rpc_option
+from weir.serving import HOST, port_option, serve
 from weir.store import Store, store_option
 
 if TYPE_CHECKING:
@@ -47,15 +48,12 @@ def index() -> None:
     show_default=True,
     help="Seconds between two looks at the chain.",
 )
-@click.option(
-    "--port", type=click.IntRange(0, 65_535), help="Answer /healthz and /metrics there, on loopback."
-)
+@port_option("--port", "Answer /healthz and /metrics on this port")
 def run(
     rpc: str, deployment: Path | None, store_url: str, once: bool, interval: float, port: int | None
 ) -> None:
     """Take events into the database, and go on as the chain does."""
     from weir.index.running import Runner
-    from weir.serving import serve
 
     store = Store.open(store_url)
     runner = Runner(lambda: _follower(rpc, deployment, store), interval)
@@ -63,7 +61,7 @@ def run(
     serving = nullcontext() if port is None else serve(port, runner.registry, runner.health)
     with serving as listening, _progress() as progress:
         if listening is not None:
-            click.echo(f"http://127.0.0.1:{listening}/metrics", err=True)
+            click.echo(f"http://{HOST}:{listening}/metrics", err=True)
         runner.run(once=once, progress=progress)
     store.close()
 

@@ -124,11 +124,14 @@ def post_mortem(found: PostMortem, about: About) -> RenderableType:
         f"{_usd(found.shortfall, about)} short, {_usd(found.remainder, about)} of that left to"
         f" open interest; {flagged}; {_usd(found.recovered, about)} recovered, {_usd(found.open, about)} open"
     )
-    waterfall = _table("Who paid", ("layer",), ("paid", "S left in the layer", "left of its limit"))
+    columns = ("paid", "S left in the layer", "advances still open to it", "left of its limit")
+    waterfall = _table("Who paid", ("layer",), columns)
     for each in found.layers:
         left = "" if each.left is None else _usd(each.left, about)
         limit = "" if each.limit is None else _usd(each.limit, about)
-        waterfall.add_row(LAYERS.get(each.layer, "Open interest"), _usd(each.paid, about), left, limit)
+        advances = _usd(each.advances, about) if each.advances else ""
+        name = LAYERS.get(each.layer, "Open interest")
+        waterfall.add_row(name, _usd(each.paid, about), left, advances, limit)
     charged = _table("Who was charged", ("who", "what"), ("amount",))
     for bearer in found.charged:
         charged.add_row(address(bearer.who), bearer.what, _usd(bearer.amount, about))

@@ -17,6 +17,7 @@ import click
 from weir.cli import deployment_option, keystore_option, rpc_option
 from weir.keeper.roles import USUAL, Role
 from weir.keeper.signals import Signals
+from weir.serving import HOST, port_option, serve
 from weir.store import StoreError, StoreVersionError, store_option
 
 if TYPE_CHECKING:
@@ -56,11 +57,7 @@ _OPTIONS = (
         "or money]",
     ),
     store_option,
-    click.option(
-        "--port",
-        type=click.IntRange(0, 65_535),
-        help="Answer /healthz and /metrics on this port of 127.0.0.1 (0: any).  [default: do not]",
-    ),
+    port_option("--port", "Answer /healthz and /metrics on this port"),
     click.option(
         "--steps", type=click.IntRange(1), help="Stop after so many steps.  [default: when told to]"
     ),
@@ -352,8 +349,6 @@ def _until_it_works(work: Callable[[], T], stop: Signals) -> T:
 
 @contextmanager
 def _served(port: int | None, metrics: Any) -> Iterator[None]:
-    from weir.serving import HOST, serve
-
     with serve(port, metrics.registry, metrics.health) if port is not None else nullcontext() as found:
         if found is not None:
             click.echo(f"http://{HOST}:{found}/healthz and /metrics", err=True)

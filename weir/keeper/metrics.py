@@ -57,7 +57,6 @@ class Metrics:
             return Counter(f"weir_keeper_{name}", text, labels, registry=self.registry)
 
         self._block = gauge("head_block", "Number of the newest block that the keeper has acted on.")
-        self._time = gauge("head_time_seconds", "Time of that block, Unix seconds by the chain's clock.")
         behind = gauge("behind_seconds", "How long ago that block was, by this machine's clock.")
         behind.set_function(self._behind)
         self._head_time = 0
@@ -119,7 +118,6 @@ class Metrics:
             self._seen, self._moved = head, self._last
         if self._sender is None:
             self._head_time = report.time
-            self._time.set(report.time)
         else:
             self._told(self._sender)
             if report.settled or self._sender.tally.reorgs != self._summed_at:
@@ -130,7 +128,6 @@ class Metrics:
         tally = sender.tally
         if tally.head is not None:
             self._head_time = tally.head.time
-            self._time.set(tally.head.time)
         now = tally.replaced, tally.cancelled, tally.reorgs
         counters = self._replaced, self._cancelled, self._reorgs
         for counter, new, old in zip(counters, now, self._before, strict=True):

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import click
 
 from weir.cli import deployment_option, rpc_option
+from weir.serving import HOST, Health, port_option, serve
 
 if TYPE_CHECKING:
     from weir.monitor.watch import Watcher
-    from weir.serving import Health
     from weir.store import Store
 
 __all__ = ["FILES", "health", "monitor"]
@@ -53,20 +53,8 @@ STALE_INTERVALS = 5
     show_default=True,
     help="Seconds between two readings of the chain.",
 )
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65_535),
-    default=8600,
-    show_default=True,
-    help="Port of the page (0: any that is free).",
-)
-@click.option(
-    "--metrics-port",
-    type=click.IntRange(0, 65_535),
-    default=8601,
-    show_default=True,
-    help="Port of /metrics and /healthz (0: any that is free).",
-)
+@port_option("--port", "Show the page on this port", 8600)
+@port_option("--metrics-port", "Answer /healthz and /metrics on this port", 8601)
 @click.option("--no-page", is_flag=True, help="Metrics only.")
 @click.pass_context
 def monitor(
@@ -89,7 +77,6 @@ def monitor(
     from weir.client import Weir
     from weir.monitor.metrics import registry
     from weir.monitor.watch import Watcher
-    from weir.serving import HOST, serve
 
     def client() -> Weir:
         return Weir.load(connect(rpc, timeout=RPC_SECONDS), deployment)
@@ -130,7 +117,6 @@ def write_files(folder: Path) -> None:
 def health(watcher: Watcher, interval: float) -> Health:
     """Healthy while what was read last is young enough; a chain that stands still is told."""
     from weir.monitor.watch import STILL_SECONDS
-    from weir.serving import Health
 
     reading, error = watcher.latest(), watcher.error()
     if reading is None:

@@ -10,15 +10,13 @@ from weir.deployment import Deployment
 from weir.parameters import HOUR
 
 if TYPE_CHECKING:
-    from weir.index.queries import Day, LayerPoint
+    from weir.index.queries import Day
     from weir.store import Store
 
-__all__ = ["LATE", "Index", "IndexedDays", "last_point", "until"]
+__all__ = ["LATE", "Index", "IndexedDays"]
 
 LATE = HOUR
 """Seconds, by the chain's clock, from which an index is too far behind for rates to be made of it."""
-FOREVER = 2**62
-"""Beyond every block's time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +46,3 @@ class Index:
         if (found.chain, dict(found.addresses)) != (deployment.chain_id, addresses):
             raise OtherDeploymentError(f"{self._store.where} is the index of another deployment")
         return self._store
-
-
-def until(store: Store) -> int:
-    """The newest indexed block's time, Unix seconds; raises `NotIndexedError` where there is none."""
-    from sqlalchemy import func, select
-
-    from weir.index.tables import NotIndexedError, blocks
-
-    with store.read() as connection:
-        found: int | None = connection.execute(select(func.max(blocks.c.time))).scalar()
-    if found is None:
-        raise NotIndexedError("it has not reached the deployment yet")
-    return found
-
-
-def last_point(store: Store) -> LayerPoint | None:
-    """The last point of the fund's layers over time."""
-    from weir.index.queries.layers import last_before
-
-    return last_before(store, FOREVER)

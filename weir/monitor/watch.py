@@ -11,7 +11,7 @@ from weir.client import Weir
 from weir.deployment import Deployment
 from weir.heads import WINDOW, ChainMovedError, Head, headers, look
 from weir.monitor.history import Closure, Joined, closure
-from weir.monitor.index import Index, IndexedDays, until
+from weir.monitor.index import Index, IndexedDays
 from weir.monitor.repeated import Repeated
 from weir.parameters import DAY
 from weir.snapshot import Snapshot, take
@@ -164,13 +164,13 @@ class _DaysReader:
 
     def read(self) -> IndexedDays | None:
         """Nothing before it is known whose index it should be."""
-        from weir.index.queries import days
+        from weir.index.queries import days, newest
 
         reading = self._latest()
         if reading is None:
             return None
         store = self._index.of(reading.deployment)
-        end = until(store)
+        end = newest(store).time
         return IndexedDays(days(store, since=end - DAYS * DAY, until=end), end)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from weir.serving import port_option
 from weir.simulation.command import market_options
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["OperateError", "down", "up"]
 
 FOLDER = Path("build/up")
+MOST_PAGES = 7
+"""Ports from the page's on, at most: page, monitor, index, three keepers, a buyer."""
 PATIENCE = 240.0
 """Seconds in which everything must have become healthy, and in which it must have stopped."""
 
@@ -41,17 +44,21 @@ class OperateError(RuntimeError):
 
 @click.command()
 @market_options
-@click.option(
-    "--port", type=click.IntRange(1_024, 65_535), default=8545, show_default=True, help="The chain's."
-)
-@click.option(
+@port_option("--port", "The chain's port", 8545, fixed=True)
+@port_option(
     "--pages",
-    type=click.IntRange(1_024, 65_500),
-    default=8600,
-    show_default=True,
-    help="Port of the page; metrics and health are on those that follow.",
+    "The page's port; metrics and health are on those that follow",
+    8600,
+    fixed=True,
+    more=MOST_PAGES - 1,
 )
-@click.option("--keepers", type=click.IntRange(0, 3), default=2, show_default=True, help="How many.")
+@click.option(
+    "--keepers",
+    type=click.IntRange(0, 3),
+    default=2,
+    show_default=True,
+    help="How many; one more buys, where there are other stablecoins.",
+)
 @click.option(
     "--store",
     metavar="URL",

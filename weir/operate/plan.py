@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from weir.serving import HOST
 
-__all__ = ["Child", "Plan"]
+if TYPE_CHECKING:
+    from weir.simulation.population import Population
+
+__all__ = ["BUYER", "Child", "Plan"]
+
+BUYER = "buyer"
+"""The keeper that buys other stablecoins, where there are any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +66,20 @@ class Plan:
     @property
     def ports(self) -> tuple[int, ...]:
         """All that are listened on: chain, page, monitor, index, and one for each keeper."""
-        return self.port, *range(self.pages, self.pages + 3 + self.keepers)
+        return self.port, *range(self.pages, self.pages + 3 + self.keepers + self.buys)
+
+    @property
+    def buys(self) -> bool:
+        """Whether there are other stablecoins, and so a keeper that buys them at auction."""
+        from weir.simulation.live import buyer
+
+        return buyer(self._people()) is not None
 
     @property
     def places(self) -> dict[str, str]:
         """Addresses that people and programs want to know."""
         metrics = {"monitor": 1, "index": 2} | {f"keeper-{i + 1}": 3 + i for i in range(self.keepers)}
+        metrics |= {BUYER: 3 + self.keepers} if self.buys else {}
         return {
             "page": f"http://{HOST}:{self.pages}",
             "rpc": self.rpc,
@@ -83,7 +98,9 @@ class Plan:
 
     def others(self) -> tuple[Child, ...]:
         """Those that look at a deployment."""
-        return (self._index(), self._monitor(), *(self._keeper(i) for i in range(self.keepers)))
+        liquidators = self._people().liquidators[: self.keepers]
+        keepers = (self._keeper(f"keeper-{i + 1}", 3 + i, who.name) for i, who in enumerate(liquidators))
+        return (self._index(), self._monitor(), *keepers, *self._buyers())
 
     def _index(self) -> Child:
         return Child(
@@ -98,23 +115,34 @@ class Plan:
         health = self._at(1, "healthz"), self._at(0, "")
         return Child("monitor", (*self._weir("monitor"), *ports), health, self._stored())
 
-    def _keeper(self, number: int) -> Child:
-        """It works with a liquidator's account, which has a deposit; the key is in nobody's arguments."""
-        from weir.scenarios import load
-        from weir.simulation.market import Settings, people
+    def _buyers(self) -> Iterator[Child]:
+        """A keeper that buys what others put up for sale, with the money in its wallet."""
+        from weir.simulation.live import buyer
+
+        if (who := buyer(self._people())) is not None:
+            roles = "--role", "auction", "--role", "buy", "--min-discount", f"{who.min_discount}"
+            yield self._keeper(BUYER, 3 + self.keepers, who.name, *roles)
+
+    def _keeper(self, name: str, place: int, who: str, *options: str) -> Child:
+        """It works with the account of one of the market's people; the key is in nobody's arguments."""
         from weir.simulation.stage import accounts
 
-        population = people(load(self.scenario), self.seed, Settings())
-        key = accounts(population)[population.liquidators[number].name].key.hex()
+        key = accounts(self._people())[who].key.hex()
         return Child(
-            f"keeper-{number + 1}",
+            name,
             (
-                *(*self._weir("keeper"), "--execute", "--native-price", "0"),
-                *("--interval", "1", "--port", f"{self.pages + 3 + number}"),
+                *(*self._weir("keeper"), "--execute", "--native-price", "0", *options),
+                *("--interval", "1", "--port", f"{self.pages + place}"),
             ),
-            (self._at(3 + number, "healthz"),),
+            (self._at(place, "healthz"),),
             {"WEIR_PRIVATE_KEY": key, **self._stored()},
         )
+
+    def _people(self) -> Population:
+        from weir.scenarios import load
+        from weir.simulation.market import Settings, people
+
+        return people(load(self.scenario), self.seed, Settings())
 
     def _weir(self, *command: str) -> tuple[str, ...]:
         return sys.executable, "-m", "weir", "-v", *command, *self._chain()

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from threading import Event
 
 from weir.node import Node, die_with_parent
-from weir.operate.plan import Child, Plan
+from weir.operate.plan import BUYER, Child, Plan
 from weir.operate.running import Mark, Running
 from weir.simulation.market import LEAD
 
@@ -188,7 +188,7 @@ def _stop_all(held: list[_Held]) -> None:
 
 
 def _turn(name: str) -> int:
-    return 0 if name == "market" else 1 if name.startswith("keeper") else 2
+    return 0 if name == "market" else 1 if name.startswith(("keeper", BUYER)) else 2
 
 
 def stop_process(process: subprocess.Popen[bytes]) -> None:

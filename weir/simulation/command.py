@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from weir.cli import one_line_errors
+from weir.serving import port_option
 
 if TYPE_CHECKING:
     from weir.client import Weir
@@ -80,12 +81,7 @@ def market_options(function: Callable[..., Any]) -> Callable[..., Any]:
     type=click.IntRange(1, 60),
     help="Steps between two known prices: the fewer, the larger the gaps.  [default: the scenario's, or 4]",
 )
-@click.option(
-    "--stay",
-    type=click.IntRange(1_024, 65_535),
-    metavar="PORT",
-    help="Keep the chain on this port of loopback after the replay, until stopped (Ctrl-C).",
-)
+@port_option("--stay", "Keep the chain on this port after the replay, until stopped (Ctrl-C)", fixed=True)
 def command(
     scenario: str,
     node: str,

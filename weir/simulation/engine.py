@@ -24,7 +24,7 @@ from weir.keeper.view import Reader
 from weir.node import Kind, Node
 from weir.results import RunResult
 from weir.scenarios import PricePoint, Scenario
-from weir.simulation.market import LEAD, Market, Settings, steps
+from weir.simulation.market import LEAD, WORTH_SELLING, Market, Settings, steps
 from weir.simulation.population import (
     Arbitrageur,
     Liquidator,
@@ -38,8 +38,6 @@ log = logging.getLogger(__name__)
 
 COLLECT_FROM = 50_000
 """USD of fees, levies and premium from which on a keeper takes the trouble to collect them."""
-WORTH_SELLING = 1
-"""USD of collateral from which on a keeper puts it up for sale."""
 LAST_ROUNDS = 40
 """Rounds of keepers after the last price, at most."""
 
@@ -213,27 +211,18 @@ class Simulation(Market):
                 report.count("sent")[TaskKind.BUY_COLLATERAL]
                 or report.count("sent")[TaskKind.BUY_FROM_RESERVE]
             ):
-                self._sell_on(arbitrageur.name)
+                self.sell_on(arbitrageur.name)
             self._supply(arbitrageur)
         return sent
 
     def _supply(self, arbitrageur: Arbitrageur) -> None:
         """Sells to the reserve what it is buying, if it pays well enough, out of the market."""
-        stage, weir, name = self.stage, self.stage.weir, arbitrageur.name
-        for asset in weir.assets.states(block="pending"):
-            wanted = asset.auction.buying and asset.auction.off >= arbitrageur.min_discount
-            if not wanted or weir.assets.record(asset.symbol).feed is None:
-                continue
-            money = weir.chain.call(weir.token.functions.balanceOf(stage.accounts[name].address))
-            price = Decimal(asset.price).scaleb(-18)
-            missing = asset.reserve_target - asset.reserve_worth
-            if (money := min(money, missing)) < stage.units(WORTH_SELLING):
-                continue
-            units = stage.acquire(name, asset.symbol, money, price)
-            stage.approve(name, weir.assets.reserve.address, units, asset.symbol)
-            call = weir.assets.reserve.functions.sell(asset.id, units, stage.accounts[name].address, 0)
-            stage.attempt(name, call, count=False)
-            self._sell_on(name)
+        stage, reserve, name = self.stage, self.stage.weir.assets.reserve, arbitrageur.name
+        for asset, wanted in self.wanted(arbitrageur):
+            if units := self.stock(arbitrageur, asset, wanted):
+                call = reserve.functions.sell(asset.id, units, stage.accounts[name].address, 0)
+                stage.attempt(name, call, count=False)
+                self.sell_on(name)
 
     def _unload(self, liquidator: Liquidator) -> None:
         (state,) = self.stage.weir.accounts([self.stage.accounts[liquidator.name].address], block="pending")
@@ -261,16 +250,11 @@ class Simulation(Market):
             call = collateral.withdraw(record.id, held, address, [])
             if isinstance(stage.attempt(liquidator.name, call, count=False), ContractError):
                 left += held
-        if money := self._sell_on(liquidator.name):
+        if money := self.sell_on(liquidator.name):
             stage.approve(liquidator.name, stage.weir.vault.address, money)
             stage.send(liquidator.name, stage.weir.vault.functions.deposit(address, money))
             stage.brought_back[address] += money
         return left
-
-    def _sell_on(self, name: str) -> int:
-        """Someone sells its stablecoins in the market; the S that it got."""
-        states = self.stage.weir.assets.states(block="pending")
-        return sum(self.stage.exchange(name, each.symbol, Decimal(each.price).scaleb(-18)) for each in states)
 
     # ---- after the crash
 

@@ -2,7 +2,8 @@
 
 The chain's clock follows the wall clock at a chosen pace, in a block a second at least. Prices go through the
 scenario and back, then through others of its kind, always from where they are; in between, who has lost its
-money gets new money. Started on a deployment in which it has been before, the market goes on there.
+money gets new money. What keepers take over, or buy, it sells for them, without sending from their accounts.
+Started on a deployment in which it has been before, the market goes on there.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from weir.client import Weir
 from weir.node import Node
 from weir.scenarios import PricePoint, Scenario, available, load
 from weir.simulation.market import LEAD, Market, Settings
-from weir.simulation.population import Liquidator, Maker
+from weir.simulation.population import Arbitrageur, Liquidator, Maker, Population
 from weir.simulation.stage import DEPLOYER, FEED_DECIMALS
 from weir.states import AccountState
 
-__all__ = ["LiveMarket", "journey"]
+__all__ = ["LiveMarket", "buyer", "journey"]
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,11 @@ def journey(scenario: Scenario, start: PricePoint) -> Iterator[PricePoint]:
                 for symbol, price in start.assets.items()
             },
         )
+
+
+def buyer(population: Population) -> Arbitrageur | None:
+    """With whose money a keeper buys other stablecoins at auction; None where there are none."""
+    return next(iter(population.arbitrageurs), None)
 
 
 class LiveMarket(Market):
@@ -127,13 +133,22 @@ class LiveMarket(Market):
     # ---- time
 
     def keep_until(self, time: int) -> None:
-        """Keepers have until then; what they took over is sold for them."""
+        """Keepers have until then; what they took over, or bought, is sold for them."""
         self._wait(time)
         states = self.stage.look()
         for liquidator in self.population.liquidators:
-            for position in states[self.stage.accounts[liquidator.name].address].positions:
+            state = states[self.stage.accounts[liquidator.name].address]
+            for position in state.positions:
                 symbol = self.stage.symbols[position.market]
                 self.venue.relieve(liquidator.name, symbol, position.size / 10**18)
+            if state.collateral:
+                self._refill(liquidator, states)
+        if (one := buyer(self.population)) is not None:
+            wanted = {asset.symbol: (asset, money) for asset, money in self.wanted(one)}
+            self.sell_on(one.name, keep=wanted)
+            for symbol, (asset, money) in wanted.items():
+                if not self.stage.held(one.name, symbol):
+                    self.stock(one, asset, money)
 
     def _wait(self, time: int) -> None:
         """Blocks come, one each beat, until the chain's clock may show this time."""
@@ -160,8 +175,11 @@ class LiveMarket(Market):
                 memory.reserve += trader.deposit
         others: tuple[Maker | Liquidator, ...] = (*self.population.makers, *self.population.liquidators)
         for other in others:
-            if (missing := other.deposit - self._equity(states, other.name)) > (1 - POOR) * other.deposit:
-                self._give(other.name, missing)
+            self._refill(other, states)
+        if (one := buyer(self.population)) is not None:
+            left = float(stage.weir.usd(stage.held(one.name)))
+            if left < POOR * one.money:
+                stage.fund(one.name, one.money - left)
         now = stage.weir.fund_state(block="pending")
         scale = 10**stage.weir.deployment.decimals
         if (missing := fund.skin - now.skin / scale) > 0:
@@ -173,6 +191,15 @@ class LiveMarket(Market):
                 money = stage.fund(name, missing)
                 stage.approve(name, tranche.address, money)
                 stage.attempt(name, tranche.functions.deposit(money, stage.accounts[name].address))
+
+    def _refill(self, who: Maker | Liquidator, states: Mapping[str, AccountState]) -> None:
+        """Its deposit again, where little is left of it. Other stablecoins don't count: a liquidator pays for
+        what it takes over of these, and only it could take them out of its account.
+        """
+        state = states[self.stage.accounts[who.name].address]
+        own = float(self.stage.weir.usd(state.equity - state.collateral))
+        if own < POOR * who.deposit:
+            self._give(who.name, who.deposit - own)
 
     def _give(self, name: str, usd: float) -> None:
         """A deposit for someone whose account others may be sending from."""

@@ -7,7 +7,7 @@ with keepers of its own, `live` goes on without an end and leaves keeping to oth
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from random import Random
@@ -17,19 +17,21 @@ from weir.node import Node
 from weir.scenarios import PricePoint, Scenario
 from weir.simulation import agents
 from weir.simulation.agents import Deposit, Memory, Seen, Trade, Withdraw
-from weir.simulation.population import Liquidator, Maker, Population, Trader, draw, memberships
+from weir.simulation.population import Arbitrageur, Liquidator, Maker, Population, Trader, draw, memberships
 from weir.simulation.poster import Poster
-from weir.simulation.stage import Stage, parameters
+from weir.simulation.stage import UNLIMITED, Stage, parameters
 from weir.simulation.venue import Venue
+from weir.stablecoins import AssetState
 from weir.states import AccountState
 
-__all__ = ["LEAD", "UNLIMITED", "Market", "Settings", "people", "steps"]
+__all__ = ["LEAD", "WORTH_SELLING", "Market", "Settings", "people", "steps"]
 
 LEAD = 2 * 3_600
 """Seconds before the scenario's start in which everybody arrives."""
 MEMORY = 3_600
 """Seconds that recent moves are measured over."""
-UNLIMITED = 2**256 - 1
+WORTH_SELLING = 1
+"""USD of a stablecoin from which on it is worth an auction, and a purchase."""
 STEPS = 4
 """From one known price to the next, where nobody says otherwise."""
 _CENT, _PEG_STEP = Decimal("0.01"), Decimal("0.0001")
@@ -139,6 +141,12 @@ class Market:
             stage.fund(arbitrageur.name, arbitrageur.money)
             for spender in (stage.weir.assets.collateral, stage.weir.assets.reserve):
                 stage.approve(arbitrageur.name, spender.address, UNLIMITED)
+            for asset in stage.weir.deployment.assets:
+                stage.approve(arbitrageur.name, stage.weir.assets.reserve.address, UNLIMITED, asset.symbol)
+        if stage.weir.deployment.assets:
+            for dealers in (self.population.arbitrageurs, self.population.liquidators):
+                for dealer in dealers:
+                    stage.admit(dealer.name)
         for trader in self.population.traders:
             if trader.reserve:
                 stage.approve(trader.name, stage.weir.vault.address, stage.fund(trader.name, trader.reserve))
@@ -241,6 +249,32 @@ class Market:
                 stage.attempt(trader.name, vault.deposit(address, stage.units(amount)))
             case Withdraw(amount):
                 stage.attempt(trader.name, vault.withdraw(stage.units(amount), address, []))
+
+    # ---- other stablecoins
+
+    def sell_on(self, name: str, *, keep: Container[str] = ()) -> int:
+        """Sells someone's stablecoins in the market, but those to keep: the units of S that it got."""
+        return sum(
+            self.stage.exchange(name, asset.symbol, Decimal(asset.price).scaleb(-18))
+            for asset in self.stage.weir.assets.states(block="pending")
+            if asset.price and asset.symbol not in keep
+        )
+
+    def stock(self, arbitrageur: Arbitrageur, asset: AssetState, wanted: int) -> int:
+        """Buys in the market what the reserve wants of a stablecoin, as far as the money goes: its units."""
+        money = min(self.stage.held(arbitrageur.name), wanted)
+        if money < self.stage.units(WORTH_SELLING):
+            return 0
+        return self.stage.acquire(arbitrageur.name, asset.symbol, money, Decimal(asset.price).scaleb(-18))
+
+    def wanted(self, arbitrageur: Arbitrageur) -> Iterator[tuple[AssetState, int]]:
+        """The stablecoins that the reserve is buying, if it pays well enough, and for how many units of S."""
+        assets, least = self.stage.weir.assets, self.stage.units(WORTH_SELLING)
+        for asset in assets.states(block="pending"):
+            missing = asset.reserve_target - asset.reserve_worth
+            pays = asset.auction.buying and asset.auction.off >= arbitrageur.min_discount
+            if pays and missing >= least and assets.record(asset.symbol).feed is not None:
+                yield asset, missing
 
     def _seen(
         self,

@@ -32,7 +32,7 @@ from weir.simulation.agents import Seen
 from weir.simulation.population import OPEN_INTEREST, Population, layers
 from weir.states import AccountState
 
-__all__ = ["DEPLOYER", "REPORTER", "Stage", "accounts", "parameters"]
+__all__ = ["DEPLOYER", "REPORTER", "UNLIMITED", "Stage", "accounts", "parameters"]
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ MILLION = 1_000_000
 GAS = 3_000_000
 """Gas limit of every transaction: fixed, so that none has to be estimated."""
 FEED_DECIMALS = 8
+UNLIMITED = 2**256 - 1
 
 HAIRCUT, DISCOUNT = 50_000, 20_000
 """Of every stablecoin, ppm."""
@@ -257,26 +258,40 @@ class Stage:
         self.approve(DEPLOYER, reserve.address, amount, symbol)
         self.send(DEPLOYER, reserve.functions.contribute(self.weir.assets.id(symbol), amount))
 
-    def exchange(self, name: str, symbol: str, price: Decimal) -> int:
-        """Someone sells all it has of a stablecoin in a deep market, at this price less the spread: for how
-        many units of S.
+    def admit(self, name: str) -> None:
+        """Lets the market for stablecoins take what someone sells or pays there: nothing more has to be sent
+        from its account, which a keeper may be sending from.
         """
-        assets, owner = self.weir.assets, self.accounts[name].address
-        token = assets.token(symbol).functions
-        units: int = self.weir.chain.call(token.balanceOf(owner), block="pending")
-        if not units:
+        for symbol in (None, *(each.symbol for each in self.weir.deployment.assets)):
+            self.approve(name, self.accounts[DEPLOYER].address, UNLIMITED, symbol)
+
+    def held(self, name: str, symbol: str | None = None) -> int:
+        """What is in someone's wallet of S, or of the asset `symbol`, units."""
+        token = self.weir.assets.token(symbol) if symbol else self.weir.token
+        balance = token.functions.balanceOf(self.accounts[name].address)
+        return int(self.weir.chain.call(balance, block="pending"))
+
+    def exchange(self, name: str, symbol: str, price: Decimal) -> int:
+        """Sells all that someone has of a stablecoin in a deep market, at this price less the spread: for how
+        many units of S; 0 where it is gone meanwhile.
+        """
+        assets, owner, market = self.weir.assets, self.accounts[name].address, self.accounts[DEPLOYER].address
+        units = self.held(name, symbol)
+        taken = assets.token(symbol).functions.transferFrom(owner, market, units)
+        if not units or isinstance(self.attempt(DEPLOYER, taken, count=False), ContractError):
             return 0
         got = self.weir.units(assets.tokens(symbol, units) * price * (1 - SPREAD))
-        self.send(name, token.transfer(self.accounts[DEPLOYER].address, units))
         self.send(DEPLOYER, self.weir.token.functions.mint(owner, got))
         return got
 
     def acquire(self, name: str, symbol: str, money: int, price: Decimal) -> int:
-        """Someone buys a stablecoin there for so many units of S: how many units of it."""
-        assets, seller = self.weir.assets, self.accounts[DEPLOYER].address
+        """Buys a stablecoin there for so many units of someone's S: its units; 0 where S is gone by now."""
+        assets, owner, market = self.weir.assets, self.accounts[name].address, self.accounts[DEPLOYER].address
+        paid = self.weir.token.functions.transferFrom(owner, market, money)
+        if isinstance(self.attempt(DEPLOYER, paid, count=False), ContractError):
+            return 0
         units = assets.units(symbol, self.weir.usd(money) / (price * (1 + SPREAD)))
-        self.send(name, self.weir.token.functions.transfer(seller, money))
-        self.send(DEPLOYER, assets.token(symbol).functions.mint(self.accounts[name].address, units))
+        self.send(DEPLOYER, assets.token(symbol).functions.mint(owner, units))
         return units
 
     def approve(self, name: str, spender: str, amount: int, symbol: str | None = None) -> None:

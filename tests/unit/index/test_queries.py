@@ -12,7 +12,7 @@ from sqlalchemy import delete, insert
 from weir.index import tables
 from weir.index.command import _Time
 from weir.index.events import dump
-from weir.index.queries import Day, days, income_by_source, layers, newest
+from weir.index.queries import Day, NotIndexedError, days, income_by_source, last_point, layers, newest
 from weir.index.rebuild.fold import HANDLERS
 from weir.index.tables import About, blocks, events, points
 from weir.store import Store
@@ -153,11 +153,12 @@ def test_a_thinned_series_keeps_its_ends_and_its_lows(store: Store) -> None:
 
 
 def test_the_newest_block_tells_whether_anything_is_new(store: Store) -> None:
-    assert newest(store) is None
+    with pytest.raises(NotIndexedError):
+        newest(store)
+    assert last_point(store) is None
     block(store, 2, START, skin=1)
     block(store, 3, START + 12)
     found = newest(store)
-    assert found is not None
     assert (found.number, found.hash, found.time) == (3, "0x3", START + 12)
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from http.client import HTTPConnection
 
+import click
 import pytest
+from click.testing import CliRunner
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.parser import text_string_to_metric_families
 
-from weir.serving import HOST, Health, ServingError, serve
+from weir.cli import cli
+from weir.serving import HOST, LAST, Health, ServingError, port_option, serve
 
 
 def ask(port: int, path: str) -> tuple[int, str]:
@@ -67,3 +71,51 @@ def test_a_port_that_can_not_be_had_is_told(port: int | None) -> None:
             serve(wanted, CollectorRegistry(), lambda: Health(True)),
         ):
             pass
+
+
+@click.command()
+@port_option("--port", "Listen on this port", 8600)
+@port_option("--pages", "Listen on this port", fixed=True, more=6)
+def listen(port: int, pages: int | None) -> None:
+    """Listen."""
+    click.echo(f"{port} {pages}")
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ((), "8600 None"),
+        (("--port", "0", "--pages", "1024"), "0 1024"),
+        (("--port", "65535", "--pages", "65529"), "65535 65529"),
+        (("--port", "65536"), None),
+        # Others have to know it, it needs no rights, and those that follow it are there.
+        (("--pages", "0"), None),
+        (("--pages", "1023"), None),
+        (("--pages", "65530"), None),
+    ],
+)
+def test_a_port_is_one_that_can_be_listened_on(given: tuple[str, ...], found: str | None) -> None:
+    result = CliRunner().invoke(listen, given)
+    assert result.exit_code == (2 if found is None else 0)
+    assert found is None or result.output.strip() == found
+
+
+def test_every_port_of_a_command_is_declared_in_one_way() -> None:
+    root = click.Context(cli)
+    commands = [each for name in cli.list_commands(root) for each in _leaves(cli.get_command(root, name))]
+    ports = [
+        option
+        for command in commands
+        for option in command.params
+        if isinstance(option.type, click.IntRange) and 65_000 < (option.type.max or 0) <= LAST
+    ]
+    assert {"port", "metrics_port", "pages", "stay"} == {option.name for option in ports}
+    assert {option.metavar for option in ports} == {"PORT"}
+
+
+def _leaves(command: click.Command | None) -> Iterator[click.Command]:
+    assert command is not None
+    yield command
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            yield from _leaves(each)

@@ -8,7 +8,7 @@ from weir.index.queries.contributions import Contributor, contributions
 from weir.index.queries.days import Day, days
 from weir.index.queries.history import Happening, account_history
 from weir.index.queries.income import Income, income_by_source
-from weir.index.queries.layers import LayerPoint, layers, newest
+from weir.index.queries.layers import LayerPoint, last_point, layers
 from weir.index.queries.post_mortem import (
     Attempt,
     Bearer,
@@ -18,7 +18,7 @@ from weir.index.queries.post_mortem import (
     Repayment,
     post_mortem,
 )
-from weir.index.queries.state import state_at
+from weir.index.queries.state import newest, state_at
 from weir.index.tables import About, NotIndexedError, about
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "contributions",
     "days",
     "income_by_source",
+    "last_point",
     "layers",
     "newest",
     "post_mortem",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from weir.index.events import load
-from weir.index.queries.layers import LayerPoint, last_before, last_of_days, layers
+from weir.index.queries.layers import LayerPoint, last_of_days, last_point, layers
 from weir.index.reading import applied, at_block, between, select_events
 from weir.index.rebuild import Applied, views
 from weir.index.tables import About, about, blocks, events
@@ -58,7 +58,7 @@ def days(store: Store, *, since: int | None = None, until: int | None = None) ->
     stop = None if until is None else until // _LENGTH * _LENGTH + _LENGTH - 1
     known = about(store)
     series = last_of_days(store, start, stop)
-    before = None if start is None else last_before(store, start)
+    before = None if start is None else last_point(store, start)
     if before is None and not series:
         return ()
     sums: dict[int, Counter[str]] = defaultdict(Counter)

@@ -7,11 +7,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Float, Select, cast, func, or_, select
 
-from weir.heads import Head
 from weir.index.reading import between
 from weir.index.rebuild import views
 from weir.index.rebuild.state import State
-from weir.index.tables import about, last_blocks
+from weir.index.tables import about
 from weir.index.tables import points as table
 from weir.store import Store
 
@@ -88,9 +87,10 @@ def layers(
         return _read(connection, *where)
 
 
-def last_before(store: Store, time: int) -> LayerPoint | None:
-    """The newest point before a time."""
-    query = select(table).where(table.c.time < time).order_by(table.c.block.desc()).limit(1)
+def last_point(store: Store, before: int | None = None) -> LayerPoint | None:
+    """The newest point, or the newest before a time; None where there is none."""
+    where = between(None, None if before is None else before - 1, table.c.time)
+    query = select(table).where(*where).order_by(table.c.block.desc()).limit(1)
     with store.read() as connection:
         row = connection.execute(query).one_or_none()
     return None if row is None else _of(row)
@@ -105,13 +105,6 @@ def last_of_days(store: Store, since: int | None, until: int | None) -> tuple[La
     )
     with store.read() as connection:
         return _read(connection, table.c.block.in_(query))
-
-
-def newest(store: Store) -> Head | None:
-    """The last block indexed, None before the first: while it is the same, every answer is."""
-    about(store)
-    with store.read() as connection:
-        return next(iter(last_blocks(connection, 1)), None)
 
 
 def _lowest(stretches: int, first: int, last: int) -> Select[Any]:

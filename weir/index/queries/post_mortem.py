@@ -47,15 +47,18 @@ class Attempt:
 @dataclass(frozen=True, slots=True)
 class LayerUse:
     """A layer of the waterfall, by its name in `weir.results.LAYERS` ("remainder" is the last): what it paid,
-    and what S (of claims: units of S) it still had afterwards, without what the fund's reserve could be sold
-    for. `limit` is what the market's budget still left it then, where one
-    stands before it. None: without end.
+    and what S (of claims: units of S) it still had afterwards. `limit` is what the market's budget still left
+    it then, where one stands before it. None: without end.
+
+    `advances`: what the tranches, out of their S, could still have advanced for skin on what it holds beside
+    S. That counts for what the policy last observed, to a millionth of the target: prices are no events.
     """
 
     layer: str
     paid: int
     left: int | None
     limit: int | None = None
+    advances: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +201,9 @@ def _layers(after: State, a: Mapping[str, Any], coinsurance: int) -> Iterator[La
     share = (record["shortfall"] - record["own"]) * coinsurance // MILLION
     budget = market.budget_left
     members, _ = views.loss_budget(after, market, after.time)
+    advances = min(
+        max(0, after.policy.reserve - fund.advanced_junior - fund.advanced_senior), fund.junior + fund.senior
+    )
     left: dict[str, tuple[int, int | None]] = {
         "own": (own, None),
         "coinsurance": (market.claims, max(0, share - record["coinsurance"])),
@@ -208,7 +214,7 @@ def _layers(after: State, a: Mapping[str, Any], coinsurance: int) -> Iterator[La
         "unpaidProfit": (market.claims, None),
     }
     for part, layer in _PARTS.items():
-        yield LayerUse(layer, record[part], *left[part])
+        yield LayerUse(layer, record[part], *left[part], advances if layer == "skin" else 0)
     yield LayerUse("remainder", a["remainder"], None)
 
 

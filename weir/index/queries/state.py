@@ -1,11 +1,21 @@
-"""Everything, rebuilt at a block."""
+"""How far the index is, and everything, rebuilt at a block."""
 
 from __future__ import annotations
 
+from weir.heads import Head
 from weir.index.reading import at_block
 from weir.index.rebuild.state import State
-from weir.index.tables import NotIndexedError, about, tip
+from weir.index.tables import NotIndexedError, about, last_blocks, tip
 from weir.store import Store
+
+
+def newest(store: Store) -> Head:
+    """The last block indexed: while it is the same, every answer is."""
+    about(store)
+    with store.read() as connection:
+        for head in last_blocks(connection, 1):
+            return head
+    raise NotIndexedError(f"{store.where}: no block is indexed yet")
 
 
 def state_at(store: Store, block: int | None = None) -> State:

@@ -62,11 +62,6 @@ _GAUGES: tuple[tuple[str, str, Source], ...] = (
         _latest(lambda reading: reading.block),
     ),
     (
-        "weir_monitor_block_timestamp_seconds",
-        "Time of that block, Unix time by the chain's clock.",
-        _latest(lambda reading: reading.time),
-    ),
-    (
         "weir_replenishment_income_usd_per_day",
         "What has reached the insurance fund a day, over the last week (seven UTC days and what there is of "
         "today) or since the deployment; from the index, absent without one or where it is an hour behind.",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from weir.client import Weir
 from weir.formatting import utc
 from weir.index.tables import OtherDeploymentError
-from weir.monitor.index import LATE, Index, last_point, until
+from weir.monitor.index import LATE, Index
 from weir.monitor.page.history import MOST, Point, point, remembered, thinned
 from weir.monitor.page.outlook import Outlook, outlook
 from weir.monitor.page.scenario import Choice, Result, ask, chosen
@@ -284,9 +284,9 @@ class Model:
 
 def _recall(store: Store, reading: Reading, last: Memory | None) -> Memory:
     """With what `last` has: points where there is no newer one, and fees that were summed up not long ago."""
-    from weir.index.queries import layers
+    from weir.index.queries import last_point, layers, newest
 
-    now, end, decimals = until(store), last_point(store), reading.deployment.decimals
+    now, end, decimals = newest(store).time, last_point(store), reading.deployment.decimals
     if end is None:
         raise NoIndexError("it has not reached the deployment yet")
     if last is None or last.end != end:
