@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 
@@ -22,17 +21,13 @@ from weir.index.queries import (
 from weir.index.rebuild import views
 from weir.index.rebuild.state import State
 from weir.results import LAYERS
+from weir.tables import new_table
 
 __all__ = ["contributions", "days", "history", "income", "layers", "post_mortem", "state"]
 
 
-def _table(title: str, left: Sequence[str], right: Sequence[str] = ()) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    for name in left:
-        table.add_column(name, overflow="fold")
-    for name in right:
-        table.add_column(name, justify="right", overflow="fold")
-    return table
+def _table(title: str, texts: Sequence[str], numbers: Sequence[str] = ()) -> Table:
+    return new_table(title, *texts, *numbers, texts=texts)
 
 
 def _usd(units: int, about: About) -> str:
