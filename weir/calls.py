@@ -19,8 +19,9 @@ from weir.accounts import checked_address
 from weir.chain import Call, ContractError, encode_call
 from weir.client import Weir
 from weir.deployment import FIRST_ASSET_FEED
-from weir.governance import DAY, ROLES
+from weir.governance import ROLES
 from weir.parameters import symbol_bytes
+from weir.units import DAY
 
 __all__ = ["CallError", "Calls", "Change"]
 

@@ -13,13 +13,13 @@ from decimal import Decimal
 from weir.client import Weir
 from weir.pages import templates
 from weir.toolchain import ROOT
+from weir.units import MILLION
 
 __all__ = ["PICTURE", "Curve", "draw", "read"]
 
 PICTURE = ROOT / "docs" / "funding.svg"
 """The committed one: of the default parameters."""
 
-MILLION = 1_000_000
 SAMPLES = 100
 """Steps between the ends of a curve, besides the places where it bends."""
 COVERAGE = 2 * MILLION

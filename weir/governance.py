@@ -14,9 +14,10 @@ from types import MappingProxyType
 
 from eth_utils.crypto import keccak
 
+from weir.units import DAY
+
 __all__ = ["ADMIN", "GOVERNOR", "GUARDIAN", "POSTER", "ROLES", "Role", "selector"]
 
-DAY = 86_400
 
 _MARKET_PARAMETERS = "(uint32,uint32,uint24,uint24,uint24,uint24,uint32,uint112)"
 _LIQUIDATION_PARAMETERS = "(uint24,uint24,uint24,uint32,uint128,uint24)"

@@ -259,7 +259,7 @@ def _rendered(now: int, holders: Sequence[Holder], waiting: Sequence[Waiting]) -
     from rich.text import Text
 
     from weir.formatting import number, utc
-    from weir.governance import DAY
+    from weir.units import DAY
 
     roles = Table("Role", "Held by", "Waits", title="Roles", title_justify="left")
     for holder in holders:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from weir.accounts import checked_address
 from weir.governance import GOVERNOR
+from weir.units import DAY, HOUR, MILLION
 
 __all__ = [
     "FREE_FUNDING",
@@ -40,8 +41,6 @@ __all__ = [
     "to_units",
 ]
 
-MILLION = 1_000_000
-HOUR, DAY = 3_600, 86_400
 SETTLEMENT = "S"
 """The settlement token, where an asset says what it is a share of."""
 

@@ -19,6 +19,7 @@ from weir.chain import Chain, Receipt, pages
 from weir.decoding import PRICE_STATUS, Block, taken
 from weir.deployment import AssetRecord, Deployment
 from weir.parameters import from_units, to_units
+from weir.units import MILLION
 
 __all__ = [
     "AssetBooks",
@@ -32,7 +33,6 @@ __all__ = [
     "worth",
 ]
 
-MILLION = 10**6
 ACCOUNTS_PER_CALL = 50
 
 

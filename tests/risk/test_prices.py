@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from weir.risk.errors import RiskError
-from weir.risk.inputs.prices import DAY, PriceHistory, aligned_returns, read_prices
+from weir.risk.inputs.prices import PriceHistory, aligned_returns, read_prices
+from weir.units import DAY
 
 HEADER = "timestamp,close\n"
 GOOD = "2024-01-01,100\n2024-01-02,110\n2024-01-03,99\n"

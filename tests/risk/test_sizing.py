@@ -12,7 +12,7 @@ import pytest
 from tests.risk.books import BTC, ETH, VAULT, address, histories, make_book
 from weir.risk.errors import RiskError
 from weir.risk.inputs.book import Account, Book, Fund, Market, Source
-from weir.risk.inputs.prices import DAY, PriceHistory
+from weir.risk.inputs.prices import PriceHistory
 from weir.risk.memo import LAYERS, Memo
 from weir.risk.parameters import DepegParameters, ImpactParameters, RiskParameters
 from weir.risk.provenance import outputs_hash
@@ -21,6 +21,7 @@ from weir.risk.simulation.executors import Threads
 from weir.risk.sizing import size
 from weir.risk.sizing.case import Case, over
 from weir.risk.stress.library import Scenario, library
+from weir.units import DAY
 
 PARAMETERS = RiskParameters(paths=30_000)
 

@@ -11,8 +11,8 @@ import pytest
 
 from weir.risk.errors import RiskError
 from weir.risk.inputs import sources
-from weir.risk.inputs.prices import DAY
 from weir.risk.inputs.sources import SourceError, exchange_history, history, package_history
+from weir.units import DAY
 
 HOUR_MS = 3_600_000
 

@@ -18,10 +18,11 @@ from weir.chain import connect, encode_call
 from weir.cli import main
 from weir.client import Weir
 from weir.deployment import deploy
-from weir.governance import ADMIN, DAY, GOVERNOR, GUARDIAN, POSTER, ROLES
+from weir.governance import ADMIN, GOVERNOR, GUARDIAN, POSTER, ROLES
 from weir.governing import Governance
 from weir.node import Node
 from weir.parameters import AssetParameters, MarketParameters, Parameters
+from weir.units import DAY
 
 DELAY = 2 * DAY
 LAPSE = 7 * DAY

@@ -19,7 +19,8 @@ from weir.client import Weir
 from weir.deployment import FEED_DECIMALS, deploy
 from weir.node import Node
 from weir.orders import Order
-from weir.parameters import DAY, FREE_FUNDING, MarketParameters, Parameters, to_units
+from weir.parameters import FREE_FUNDING, MarketParameters, Parameters, to_units
+from weir.units import DAY
 
 __all__ = ["GENESIS", "Crowd", "build", "crowd_node"]
 

@@ -12,8 +12,8 @@ from weir.artifacts import artifact
 from weir.bench.actions import FEW, LEAVES, MANY, BenchError
 from weir.bench.stage import PARAMETERS, Figures, Stage, account
 from weir.chain import encode_arguments
-from weir.parameters import DAY, HOUR
 from weir.states import DefaultRecord
+from weir.units import DAY, HOUR
 
 __all__ = ["SCENARIOS"]
 

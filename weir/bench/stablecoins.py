@@ -14,7 +14,8 @@ from weir.bench import scenarios
 from weir.bench.actions import BenchError
 from weir.bench.stage import PARAMETERS, Figures, Stage, account
 from weir.chain import Call
-from weir.parameters import HOUR, MILLION, to_units
+from weir.parameters import to_units
+from weir.units import HOUR, MILLION
 
 __all__ = ["SCENARIOS"]
 

@@ -18,7 +18,8 @@ from weir.client import Weir
 from weir.deployment import FEED_DECIMALS, Deployment, deploy
 from weir.node import Node
 from weir.orders import Order
-from weir.parameters import DAY, AssetParameters, MarketParameters, Parameters, to_units
+from weir.parameters import AssetParameters, MarketParameters, Parameters, to_units
+from weir.units import DAY
 
 __all__ = ["GENESIS", "PARAMETERS", "Figures", "Stage", "account", "build"]
 

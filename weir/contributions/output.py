@@ -13,8 +13,8 @@ from weir.contributions.factors import FACTORS
 from weir.contributions.paid import Payer
 from weir.contributions.preview import Preview
 from weir.formatting import address, exact_json, number, percent, usd
-from weir.parameters import MILLION
 from weir.tables import new_table
+from weir.units import MILLION
 
 ROWS = 20
 """Accounts that a table shows; the JSON has all."""

@@ -9,8 +9,8 @@ from typing import Any
 from weir.chain import ContractError
 from weir.client import NOBODY, Weir
 from weir.formatting import usd
-from weir.parameters import MILLION
 from weir.states import Contribution, MarketState
+from weir.units import MILLION
 
 
 class Trade:

@@ -17,6 +17,7 @@ import click
 from weir.cli import deployment_option, json_option, rpc_option
 from weir.serving import HOST, port_option, serve
 from weir.store import Store, store_option
+from weir.units import DAY
 
 if TYPE_CHECKING:
     from weir.index.follow import Follower, Step
@@ -161,9 +162,6 @@ def _counted(what: str) -> Iterator[Callable[[int, int], None]]:
 # --------------------------------------------------------------------- queries
 
 
-_DAY = 86_400
-
-
 class _Time(click.ParamType):
     """Unix seconds, or a date or time such as 2022-11-09, 2022-11-09T12:00 (UTC) or 2022-11-09T12:00+02:00.
 
@@ -183,7 +181,7 @@ class _Time(click.ParamType):
             if time.tzinfo is None:
                 time = time.replace(tzinfo=UTC)
             is_date = ":" not in value and "T" not in value
-            return int(time.timestamp()) + (_DAY - 1 if self._ends and is_date else 0)
+            return int(time.timestamp()) + (DAY - 1 if self._ends and is_date else 0)
         except ValueError:
             self.fail(f"{value!r} is neither Unix seconds nor a date such as 2022-11-09T12:00", param, ctx)
 

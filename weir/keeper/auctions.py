@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from weir.keeper.policy import MILLION, Options, Task, worth_sending
+from weir.keeper.policy import Options, Task, worth_sending
 from weir.keeper.roles import Kind, Role
 from weir.keeper.view import NOTHING, View
 from weir.stablecoins import AssetState, cost, price_off, proceeds, worth
+from weir.units import MILLION
 
 __all__ = ["conversions", "purchases", "sales"]
 

@@ -7,10 +7,9 @@ from dataclasses import replace
 
 from weir.stablecoins import AssetState, PledgeState, worth
 from weir.states import AccountState, MarketState, PositionState, SideState
+from weir.units import MILLION
 
 __all__ = ["distance", "pledge_value", "revalued"]
-
-MILLION = 10**6
 
 
 def distance(account: AccountState, markets: Sequence[MarketState]) -> float | None:

@@ -12,9 +12,9 @@ from weir.keeper.roles import USUAL, Kind, Role
 from weir.keeper.view import Rules, View
 from weir.stablecoins import cost, worth
 from weir.states import AccountState, Actions
+from weir.units import MILLION
 
 __all__ = [
-    "MILLION",
     "WAD",
     "Kind",
     "Options",
@@ -30,7 +30,6 @@ __all__ = [
     "worth_sending",
 ]
 
-MILLION = 10**6
 WAD = 10**18
 LIQUIDATION_GAS = 400_000
 """What a liquidation is taken to use when its gas is weighed against its bounty."""

@@ -28,6 +28,7 @@ from weir.keeper.policy import Task
 from weir.keeper.refusals import Refusal, refusal
 from weir.keeper.stuck import STUCK_BLOCKS, Waiting, replacement
 from weir.keeper.tables import Attempt, Draft, Intent, State
+from weir.units import DAY
 
 __all__ = ["Sender"]
 
@@ -44,7 +45,6 @@ the pending block, where gas is estimated, one before may have done so; it may b
 """
 LOW_GAS = 2_000_000
 """Gas that an account should be able to pay for at the fee of now."""
-DAY = 86_400
 
 
 class Sender:

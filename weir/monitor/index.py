@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from weir.deployment import Deployment
-from weir.parameters import HOUR
+from weir.units import HOUR
 
 if TYPE_CHECKING:
     from weir.index.queries import Day

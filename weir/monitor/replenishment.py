@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from weir.monitor.index import LATE, IndexedDays
 from weir.monitor.watch import Reading
-from weir.parameters import DAY, HOUR
+from weir.units import DAY, HOUR
 
 __all__ = ["WEEK", "Replenishment", "replenishment"]
 

@@ -13,10 +13,10 @@ from weir.heads import WINDOW, ChainMovedError, Head, headers, look
 from weir.monitor.history import Closure, Joined, closure
 from weir.monitor.index import Index, IndexedDays
 from weir.monitor.repeated import Repeated
-from weir.parameters import DAY
 from weir.snapshot import Snapshot, take
 from weir.states import AccountState, FundState, MarketState
 from weir.status import describe
+from weir.units import DAY
 
 if TYPE_CHECKING:
     from weir.store import Store

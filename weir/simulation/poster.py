@@ -21,10 +21,10 @@ from weir.chain import Call, ContractError
 from weir.results import Post
 from weir.simulation.stage import REPORTER, Stage
 from weir.states import AccountState
+from weir.units import DAY, HOUR
 
 __all__ = ["Poster", "expected_shortfall", "tier_of"]
 
-HOUR, DAY = 3_600, 86_400
 BARS = 24
 """Bars whose closes the rule looks back on."""
 USUAL = 0.04

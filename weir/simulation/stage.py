@@ -31,12 +31,12 @@ from weir.scenarios import Scenario
 from weir.simulation.agents import Seen
 from weir.simulation.population import OPEN_INTEREST, Population, layers
 from weir.states import AccountState
+from weir.units import MILLION
 
 __all__ = ["DEPLOYER", "REPORTER", "UNLIMITED", "Stage", "accounts", "parameters"]
 
 log = logging.getLogger(__name__)
 
-MILLION = 1_000_000
 GAS = 3_000_000
 """Gas limit of every transaction: fixed, so that none has to be estimated."""
 FEED_DECIMALS = 8

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from weir.client import Weir
-from weir.parameters import MILLION, from_units
+from weir.parameters import from_units
 from weir.snapshot import Snapshot, take
 from weir.stablecoins import AssetBooks, AssetState, AuctionState
 from weir.states import AccountState, MemberState
+from weir.units import MILLION
 
 NEAR = 0.8
 """Maintenance margin over equity from which an account counts as near liquidation."""

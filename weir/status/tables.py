@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from weir.formatting import address, number, percent, usd, utc
-from weir.parameters import DAY, HOUR
 from weir.status.collect import DEFAULT_LAYERS, Status
 from weir.tables import new_table
+from weir.units import DAY, HOUR
 
 ROWS = 20
 """Accounts, members and defaults that a table shows; the JSON has all."""

@@ -23,7 +23,6 @@ from tests.unit.keeper.made_up import (
     view,
 )
 from weir.keeper.policy import (
-    MILLION,
     WAD,
     Kind,
     Options,
@@ -39,6 +38,7 @@ from weir.keeper.policy import (
 )
 from weir.keeper.roles import Role
 from weir.states import AccountState
+from weir.units import MILLION
 
 # ------------------------------------------------------------------- fractions
 

@@ -16,9 +16,9 @@ from weir.keeper.following import Remembered
 from weir.keeper.outbox import Rehearsal
 from weir.keeper.roles import Role
 from weir.keeper.runner import Keeper
-from weir.keeper.sender import DAY
 from weir.keeper.stuck import STUCK_BLOCKS
 from weir.store import Store
+from weir.units import DAY
 
 # --------------------------------------------------------------------- the rule
 

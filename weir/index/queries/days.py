@@ -14,6 +14,7 @@ from weir.index.reading import applied, at_block, between, select_events
 from weir.index.rebuild import Applied, views
 from weir.index.tables import About, about, blocks, events
 from weir.store import Store
+from weir.units import DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,6 @@ class Day:
     coverage: float | None
 
 
-_LENGTH = 86_400
 _EVERY_POINT = 2**62
 _NAMES = ("Defaulted", "BountyPaid", "IncomeCollected", "Recovered")
 
@@ -54,8 +54,8 @@ def days(store: Store, *, since: int | None = None, until: int | None = None) ->
     """Every day from the first to the last indexed, or from that of one time to that of another; oldest
     first, none left out.
     """
-    start = None if since is None else since // _LENGTH * _LENGTH
-    stop = None if until is None else until // _LENGTH * _LENGTH + _LENGTH - 1
+    start = None if since is None else since // DAY * DAY
+    stop = None if until is None else until // DAY * DAY + DAY - 1
     known = about(store)
     series = last_of_days(store, start, stop)
     before = None if start is None else last_point(store, start)
@@ -64,18 +64,18 @@ def days(store: Store, *, since: int | None = None, until: int | None = None) ->
     sums: dict[int, Counter[str]] = defaultdict(Counter)
     with store.read() as connection:
         for event in applied(connection, events.c.name.in_(_NAMES), *between(start, stop)):
-            sums[event.time // _LENGTH].update(_sums(event))
+            sums[event.time // DAY].update(_sums(event))
         newest: int = connection.execute(select(func.max(blocks.c.time))).scalar_one()
         targets = _Targets(connection)
-    ends = {point.time // _LENGTH: point for point in series}
+    ends = {point.time // DAY: point for point in series}
     begin = series[0].time if before is None or start is None else start
     end = newest if stop is None else min(newest, stop)
     found: list[Day] = []
-    for day in range(begin // _LENGTH, end // _LENGTH + 1):
+    for day in range(begin // DAY, end // DAY + 1):
         last = ends.get(day, before)
         opening = (before.assets if before else 0) or _first_money(store, day)
         if last is not None:
-            target = targets.at(store, known, last, min((day + 1) * _LENGTH - 1, newest))
+            target = targets.at(store, known, last, min((day + 1) * DAY - 1, newest))
             found.append(_day(day, sums[day], opening, last.assets, target))
         before = last
     return tuple(found)
@@ -124,14 +124,14 @@ class _Targets:
 
 def _first_money(store: Store, day: int) -> int:
     """The most that a fund which was empty as the day began had in it."""
-    start = day * _LENGTH
-    series = layers(store, points=_EVERY_POINT, since=start, until=start + _LENGTH - 1)
+    start = day * DAY
+    series = layers(store, points=_EVERY_POINT, since=start, until=start + DAY - 1)
     return max((point.assets for point in series), default=0)
 
 
 def _day(day: int, sums: Counter[str], fund: int, fund_end: int, target: int) -> Day:
     return Day(
-        start=day * _LENGTH,
+        start=day * DAY,
         losses=sums["losses"],
         mutual=sums["mutual"],
         income=sums["income"],

@@ -10,8 +10,7 @@ from weir.index.reading import applied, between
 from weir.index.rebuild import Applied
 from weir.index.tables import about, events
 from weir.store import Store
-
-DAY = 86_400
+from weir.units import DAY
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from weir.index.rebuild.state import State
 from weir.index.tables import About, about, blocks, concerns, events
 from weir.model.numbers import MILLION, WAD
 from weir.store import Store
+from weir.units import HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,6 @@ class PostMortem:
     open: int
 
 
-_HOUR = 3_600
 _PARTS = {
     "own": "own",
     "coinsurance": "coinsurance",
@@ -138,7 +138,7 @@ def post_mortem(store: Store, default: int) -> PostMortem:
         before = state_until(connection, known, event.block, event.log_index - 1)
         after = state_until(connection, known, event.block, ends)
         flagged_at = before.account(account).flagged_at
-        since = event.time - _HOUR
+        since = event.time - HOUR
         repayments = tuple(_repayments(connection, default))
         recovered = sum(each.amount for each in repayments)
         return PostMortem(

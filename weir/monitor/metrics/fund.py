@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from weir.monitor.metrics.metric import MILLION, Figure, Number, Sample, one, usd
+from weir.monitor.metrics.metric import Figure, Number, Sample, one, usd
 from weir.monitor.watch import Reading
 from weir.states import DefaultRecord
 from weir.status import DEFAULT_LAYERS
+from weir.units import MILLION
 
 __all__ = ["FIGURES", "open_since"]
 

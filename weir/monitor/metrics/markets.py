@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 
 from weir.decoding import PRICE_STATUS
 from weir.monitor.concentration import Concentration, concentration
-from weir.monitor.metrics.metric import MILLION, Figure, Number, Sample, by_market, size, states, usd
+from weir.monitor.metrics.metric import Figure, Number, Sample, by_market, size, states, usd
 from weir.monitor.watch import Reading
 from weir.states import MarketState
+from weir.units import MILLION
 
 __all__ = ["FIGURES"]
 

@@ -14,9 +14,8 @@ from weir.parameters import from_units
 from weir.stablecoins import AssetState
 from weir.states import MarketState
 
-__all__ = ["MILLION", "Figure", "Number", "Sample", "by_asset", "by_market", "one", "size", "states", "usd"]
+__all__ = ["Figure", "Number", "Sample", "by_asset", "by_market", "one", "size", "states", "usd"]
 
-MILLION = 1_000_000
 
 Number = Decimal | float | int
 Sample = tuple[tuple[str, ...], Number | None]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from weir.decoding import PRICE_STATUS
-from weir.monitor.metrics.metric import MILLION, Figure, Number, Sample, by_asset, one, size, states, usd
+from weir.monitor.metrics.metric import Figure, Number, Sample, by_asset, one, size, states, usd
 from weir.monitor.watch import Reading
 from weir.parameters import from_units
 from weir.stablecoins import AssetState
+from weir.units import MILLION
 
 __all__ = ["FIGURES"]
 

@@ -11,10 +11,9 @@ from weir.monitor.page.model import View
 from weir.monitor.page.parts import Panel
 from weir.monitor.page.verdict import coverage_level, troubles
 from weir.monitor.watch import Reading
+from weir.units import MILLION
 
 __all__ = ["ago", "bar", "headline", "verdict"]
-
-MILLION = 10**6
 
 
 def bar() -> Callable[[View], None]:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Self
 
 from weir.monitor.watch import Reading
 from weir.parameters import from_units
+from weir.units import MILLION
 
 if TYPE_CHECKING:
     from weir.index.queries import LayerPoint
 
 __all__ = ["LAYERS", "MOST", "Point", "point", "remembered", "thinned"]
 
-MILLION = 10**6
 LAYERS: Mapping[str, str] = MappingProxyType(
     {
         "skin": "Skin in the game",

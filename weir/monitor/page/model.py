@@ -22,12 +22,13 @@ from weir.monitor.page.scenario import Choice, Result, ask, chosen
 from weir.monitor.repeated import Repeated
 from weir.monitor.replenishment import Replenishment, replenishment
 from weir.monitor.watch import STILL_SECONDS, Reading, Watcher
-from weir.parameters import DAY, HOUR, from_units
+from weir.parameters import from_units
 from weir.risk.inputs.book import Book
 from weir.risk.inputs.chain import read_book
 from weir.snapshot import Snapshot
 from weir.states import DefaultRecord
 from weir.store import Store
+from weir.units import DAY, HOUR
 
 if TYPE_CHECKING:
     from weir.index.queries import Happening, LayerPoint, PostMortem

@@ -9,10 +9,10 @@ from heapq import nsmallest
 from math import inf
 
 from weir.states import AccountState, MarketState
+from weir.units import MILLION
 
 __all__ = ["SHOCKS", "Cell", "Row", "nearest", "shocked"]
 
-MILLION = 10**6
 SHOCKS = tuple(range(-300_000, 300_001, 50_000))
 """ppm: the columns of the heat map."""
 

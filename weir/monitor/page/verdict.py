@@ -9,10 +9,10 @@ from typing import Any
 from weir.formatting import number, percent, usd, utc
 from weir.monitor.watch import Reading
 from weir.parameters import from_units
+from weir.units import MILLION
 
 __all__ = ["PAR", "Trouble", "coverage_level", "troubles"]
 
-MILLION = 10**6
 PAR = 99 * 10**16
 """1e-18 of a dollar below which a stablecoin counts as off its par."""
 

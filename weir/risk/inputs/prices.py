@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from weir.formatting import utc
 from weir.risk.errors import RiskError
 from weir.risk.files import replacing
+from weir.units import DAY
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DAY", "PriceHistory", "aligned_returns", "read_prices"]
+__all__ = ["PriceHistory", "aligned_returns", "read_prices"]
 
-DAY = 86_400
 COLUMNS = ("timestamp", "close")
 
 

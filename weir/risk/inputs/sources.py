@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from weir.risk.errors import RiskError
-from weir.risk.inputs.prices import DAY, PriceHistory, read_prices
+from weir.risk.inputs.prices import PriceHistory, read_prices
+from weir.units import DAY
 
 __all__ = ["Exchange", "SourceError", "exchange_history", "history", "package_history"]
 

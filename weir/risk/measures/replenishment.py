@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from weir.parameters import FundingParameters
 from weir.risk.errors import RiskError
+from weir.units import MILLION
 
 __all__ = [
     "Activity",
@@ -26,7 +27,6 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-MILLION = 1_000_000
 DAYS_A_YEAR = 365
 """The policy's: 8,760 hours."""
 MOST_DAYS = 36_500

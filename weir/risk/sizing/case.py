@@ -15,12 +15,13 @@ from weir.risk.errors import RiskError
 from weir.risk.forecast.joint import fit_joint, fit_markets
 from weir.risk.forecast.models import Forecast
 from weir.risk.inputs.book import Book
-from weir.risk.inputs.prices import DAY, PriceHistory, aligned_returns
+from weir.risk.inputs.prices import PriceHistory, aligned_returns
 from weir.risk.measures.quantiles import paths_needed
 from weir.risk.parameters import RiskParameters
 from weir.risk.simulation.engine import Scenarios, account_shortfalls, moves
 from weir.risk.simulation.exposures import Exposures, Impact
 from weir.risk.simulation.model import Depeg, FactorModel
+from weir.units import DAY
 
 __all__ = ["LEVELS", "Case", "impact_on", "over"]
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from weir.formatting import utc
-from weir.risk.inputs.prices import DAY, PriceHistory
+from weir.risk.inputs.prices import PriceHistory
 from weir.risk.measures.quantiles import tail_count
 from weir.risk.memo import FundingOutlook, Target
 from weir.risk.simulation.engine import Paths
 from weir.risk.sizing.case import Case
 from weir.risk.sizing.outlook import WINDOW
+from weir.units import DAY
 
 __all__ = ["doubts"]
 

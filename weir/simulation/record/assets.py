@@ -15,10 +15,10 @@ from weir.results import Advance, Conversion, ListedAsset, StablecoinPoint, Stab
 from weir.simulation.record.history import History, whole
 from weir.simulation.record.samples import Sample
 from weir.stablecoins import AssetState, worth
+from weir.units import MILLION
 
 __all__ = ["AssetHistory"]
 
-MILLION = 10**6
 _Kind = Literal["debt", "default", "takeover", "sale", "purchase"]
 _ADVANCES: dict[str, Literal["opened", "repaid", "written off"]] = {
     "Advanced": "opened",

@@ -11,10 +11,9 @@ from weir.simulation.record.assets import AssetHistory
 from weir.simulation.record.history import History, whole
 from weir.stablecoins import AssetBooks
 from weir.states import Identities, MarketBooks
+from weir.units import MILLION
 
 __all__ = ["of_assets", "of_system"]
-
-MILLION = 10**6
 
 
 def of_system(
