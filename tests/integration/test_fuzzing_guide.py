@@ -57,12 +57,14 @@ def test_ones_own_waterfall_bites(tmp_path: Path) -> None:
 
 
 def test_ones_own_action_plays() -> None:
-    names = {"Step": Step, "answer": answer, "Clearing": object, "Draw": Draw, "Plan": object}
+    names = {"Step": Step, "answer": answer, "Scene": object, "Draw": Draw, "Plan": object}
     exec(block("text"), names)
     subject = clearing("six", None)
     subject.execute(Step("trader0", "deposit", ("trader0", 5)))
     steps: list[Step] = []
-    outcomes = [refused for _, refused in follow(subject, names["drain"](subject, RandomDraw(1)), steps)]
+    outcomes = [
+        refused for _, refused in follow(subject, names["drain"](subject.scene, RandomDraw(1)), steps)
+    ]
     assert outcomes == [None, None]
     assert steps[1].call == "answer"
     assert "drain" not in {action.name for action in ALL}

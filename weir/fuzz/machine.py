@@ -98,7 +98,7 @@ def state_machine(
             if not self.opened:
                 self.opened = True
                 self._follow(self.subject.open_plan(draw))
-            self._follow(draw.choice(turns).plan(self.subject, draw))
+            self._follow(self.subject.plan(draw.choice(turns), draw))
 
         def _follow(self, plan: Any) -> None:
             if plan is not None:

@@ -53,7 +53,7 @@ def run(subject: Subject, seed: object, calls: int) -> Run:
             _follow_counting(subject, plan, done, calls)
         while done.calls < calls:
             before = done.calls
-            _follow_counting(subject, draw.choice(turns).plan(subject, draw), done, calls)
+            _follow_counting(subject, subject.plan(draw.choice(turns), draw), done, calls)
             idle = idle + 1 if done.calls == before else 0
             if idle == _PATIENCE:
                 turns = _turns(subject.actions)  # the swarm left out whoever could do something

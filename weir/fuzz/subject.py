@@ -103,6 +103,10 @@ class Subject(ABC):
         """The state by name, zeros left out, to be shown before and after a step."""
         return {}
 
+    def plan(self, action: Action, draw: Draw) -> Plan:
+        """The steps of an action, which sees the subject; override this to show it less."""
+        return action.plan(self, draw)
+
     def open_plan(self, draw: Draw) -> Plan | None:  # noqa: ARG002
         """Steps that every sequence starts with."""
         return None

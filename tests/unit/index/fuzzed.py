@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from weir.artifacts import artifact
-from weir.fuzz.clearing.setting import SETTINGS
-from weir.fuzz.clearing.subject import START, Clearing, InProcess
+from weir.fuzz.clearing.backend import InProcess
+from weir.fuzz.clearing.setting import SETTINGS, START
+from weir.fuzz.clearing.subject import Clearing
 from weir.fuzz.evm import Evm
 from weir.fuzz.steps import Step
 from weir.index.comparing import Comparison, Difference
@@ -108,7 +109,7 @@ class Indexed(Clearing):
     def differences(self) -> list[Difference]:
         """Between the fold and everything that the chain's views tell now."""
         assert self.indexed is not None
-        page = list(expected(self.indexed, self.time))
+        page = list(expected(self.indexed, self.scene.time))
         self.compared += sum(word is not None for each in page for word in each.words)
         answer = self.evm.view(self.reader, self.comparison.calldata(page))
-        return list(self.comparison.compare(page, answer, self.block, self.time))
+        return list(self.comparison.compare(page, answer, self.scene.block, self.scene.time))

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
 
+from weir.fuzz.clearing.scene import Scene
 from weir.fuzz.clearing.setting import ACCOUNTS, STAKERS
-from weir.fuzz.clearing.views import loss_budget
+from weir.fuzz.clearing.views import loss_budget, membership
+from weir.fuzz.clearing.widths import MAX_ASSETS, MAX_SUPPLY, most_shares
 from weir.fuzz.subject import ViolationError
 from weir.model import World
 from weir.model.errors import MembershipRequired
 from weir.model.numbers import MILLION, SHARE_OFFSET, ceil_div
 from weir.model.tranche import Tranche
 
-if TYPE_CHECKING:
-    from weir.fuzz.clearing.subject import Clearing
+__all__ = ["audit"]
 
-__all__ = ["MAX_ASSETS", "MAX_SUPPLY", "audit", "most_shares"]
+Read: TypeAlias = Callable[..., Any]
+"""What the contracts' view of this name shows for these arguments."""
 
 UNLIMITED = 2**256 - 1
-MAX_ASSETS = 2**96 - 1  # of the fund, units of S
 INTERFACES = ("01ffc9a7", "e3bc4e65", "620ee8e4", "2f0a18c5", "ffffffff")
 """ERC-165, ERC-7540 operator and asynchronous redemption, ERC-7575; and none, by ERC-165."""
-MAX_SUPPLY = 2**160 - 1  # of a tranche's shares
 
 
-def audit(s: Clearing) -> None:
+def audit(s: Scene, read: Read, addresses: Mapping[str, str]) -> None:
     """Raises `ViolationError` where a view does not show what the model knows."""
     for function, arguments, expected in _views(s):
-        shown = s.system.read(s.backend.view, function, *arguments)
+        shown = read(function, *arguments)
         if shown != expected:
             listed = ", ".join(map(str, arguments))
             raise ViolationError("view", f"{function}({listed}) shows {shown}, the model has {expected}")
-    _audit_listing(s)
+    _audit_listing(s.world, read, addresses)
 
 
-def _views(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
+def _views(s: Scene) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
     """Function, arguments, and what it should return."""
     world = s.world
     ledger, fund, house = world.ledger, world.fund, world.house
@@ -78,7 +78,7 @@ def _views(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
         yield from _tranche_views(s, tranche)
 
 
-def _asset_views(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
+def _asset_views(s: Scene) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
     world, reserve, skin = s.world, s.world.fund.reserve, s.world.fund.skin
     duration = world.stablecoins.parameters.sale_duration
     yield "reserve.value", (), reserve.value()
@@ -101,7 +101,7 @@ def _asset_views(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
         yield "collateral.saleOf", (account,), times
 
 
-def _guaranty_views(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
+def _guaranty_views(s: Scene) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
     world, guaranty = s.world, s.world.guaranty
     p = guaranty.parameters
     rules = (p.min_contribution, p.notice_period, p.exit_window, p.loss_window, p.loss_share)
@@ -115,7 +115,7 @@ def _guaranty_views(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
         yield "guaranty.requirementOf", (account,), (world.requirement(account), world.owed(account))
         member = guaranty.member(account)
         until = member.notice_from + p.exit_window if member and member.notice_from else 0
-        yield "guaranty.member", (account,), (*s.view.member(world, account), until)
+        yield "guaranty.member", (account,), (*membership(world, account), until)
         budget = guaranty.budgets.get(number)
         if budget is None or budget.window != s.time // p.loss_window:
             left = (guaranty.total - own) * p.loss_share // MILLION
@@ -127,7 +127,7 @@ def _guaranty_views(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
             yield "policy.requirementAt", (account, notional), required
 
 
-def _policy_views(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
+def _policy_views(s: Scene) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
     world, policy = s.world, s.world.funding
     p, coverage = policy.parameters, world.coverage()
     yield "policy.coverage", (), UNLIMITED if coverage is None else coverage
@@ -150,7 +150,7 @@ def _policy_views(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
     yield from _previews(s)
 
 
-def _previews(s: Clearing) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
+def _previews(s: Scene) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
     """What trades of some sizes would cost, where the policy would let them pass."""
     house = s.world.house
     for at, account in enumerate(ACCOUNTS):
@@ -187,7 +187,7 @@ def _foreseen(
     return c.amount, c.scarcity, c.concentration, c.leverage, c.tier_rate, coverage, c.tier
 
 
-def _tranche_views(s: Clearing, tranche: Tranche) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
+def _tranche_views(s: Scene, tranche: Tranche) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
     fund, name = s.world.fund, tranche.name
     total = tranche.assets + fund.vestable()[0 if tranche is fund.junior else 1]
     supply = tranche.supply
@@ -204,7 +204,7 @@ def _tranche_views(s: Clearing, tranche: Tranche) -> Iterator[tuple[str, tuple[A
     most = min(MAX_ASSETS - fund.liquid, (MAX_SUPPLY - supply) * (total + 1) // (supply + SHARE_OFFSET))
     is_open = s.world.gate_open
     yield f"{name}.maxDeposit", (STAKERS[0],), most if is_open else 0
-    yield f"{name}.maxMint", (STAKERS[0],), most_shares(s, name) if is_open else 0
+    yield f"{name}.maxMint", (STAKERS[0],), most_shares(s.world, name) if is_open else 0
     for staker in STAKERS:
         ready = [key for key in tranche.requests if key[1] == staker and tranche.batches[key[0]].priced]
         yield f"{name}.maxRedeem", (staker,), sum(tranche.requests[key] for key in ready)
@@ -213,34 +213,21 @@ def _tranche_views(s: Clearing, tranche: Tranche) -> Iterator[tuple[str, tuple[A
             yield f"{name}.isOperator", (staker, other), (staker, other) in tranche.operators
 
 
-def most_shares(s: Clearing, name: str) -> int:
-    """How many shares a tranche could give out, were the gate open."""
-    fund, tranche = s.world.fund, s.world.tranche(name)
-    total = tranche.assets + fund.vestable()[0 if tranche is fund.junior else 1]
-    room = (MAX_ASSETS - fund.liquid) * (tranche.supply + SHARE_OFFSET) // (total + 1)
-    return min(MAX_SUPPLY - tranche.supply, room)
-
-
-def _audit_listing(s: Clearing) -> None:
+def _audit_listing(world: World, read: Read, addresses: Mapping[str, str]) -> None:
     """The vault lists everyone who ever had cash, once, and its pages are pieces of that list."""
-    read, view = s.system.read, s.backend.view
-    count = read(view, "vault.accountCount")
-    everyone = read(view, "vault.accounts", 0, count + 5)
-    ledger = s.world.ledger
-    known = {
-        s.system.addresses[a].lower()
-        for a in s.world.accounts()
-        if a in s.system.addresses and ledger.cash[a]
-    }
+    count = read("vault.accountCount")
+    everyone = read("vault.accounts", 0, count + 5)
+    cash = world.ledger.cash
+    known = {addresses[a].lower() for a in world.accounts() if a in addresses and cash[a]}
     listed = [address.lower() for address in everyone]
     if len(listed) != count or len(set(listed)) != count or not known <= set(listed):
         raise ViolationError(
             "view", f"vault.accounts: {count} accounts, {len(set(listed))} listed, {len(known)} known"
         )
     middle, page = count // 2, 2
-    if tuple(read(view, "vault.accounts", middle, page)) != tuple(everyone[middle : middle + page]):
+    if tuple(read("vault.accounts", middle, page)) != tuple(everyone[middle : middle + page]):
         raise ViolationError("view", "vault.accounts: a page is not a piece of the list")
-    if any(read(view, "vault.accounts", *page) for page in ((count, 1), (count + 1, 5), (0, 0))):
+    if any(read("vault.accounts", *page) for page in ((count, 1), (count + 1, 5), (0, 0))):
         raise ViolationError("view", "vault.accounts: something beyond the end")
-    if tuple(read(view, "vault.accounts", 1, 2**256 - 1)) != tuple(everyone[1:]):
+    if tuple(read("vault.accounts", 1, 2**256 - 1)) != tuple(everyone[1:]):
         raise ViolationError("view", "vault.accounts: a page without limit is not the rest")

@@ -12,8 +12,8 @@ from eth_typing import Hash32
 from eth_utils.crypto import keccak
 
 from weir.chain import Chain, ContractError, connect
-from weir.fuzz.clearing.setting import ACCOUNTS, OPERATOR, STAKERS, Setting
-from weir.fuzz.clearing.subject import START, Clearing
+from weir.fuzz.clearing.setting import ACCOUNTS, OPERATOR, STAKERS, START, Setting
+from weir.fuzz.clearing.subject import Clearing
 from weir.fuzz.clearing.system import Transaction, key_of
 from weir.fuzz.evm import RefusedError
 from weir.node import Node

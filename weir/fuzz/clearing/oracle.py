@@ -1,15 +1,15 @@
 """What must hold after every call (SPECIFICATION.md section 9), and what the campaign has come across.
 
-P1 to P5, P7, P9 and P10 after every call, P8 by accounting for the attacker's whole family, P6 at the end of
-every sequence, on the chain.
+P1 to P5, P7, P9 and P10, P8 by accounting for the attacker's whole family; P6 is in `unwinding`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections import Counter
+from dataclasses import dataclass
 
-from weir.fuzz.clearing.setting import ACCOUNTS, FAMILY, OPERATOR
+from weir.fuzz.clearing.scene import Scene
+from weir.fuzz.clearing.setting import FAMILY
 from weir.fuzz.steps import Step
 from weir.fuzz.subject import Slack, ViolationError
 from weir.model import Order, World, properties
@@ -18,26 +18,16 @@ from weir.model.markets import Status
 from weir.model.numbers import MILLION, MOST
 from weir.model.properties import Check, Moment
 
-if TYPE_CHECKING:
-    from weir.fuzz.clearing.subject import Clearing
-
-__all__ = ["GAS_BOUND", "LAYERS", "Oracle"]
+__all__ = ["LAYERS", "Oracle"]
 
 LAYERS = ("own", "coinsurance", "skin", "junior", "senior", "mutual", "unpaid profit", "open interest")
 
-GAS_BOUND = 2_500_000
-"""For closing one account in all markets (P6), in-process gas: far below any block's limit."""
-
-
-class _BeyondWidthsError(Exception):
-    """Prices have multiplied positions to more than amounts can be (section 1): there is no end to be had."""
-
 
 class Oracle:
-    """The properties over one sequence of a `Clearing`."""
+    """The properties over one sequence; what it finds goes into `slack` and `seen` of the subject."""
 
-    def __init__(self, subject: Clearing) -> None:
-        self.subject = subject
+    def __init__(self, scene: Scene, slack: dict[str, Slack], seen: Counter[str]) -> None:
+        self.scene, self.slack, self.seen = scene, slack, seen
         self.fills: dict[Order, int] = {}
         self.cancelled: set[Order] = set()
         self.budgets: dict[int, tuple[int | None, int, int]] = {}  # window, limit, spent
@@ -49,7 +39,7 @@ class Oracle:
     # ---- around a call
 
     def before(self) -> None:
-        world = self.subject.world
+        world = self.scene.world
         self.moment = Moment.of(world)
         self.first_default = self.moment.defaults + 1
         self.assets, self.pooled = world.fund.assets, world.guaranty.total
@@ -60,7 +50,7 @@ class Oracle:
         """Raises `ViolationError` where something does not hold."""
         if refused is not None:
             return
-        world = self.subject.world
+        world = self.scene.world
         checks = properties.check(world, self.moment.defaults)
         checks += properties.over_a_call(self.moment, world)
         self._require(checks)
@@ -74,13 +64,13 @@ class Oracle:
         self._observe(step, fresh)
 
     def _require(self, checks: list[Check]) -> None:
-        slack = self.subject.slack
+        slack = self.slack
         for check in checks:
             if not check.slack:
                 if check.low <= 0 <= check.high:
                     continue
             elif check.holds:
-                rule = f"{check.name.split(' ', 1)[0]} {self.subject.name}"  # units differ by setting
+                rule = f"{check.name.split(' ', 1)[0]} {self.scene.setting.name}"  # units differ by setting
                 one = Slack.of(float(check.slack))
                 slack[rule] = slack[rule] + one if rule in slack else one
                 continue
@@ -99,8 +89,8 @@ class Oracle:
         wrong = (
             ("beyond its size", filled > order.size),
             ("after it was cancelled", order in self.cancelled),
-            ("after it expired", self.subject.time > order.expiry),
-            ("in another generation", order.generation != self.subject.world.house.generations[order.maker]),
+            ("after it expired", self.scene.time > order.expiry),
+            ("in another generation", order.generation != self.scene.world.house.generations[order.maker]),
             ("with another's signature", len(step.arguments) > 2),
         )
         for how, is_so in wrong:
@@ -111,7 +101,7 @@ class Oracle:
 
     def _check_budgets(self, fresh: list[DefaultRecord]) -> None:
         """What a fund pays for a market in a window is at most the share of what it held at first."""
-        world = self.subject.world
+        world = self.scene.world
         for number, budget in world.guaranty.budgets.items():
             opened, limit, spent = self.loss_budgets.get(number, (None, 0, 0))
             if budget.window != opened:
@@ -133,15 +123,15 @@ class Oracle:
 
     def _family_money(self) -> int:
         """What the family could ever carry away: wallets, cash, contributions, the pool of its own market."""
-        world = self.subject.world
-        pool = world.ledger.markets[self.subject.setting.thin].pool
+        world = self.scene.world
+        pool = world.ledger.markets[self.scene.setting.thin].pool
         return pool + sum(
             world.token.balances[name] + world.ledger.cash[name] + world.guaranty_balance(name)
             for name in FAMILY
         )
 
     def _cover_family(self, step: Step, fresh: list[DefaultRecord], bounties: int) -> None:
-        world, thin = self.subject.world, self.subject.setting.thin
+        world, thin = self.scene.world, self.scene.setting.thin
         self.family_covered += sum(record.from_fund - record.own for record in fresh if record.market == thin)
         # As members it may earn, and get back what others recover.
         self.family_covered += world.house.tally.to_members - self.earned
@@ -154,97 +144,10 @@ class Oracle:
         if gained > 0:
             raise ViolationError("P8", f"the family has {gained} more than it brought and the fund paid")
 
-    # ---- P6
-
-    def finish(self) -> None:
-        """With live prices and an empty fund, everyone who is below maintenance margin can be closed."""
-        try:
-            self._finish()
-        except _BeyondWidthsError:
-            self.subject.seen["amounts beyond their widths"] += 1
-
-    def _finish(self) -> None:
-        subject = self.subject
-        self._make_ready()
-        left = 2 * len(ACCOUNTS)  # what one can't pay may put others below in turn
-        owed: int | None = None
-        while True:
-            self._expect(Step(OPERATOR, "settle", (ACCOUNTS,)))
-            below = [account for account in ACCOUNTS if self._is_below(account)]
-            before, owed = owed, sum(subject.world.ledger.debts.values())
-            if below and left:
-                self._close(below[0])
-                left, owed = left - 1, None
-            elif below:
-                raise ViolationError("P6", f"still below maintenance margin: {below}")
-            elif not self._lost():
-                break
-            elif before is not None and owed >= before:
-                raise ViolationError("P6", f"a loss without a position stays: {self._lost()}")
-        world = subject.world
-        for account, flag in sorted(world.house.flags.items()):
-            if flag.insolvent:  # it has recovered, and nobody has said so yet
-                self._expect(Step(OPERATOR, "flag", (account,)))
-        if insolvencies := subject.world.house.insolvencies:
-            raise ViolationError("P6", f"{insolvencies} marked insolvent when all are resolved")
-
-    def _make_ready(self) -> None:
-        subject = self.subject
-        if subject.mode != "honest":
-            subject.execute(Step("token", "turn", ("honest",), 0, 0))
-        subject.execute(Step("governor", "set_sequencer", (-1,), 0, 0))
-        world = subject.world
-        for number, cover in world.fund.covers.items():
-            self._expect(Step("governor", "set_cover", (number, 0, cover.coinsurance), 0, 0))
-        nothing = replace(world.guaranty.parameters, loss_share=0)
-        self._expect(Step("governor", "set_guaranty", (nothing,), 0, 0))
-        self._pass(subject.world.fund.parameters.budget_window)
-
-    def _pass(self, seconds: int) -> None:
-        """Lets time go by; the feeds of open markets answer anew, as before."""
-        subject, blocks = self.subject, 1
-        for number, market in enumerate(subject.world.house.markets):
-            if market.status is Status.OPEN:
-                answer = (number, max(1, market.price // 10**10), subject.now(seconds), "live")
-                subject.execute(Step("oracle", "answer", answer, seconds, blocks))
-                seconds = blocks = 0
-
-    def _lost(self) -> list[str]:
-        """Who has a loss and no position: claims elsewhere, since written off, were its margin.
-
-        Where such claims and debts form a circle, each settlement takes off a part of what is owed.
-        """
-        house, ledger = self.subject.world.house, self.subject.world.ledger
-        debtors = sorted({name for name, _ in ledger.debts})
-        return [name for name in debtors if not house.open_markets(name) and ledger.net(name) < 0]
-
-    def _is_below(self, account: str) -> bool:
-        house = self.subject.world.house
-        health = house.health(account)
-        return bool(house.open_markets(account)) and health.equity < health.maintenance
-
-    def _close(self, account: str) -> None:
-        world = self.subject.world
-        if account not in world.house.flags:
-            self._expect(Step(OPERATOR, "flag", (account,)))
-        self._pass(world.house.liquidation.auction_duration + 1)
-        self._expect(Step(OPERATOR, "settle", ((account,),)))
-        if self._is_below(account):
-            self._expect(Step(OPERATOR, "deleverage", (account, ())))
-            if (gas := self.subject.backend.gas_used) > GAS_BOUND:
-                raise ViolationError("P6", f"{gas} gas to close {account}")
-
-    def _expect(self, step: Step) -> None:
-        refused = self.subject.execute(step)
-        if refused == "Overflow":
-            raise _BeyondWidthsError
-        if refused:
-            raise ViolationError("P6", f"{step} is refused: {refused}")
-
     # ---- what has been seen
 
     def _observe(self, step: Step, fresh: list[DefaultRecord]) -> None:
-        world, seen = self.subject.world, self.subject.seen
+        world, seen = self.scene.world, self.seen
         for record in fresh:
             _observe_default(record, seen)
         if step.call == "deleverage":

@@ -35,6 +35,7 @@ __all__ = [
     "OPERATOR",
     "SETTINGS",
     "STAKERS",
+    "START",
     "TRADERS",
     "Setting",
     "model_asset",
@@ -54,7 +55,9 @@ STAKERS = ("staker0", "staker1", "sniper")
 OPERATOR = "operator"  # calls what anyone may call
 ACCOUNTS = (*TRADERS, *LIQUIDATORS, *FAMILY)
 
+START = 1_700_000_000  # time of the first block
 HEARTBEAT = 6 * 3_600  # seconds
+MINTED = 10**12  # dollars that everyone starts with, in each token
 COIN, SHARE, SAVINGS = range(3)
 ASSETS = ("COIN", "SHARE", "SAVINGS")
 """Another stablecoin, a share of it, and a share of the settlement token."""
@@ -76,6 +79,16 @@ class Setting:
     def thin(self) -> int:
         """The market that only the attacker's family trades."""
         return len(self.prices) - 1
+
+    @property
+    def minted(self) -> int:
+        """Units of the settlement token that everyone starts with."""
+        return int(MINTED * 10**self.decimals)
+
+    @property
+    def minted_assets(self) -> tuple[int, ...]:
+        """Units of each other asset that everyone starts with."""
+        return tuple(MINTED * 10**decimals for decimals in self.asset_decimals)
 
     def parameters(self) -> Parameters:
         """What is deployed; sequences change most of it by governance."""

@@ -39,9 +39,8 @@ from weir.model import (
 )
 from weir.node import CHAIN_ID
 
-__all__ = ["MINTED", "System", "Transaction", "key_of"]
+__all__ = ["System", "Transaction", "key_of"]
 
-MINTED = 10**12  # dollars that everyone starts with
 TOKEN_MODES = ("honest", "keeps fee", "answers false", "reverts", "calls back")
 _HASHES = b"\1" * 32, b"\2" * 32  # of inputs and outputs; nothing depends on them
 FEED_MODES = ("live", "reverting", "unset")
@@ -125,8 +124,6 @@ class System:
         tokens = dict(zip(ASSETS, self.assets, strict=True))
         others = {"feed": feed, "S": token, "nobody": "0x" + "00" * 20}
         self._places = {**self.addresses, **self.holders, **tokens, **others}
-        self.minted = MINTED * 10**setting.decimals
-        self.minted_assets = tuple(MINTED * 10**decimals for decimals in setting.asset_decimals)
         arrays = self._list(ACCOUNTS), self._list(STAKERS)
         self.probe = self._create("FuzzProbe", self.weir.clearing_house.address, *arrays)
         self.sequencer = self._create("TestFeed", 8, 0)
@@ -190,10 +187,10 @@ class System:
     def _equipment(self, name: str) -> Iterable[Transaction]:
         """All the tokens it may ever need, and consent to whoever takes them."""
         account = key_of(name)
-        yield self._functions["token.mint"](account, account.address, self.minted)
+        yield self._functions["token.mint"](account, account.address, self.setting.minted)
         for holder in self.holders.values():
             yield self._functions["token.approve"](account, holder, 2**256 - 1)
-        for asset, minted in enumerate(self.minted_assets):
+        for asset, minted in enumerate(self.setting.minted_assets):
             yield self._functions[f"asset{asset}.mint"](account, account.address, minted)
             for holder in (self.holders["collateral"], self.holders["reserve"]):
                 yield self._functions[f"asset{asset}.approve"](account, holder, 2**256 - 1)

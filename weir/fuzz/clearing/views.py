@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TypeAlias
 
-from weir.fuzz.clearing.setting import ACCOUNTS, ASSETS, STAKERS
+from weir.fuzz.clearing.setting import ACCOUNTS, ASSETS, STAKERS, Setting
 from weir.model import World
 from weir.model.fund import DefaultRecord
 from weir.model.guaranty import GuarantyFund
@@ -20,7 +20,7 @@ from weir.model.markets import Side
 from weir.model.numbers import MILLION
 from weir.model.tranche import Batch, Tranche
 
-__all__ = ["ModelView", "loss_budget"]
+__all__ = ["ModelView", "claimable", "loss_budget", "membership"]
 
 Section: TypeAlias = tuple[int, ...]
 
@@ -167,14 +167,32 @@ def loss_budget(guaranty: GuarantyFund, number: int) -> int:
     return budget.budget - budget.spent
 
 
+def membership(world: World, account: str) -> Section:
+    """Balance, the part of it under notice, and when that may first be released."""
+    guaranty = world.guaranty
+    member = guaranty.member(account)
+    if member is None:
+        return 0, 0, 0
+    noticed = min(member.notice_units, member.units) * guaranty.total // guaranty.units
+    return guaranty.balance(account), noticed, member.notice_from
+
+
+def claimable(tranche: Tranche, staker: str) -> int:
+    """Assets of the staker's priced requests, each rounded down."""
+    return sum(
+        shares * tranche.batches[number].assets // tranche.batches[number].shares
+        for (number, owner), shares in tranche.requests.items()
+        if owner == staker and tranche.batches[number].priced
+    )
+
+
 class ModelView:
     """Reads a world as the contracts' views would show it now."""
 
-    def __init__(
-        self, addresses: Mapping[str, str], minted: int, minted_assets: Sequence[int], markets: int
-    ) -> None:
+    def __init__(self, setting: Setting, addresses: Mapping[str, str]) -> None:
+        markets = len(setting.prices)
         self._numbers = {name: int(address, 16) for name, address in addresses.items()}
-        self._minted, self._minted_assets = minted, minted_assets
+        self._minted, self._minted_assets = setting.minted, setting.minted_assets
         self._markets = range(markets)
         self._empty = (0,) * (len(_ACCOUNT_MARKET) * markets)
         self._first_account = 1 + markets
@@ -294,16 +312,6 @@ class ModelView:
         fresh = record is not None and world.clock.time < record.time + policy.parameters.tier_lifetime
         return policy.tier(account), record.time if record and fresh else 0
 
-    @staticmethod
-    def member(world: World, account: str) -> Section:
-        """Balance, the part of it under notice, and when that may first be released."""
-        guaranty = world.guaranty
-        member = guaranty.member(account)
-        if member is None:
-            return 0, 0, 0
-        noticed = min(member.notice_units, member.units) * guaranty.total // guaranty.units
-        return guaranty.balance(account), noticed, member.notice_from
-
     def _account(self, world: World, account: str) -> Section:
         house, ledger = world.house, world.ledger
         flag, records = house.flags.get(account), house.positions[account]
@@ -311,7 +319,7 @@ class ModelView:
             money = self._minted + world.token.balances[account], ledger.cash[account]
             rest = (
                 *self._tier(world, account),
-                *self.member(world, account),
+                *membership(world, account),
                 *self._pledge(world, account),
                 *self._empty,
             )
@@ -336,7 +344,7 @@ class ModelView:
             sum(1 << number for number in records),
             debts,
             *self._tier(world, account),
-            *self.member(world, account),
+            *membership(world, account),
             *self._pledge(world, account),
             *by_market,
         )
@@ -402,17 +410,8 @@ class ModelView:
             words += (tranche.requests.get((number, staker), 0) for staker in STAKERS)
         for staker in STAKERS:
             words += self._minted + balances[staker], tranche.shares.get(staker, 0)
-            words.append(self.claimable(tranche, staker))
+            words.append(claimable(tranche, staker))
         return tuple(words)
-
-    @staticmethod
-    def claimable(tranche: Tranche, staker: str) -> int:
-        """Assets of the staker's priced requests, each rounded down."""
-        return sum(
-            shares * tranche.batches[number].assets // tranche.batches[number].shares
-            for (number, owner), shares in tranche.requests.items()
-            if owner == staker and tranche.batches[number].priced
-        )
 
     def _default(self, record: DefaultRecord) -> Section:
         return (

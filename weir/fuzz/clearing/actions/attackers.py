@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from weir.fuzz.clearing.actions.keepers import wait, winners
 from weir.fuzz.clearing.actions.moves import (
@@ -17,17 +16,15 @@ from weir.fuzz.clearing.actions.moves import (
     worst_first,
 )
 from weir.fuzz.clearing.actions.surroundings import PAYMENTS, payment
+from weir.fuzz.clearing.scene import Scene
 from weir.fuzz.clearing.setting import ACCOUNTS, FAMILY, LIQUIDATORS, OPERATOR, STAKERS, TRADERS
 from weir.fuzz.draw import Draw
 from weir.fuzz.steps import Step
 from weir.fuzz.subject import Plan
 from weir.model import WAD
 
-if TYPE_CHECKING:
-    from weir.fuzz.clearing.subject import Clearing
 
-
-def both_sides(s: Clearing, draw: Draw) -> Plan:
+def both_sides(s: Scene, draw: Draw) -> Plan:
     """One owner, long and short in a thin market, moves its price; the winner leaves first."""
     market = s.setting.thin
     long, short = ("attacker", "accomplice") if draw.chance(50) else ("accomplice", "attacker")
@@ -58,11 +55,11 @@ def both_sides(s: Clearing, draw: Draw) -> Plan:
             yield _take_all(s, name)
 
 
-def _take_all(s: Clearing, name: str) -> Step:
+def _take_all(s: Scene, name: str) -> Step:
     return soon(name, "withdraw", max(1, s.world.ledger.cash[name]), name, ())
 
 
-def self_liquidation(s: Clearing, draw: Draw) -> Plan:
+def self_liquidation(s: Scene, draw: Draw) -> Plan:
     """An owner sells its own account to itself for the bounty, in pieces or at the end of the auction."""
     house = s.world.house
     held = [name for name in ("attacker", "accomplice") if house.positions[name]]
@@ -83,7 +80,7 @@ def self_liquidation(s: Clearing, draw: Draw) -> Plan:
     yield _take_all(s, "puppet")
 
 
-def just_in_time(s: Clearing, draw: Draw) -> Plan:
+def just_in_time(s: Scene, draw: Draw) -> Plan:
     """Stakes as income arrives, asks to leave at once, and takes what it can."""
     tranche = draw.choice(TRANCHES)
     if draw.chance(50):
@@ -102,7 +99,7 @@ def just_in_time(s: Clearing, draw: Draw) -> Plan:
     yield soon("sniper", "claim", tranche, ready)
 
 
-def run(s: Clearing, draw: Draw) -> Plan:
+def run(s: Scene, draw: Draw) -> Plan:
     """Stakers who see a loss coming ask to leave before anyone has flagged it, and push the batch through."""
     market = main_market(s, draw)
     crash = 100 + draw.choice((-60, -30, 30, 60))
@@ -119,7 +116,7 @@ def run(s: Clearing, draw: Draw) -> Plan:
     yield soon(OPERATOR, "roll", tranche, draw=draw)
 
 
-def donation(s: Clearing, draw: Draw) -> Plan:
+def donation(s: Scene, draw: Draw) -> Plan:
     """S sent to a contract unasked, in the hope that some balance is read as income."""
     amount = draw.magnitude(1, dollars(s, 1_000))
     holder = draw.choice(("vault", "fund", "guaranty", "collateral", "reserve", *TRANCHES))
@@ -134,7 +131,7 @@ def donation(s: Clearing, draw: Draw) -> Plan:
     yield soon("founder", call, *arguments, draw=draw)
 
 
-def first_deposit(s: Clearing, draw: Draw) -> Plan:
+def first_deposit(s: Scene, draw: Draw) -> Plan:
     """The first in a tranche stakes one unit and inflates what it can before the next one comes."""
     tranche = draw.choice(TRANCHES)
     yield soon("sniper", "stake", tranche, draw.choice((1, 2, 10**6)))
@@ -147,7 +144,7 @@ def first_deposit(s: Clearing, draw: Draw) -> Plan:
     yield soon(STAKERS[0], "stake", tranche, draw.magnitude(1, dollars(s, 1_000)))
 
 
-def replay(s: Clearing, draw: Draw) -> Plan:
+def replay(s: Scene, draw: Draw) -> Plan:
     """An old order again: beyond its size, cancelled, of another generation, expired, or forged."""
     if not s.orders:
         return
@@ -188,11 +185,11 @@ def replay(s: Clearing, draw: Draw) -> Plan:
         yield soon(taker, "trade", order, size)
 
 
-def _peers(s: Clearing, market: int) -> tuple[str, ...]:
+def _peers(s: Scene, market: int) -> tuple[str, ...]:
     return FAMILY if market == s.setting.thin else (*TRADERS, LIQUIDATORS[0])
 
 
-def shut_the_gate(s: Clearing, draw: Draw) -> Plan:
+def shut_the_gate(s: Scene, draw: Draw) -> Plan:
     """A small account goes insolvent on purpose, so that stakers can't leave; anyone opens the gate again."""
     market = s.setting.thin
     yield soon("puppet", "deposit", "puppet", draw.magnitude(1, dollars(s, 10)))
@@ -213,7 +210,7 @@ def shut_the_gate(s: Clearing, draw: Draw) -> Plan:
         yield Step(OPERATOR, "deleverage", ("puppet", ()), *left)
 
 
-def stall_the_auction(s: Clearing, draw: Draw) -> Plan:
+def stall_the_auction(s: Scene, draw: Draw) -> Plan:
     """A flagged account fends off its sale: adds a unit, sells a sliver to a friend, trades with itself."""
     flagged = [name for name in s.world.house.flags if s.world.house.open_markets(name)]
     if not flagged:
@@ -240,7 +237,7 @@ def stall_the_auction(s: Clearing, draw: Draw) -> Plan:
             yield soon(draw.choice(friends), "trade", order, size, draw=draw)
 
 
-def reenter(s: Clearing, draw: Draw) -> Plan:
+def reenter(s: Scene, draw: Draw) -> Plan:
     """The token calls the protocol in the middle of a payment."""
     call = draw.choice(("settle", "refresh", "flag", "collect", "roll", "deleverage"))
     account = worst_first(s, draw)[0]

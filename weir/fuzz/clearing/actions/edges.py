@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from weir.fuzz.clearing.actions.keepers import wait, winners
 from weir.fuzz.clearing.actions.moves import (
@@ -18,18 +17,16 @@ from weir.fuzz.clearing.actions.moves import (
     soon,
     traders_in,
 )
-from weir.fuzz.clearing.audit import most_shares
+from weir.fuzz.clearing.scene import Scene
 from weir.fuzz.clearing.setting import ACCOUNTS, LIQUIDATORS, OPERATOR, STAKERS, TRADERS
+from weir.fuzz.clearing.widths import most_shares
 from weir.fuzz.draw import Draw
 from weir.fuzz.steps import Step
 from weir.fuzz.subject import Plan
 from weir.model.numbers import FLOOR_A
 
-if TYPE_CHECKING:
-    from weir.fuzz.clearing.subject import Clearing
 
-
-def dust(s: Clearing, draw: Draw) -> Plan:
+def dust(s: Scene, draw: Draw) -> Plan:
     """The smallest size that the market takes, and a little less or more."""
     market = draw.integer(0, s.setting.thin)
     state, least = s.world.house.markets[market], s.world.house.liquidation.min_notional
@@ -40,7 +37,7 @@ def dust(s: Clearing, draw: Draw) -> Plan:
     yield soon(taker, "trade", order, size, draw=draw)
 
 
-def dead_market(s: Clearing, draw: Draw) -> Plan:
+def dead_market(s: Scene, draw: Draw) -> Plan:
     """A market is closed far from its last price; who lost more than they had are settled first."""
     market = s.setting.thin - 1
     if market < 1 or not is_open(s, market):
@@ -70,7 +67,7 @@ def dead_market(s: Clearing, draw: Draw) -> Plan:
         yield soon(OPERATOR, "settle", (name,), draw=draw)
 
 
-def spread(s: Clearing, draw: Draw) -> Plan:
+def spread(s: Scene, draw: Draw) -> Plan:
     """One account goes into every market, until it may go into no more."""
     name = draw.choice(TRADERS)
     yield soon(name, "deposit", name, dollars(s, 10_000))
@@ -82,7 +79,7 @@ def spread(s: Clearing, draw: Draw) -> Plan:
         yield soon(LIQUIDATORS[0], "trade", order, size, draw=draw)
 
 
-def whale(s: Clearing, draw: Draw) -> Plan:
+def whale(s: Scene, draw: Draw) -> Plan:
     """Who holds all but a thousandth of a side is deleveraged, again and again: A goes to its floor."""
     market = main_market(s, draw)
     if not is_open(s, market):
@@ -118,7 +115,7 @@ def whale(s: Clearing, draw: Draw) -> Plan:
         yield Step(OPERATOR, "deleverage", (name, (maker,) if draw.chance(50) else ()), *left)
 
 
-def wipe_out(s: Clearing, draw: Draw) -> Plan:
+def wipe_out(s: Scene, draw: Draw) -> Plan:
     """A default larger than the whole fund; then the tranches start again."""
     market = main_market(s, draw)
     if not is_open(s, market):
@@ -134,7 +131,7 @@ def wipe_out(s: Clearing, draw: Draw) -> Plan:
             yield soon(draw.choice(STAKERS), "stake", tranche, draw.magnitude(1, dollars(s, 10_000)))
 
 
-def _indebted(s: Clearing, draw: Draw, market: int, loss: int) -> Generator[Step, bool, bool]:
+def _indebted(s: Scene, draw: Draw, market: int, loss: int) -> Generator[Step, bool, bool]:
     """A trader loses more than this in a market and is flagged, its auction and the budget's window over."""
     winner, loser = LIQUIDATORS[1], TRADERS[1]
     ratio, notional = s.world.house.markets[market].parameters.initial_margin_ratio, 3 * loss
@@ -153,7 +150,7 @@ def _indebted(s: Clearing, draw: Draw, market: int, loss: int) -> Generator[Step
     return (yield Step(OPERATOR, "settle", ((winner, loser),), *left))
 
 
-def collapse(s: Clearing, draw: Draw) -> Plan:
+def collapse(s: Scene, draw: Draw) -> Plan:
     """A default takes all but a few units of the fund: its shares are worth nearly nothing, new ones many."""
     market, loser = main_market(s, draw), TRADERS[1]
     if not is_open(s, market) or s.world.fund.assets < 10**4:
@@ -168,14 +165,14 @@ def collapse(s: Clearing, draw: Draw) -> Plan:
     for tranche in TRANCHES:
         name = draw.choice(STAKERS)
         yield soon(name, "stake", tranche, dollars(s, draw.choice((1, 10**6, 10**9))))
-        most = most_shares(s, tranche)
+        most = most_shares(s.world, tranche)
         price = s.world.tranche(tranche).to_assets(most)
-        if price * 2 < s.system.minted + s.world.token.balances[name]:
+        if price * 2 < s.setting.minted + s.world.token.balances[name]:
             for shares in (most + 1, most):
                 yield soon(name, "mint", tranche, shares)
 
 
-def last_claims(s: Clearing, draw: Draw) -> Plan:
+def last_claims(s: Scene, draw: Draw) -> Plan:
     """A write-off that leaves about a billionth of the claims, where a full one begins."""
     market, loser = main_market(s, draw), TRADERS[1]
     if not is_open(s, market):
@@ -191,7 +188,7 @@ def last_claims(s: Clearing, draw: Draw) -> Plan:
     yield Step(OPERATOR, "deleverage", (loser, ()), 0, 0)
 
 
-def many_settlements(s: Clearing, draw: Draw) -> Plan:
+def many_settlements(s: Scene, draw: Draw) -> Plan:
     """Small moves, everyone settled after each: roundings add up."""
     for _ in range(draw.integer(5, 40)):
         seconds = blocks = 1
@@ -203,7 +200,7 @@ def many_settlements(s: Clearing, draw: Draw) -> Plan:
         yield Step(OPERATOR, "settle", (ACCOUNTS,), seconds, blocks)
 
 
-def everyone_out(s: Clearing, draw: Draw) -> Plan:
+def everyone_out(s: Scene, draw: Draw) -> Plan:
     """Longs close against shorts until nobody is left, and the epochs end."""
     market = draw.integer(0, s.setting.thin)
     for _ in range(8):

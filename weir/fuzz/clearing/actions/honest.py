@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from weir.fuzz.clearing.actions.moves import (
     TRANCHES,
@@ -14,16 +13,15 @@ from weir.fuzz.clearing.actions.moves import (
     tick,
     traders_in,
 )
+from weir.fuzz.clearing.scene import Scene
 from weir.fuzz.clearing.setting import ACCOUNTS, FAMILY, LIQUIDATORS, OPERATOR, STAKERS, TRADERS
+from weir.fuzz.clearing.views import claimable
 from weir.fuzz.draw import Draw
 from weir.fuzz.steps import Step
 from weir.fuzz.subject import Plan
 
-if TYPE_CHECKING:
-    from weir.fuzz.clearing.subject import Clearing
 
-
-def trade(s: Clearing, draw: Draw) -> Plan:
+def trade(s: Scene, draw: Draw) -> Plan:
     """Two who are not flagged, a market, as much as the poorer can carry or a little more."""
     market = draw.integer(0, s.setting.thin)
     house = s.world.house
@@ -43,7 +41,7 @@ def trade(s: Clearing, draw: Draw) -> Plan:
     yield soon(taker, "trade", order, filled, draw=draw)
 
 
-def close(s: Clearing, draw: Draw) -> Plan:
+def close(s: Scene, draw: Draw) -> Plan:
     """Someone closes against someone on the other side, in part or in full."""
     house = s.world.house
     holders = [a for a in ACCOUNTS if house.positions[a] and house.open_markets(a)]
@@ -64,12 +62,12 @@ def close(s: Clearing, draw: Draw) -> Plan:
     yield soon(taker, "trade", order, size, draw=draw)
 
 
-def deposit(s: Clearing, draw: Draw) -> Plan:
+def deposit(s: Scene, draw: Draw) -> Plan:
     name = draw.choice((*TRADERS, *FAMILY))
     yield soon(name, "deposit", name, draw.magnitude(1, dollars(s, 10_000)), draw=draw)
 
 
-def withdraw(s: Clearing, draw: Draw) -> Plan:
+def withdraw(s: Scene, draw: Draw) -> Plan:
     """Cash, in part or all, and now and then more than there is."""
     name = draw.choice(ACCOUNTS)
     cash = s.world.ledger.cash[name]
@@ -78,11 +76,11 @@ def withdraw(s: Clearing, draw: Draw) -> Plan:
     yield soon(name, "withdraw", max(amount, 1), name, first, draw=draw)
 
 
-def settle(s: Clearing, draw: Draw) -> Plan:  # noqa: ARG001
+def settle(s: Scene, draw: Draw) -> Plan:  # noqa: ARG001
     yield soon(OPERATOR, "settle", tuple(draw.some(ACCOUNTS)), draw=draw)
 
 
-def stake(s: Clearing, draw: Draw) -> Plan:
+def stake(s: Scene, draw: Draw) -> Plan:
     tranche, amount = draw.choice(TRANCHES), draw.magnitude(1, dollars(s, 20_000))
     if s.setting.decimals == 18 and draw.chance(3):
         amount = dollars(s, 10**11)
@@ -93,14 +91,14 @@ def stake(s: Clearing, draw: Draw) -> Plan:
         yield soon(draw.choice(STAKERS), "stake", tranche, amount, draw=draw)
 
 
-def _with_shares(s: Clearing, draw: Draw) -> tuple[str, str, int]:
+def _with_shares(s: Scene, draw: Draw) -> tuple[str, str, int]:
     """A tranche and a staker with shares in it, where there is one."""
     holders = [(t, n) for t in TRANCHES for n in STAKERS if s.world.tranche(t).shares.get(n)]
     tranche, name = draw.choice(holders or [(TRANCHES[0], STAKERS[0])])
     return tranche, name, s.world.tranche(tranche).shares.get(name, 0)
 
 
-def request_redeem(s: Clearing, draw: Draw) -> Plan:
+def request_redeem(s: Scene, draw: Draw) -> Plan:
     tranche, name, shares = _with_shares(s, draw)
     yield soon(name, "request_redeem", tranche, draw.choice((shares, shares // 3, 1, shares + 1)), draw=draw)
     if draw.chance(40):  # everyone in one batch
@@ -109,7 +107,7 @@ def request_redeem(s: Clearing, draw: Draw) -> Plan:
                 yield Step(other, "request_redeem", (tranche, held - held // 3), 0, 0)
 
 
-def transfer_shares(s: Clearing, draw: Draw) -> Plan:
+def transfer_shares(s: Scene, draw: Draw) -> Plan:
     tranche, name, shares = _with_shares(s, draw)
     to = draw.choice(STAKERS)
     yield soon(
@@ -117,7 +115,7 @@ def transfer_shares(s: Clearing, draw: Draw) -> Plan:
     )
 
 
-def claim(s: Clearing, draw: Draw) -> Plan:
+def claim(s: Scene, draw: Draw) -> Plan:
     """Priced shares or their assets, all, in part, or more than there is."""
     for tranche in TRANCHES:
         for name in STAKERS:
@@ -127,7 +125,7 @@ def claim(s: Clearing, draw: Draw) -> Plan:
                 continue
             shares = sum(state.requests[key] for key in ready)
             if draw.chance(30):
-                assets = s.view.claimable(state, name)
+                assets = claimable(state, name)
                 amount = draw.choice((assets, assets // 2, assets + 1))
                 yield soon(name, "claim_assets", tranche, amount, draw=draw)
             else:
@@ -135,14 +133,14 @@ def claim(s: Clearing, draw: Draw) -> Plan:
             return
 
 
-def contribute(s: Clearing, draw: Draw) -> Plan:
+def contribute(s: Scene, draw: Draw) -> Plan:
     amount = draw.magnitude(1, dollars(s, 5_000))
     if s.setting.decimals == 18 and draw.chance(15):
         amount = dollars(s, 10**11)  # more than the fund may hold
     yield soon("founder", "contribute", amount, draw=draw)
 
 
-def cancel(s: Clearing, draw: Draw) -> Plan:
+def cancel(s: Scene, draw: Draw) -> Plan:
     """An order of one's own, or all of them."""
     if s.orders and draw.chance(70):
         order = draw.choice(s.orders)

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING
 
 from weir.fuzz.clearing.actions.honest import claim
 from weir.fuzz.clearing.actions.moves import TRANCHES, answer, dollars, is_open, soon, worst_first
+from weir.fuzz.clearing.scene import Scene
 from weir.fuzz.clearing.setting import ACCOUNTS, FAMILY, HEARTBEAT, LIQUIDATORS, OPERATOR, TRADERS
 from weir.fuzz.draw import Draw
 from weir.fuzz.steps import Step
 from weir.fuzz.subject import Plan
 from weir.model import WAD
 
-if TYPE_CHECKING:
-    from weir.fuzz.clearing.subject import Clearing
 
-
-def flag(s: Clearing, draw: Draw) -> Plan:
+def flag(s: Scene, draw: Draw) -> Plan:
     account = worst_first(s, draw)[0]
     yield soon(OPERATOR, "flag", account, draw=draw)
 
 
-def _flagged(s: Clearing, draw: Draw) -> str:
+def _flagged(s: Scene, draw: Draw) -> str:
     return draw.choice(sorted(s.world.house.flags) or TRADERS)
 
 
-def winners(s: Clearing, draw: Draw) -> tuple[str, ...]:
+def winners(s: Scene, draw: Draw) -> tuple[str, ...]:
     """Whom to settle first: nobody, some, or those with unsettled profit."""
     if draw.chance(40):
         return ()
@@ -40,7 +37,7 @@ def winners(s: Clearing, draw: Draw) -> tuple[str, ...]:
     )
 
 
-def liquidate(s: Clearing, draw: Draw) -> Plan:
+def liquidate(s: Scene, draw: Draw) -> Plan:
     """All or a part; the family's accounts only by the family, so that it stays alone in its market."""
     account = _flagged(s, draw)
     if account in FAMILY:
@@ -51,7 +48,7 @@ def liquidate(s: Clearing, draw: Draw) -> Plan:
     yield soon(liquidator, "liquidate", account, fraction, winners(s, draw), draw=draw)
 
 
-def deleverage(s: Clearing, draw: Draw) -> Plan:
+def deleverage(s: Scene, draw: Draw) -> Plan:
     """Waits for the auction to end, most of the time; flags first where nobody is flagged."""
     account = _flagged(s, draw)
     if account not in s.world.house.flags:
@@ -64,7 +61,7 @@ def deleverage(s: Clearing, draw: Draw) -> Plan:
     yield Step(OPERATOR, "deleverage", (account, winners(s, draw)), *left)
 
 
-def wait(s: Clearing, seconds: int) -> Generator[Step, bool, tuple[int, int]]:
+def wait(s: Scene, seconds: int) -> Generator[Step, bool, tuple[int, int]]:
     """Time is to go by: live feeds that would be stale by then answer as before.
 
     Returns the seconds and blocks that the next step must still bring.
@@ -78,11 +75,11 @@ def wait(s: Clearing, seconds: int) -> Generator[Step, bool, tuple[int, int]]:
     return seconds, blocks
 
 
-def collect(s: Clearing, draw: Draw) -> Plan:  # noqa: ARG001
+def collect(s: Scene, draw: Draw) -> Plan:  # noqa: ARG001
     yield Step(OPERATOR, "collect", (), 1, 1)
 
 
-def roll(s: Clearing, draw: Draw) -> Plan:
+def roll(s: Scene, draw: Draw) -> Plan:
     """At once, or when the batch may be priced."""
     tranche = draw.choice(TRANCHES)
     state = s.world.tranche(tranche)
@@ -95,7 +92,7 @@ def roll(s: Clearing, draw: Draw) -> Plan:
         yield from claim(s, draw)
 
 
-def post_target(s: Clearing, draw: Draw) -> Plan:
+def post_target(s: Scene, draw: Draw) -> Plan:
     """Near the last one or the formula's, or beyond a step; evidence of now, of before, of tomorrow."""
     world = s.world
     near = draw.choice((world.target(), world.funding.posted, dollars(s, draw.magnitude(1, 10**7))))
@@ -104,12 +101,12 @@ def post_target(s: Clearing, draw: Draw) -> Plan:
     yield soon("poster", "post_target", min(target, 2**96 - 1), s.block + draw.choice((1, 1, 1, 0, -1, 2)))
 
 
-def post_tiers(s: Clearing, draw: Draw) -> Plan:
+def post_tiers(s: Scene, draw: Draw) -> Plan:
     """Some accounts a tier up or down, or as they are, or where they may not go."""
     accounts = tuple(draw.some(ACCOUNTS))
     tiers = tuple(max(0, s.world.tier(name) + draw.choice((-1, 0, 1, 1, 2))) for name in accounts)
     yield soon("poster", "post_tiers", accounts, tiers, s.block + draw.choice((1, 1, 1, 0, 2)))
 
 
-def refresh(s: Clearing, draw: Draw) -> Plan:
+def refresh(s: Scene, draw: Draw) -> Plan:
     yield soon(OPERATOR, "refresh", draw.integer(0, s.setting.thin), draw=draw)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from weir.fuzz.clearing.actions.keepers import wait
 from weir.fuzz.clearing.actions.moves import answer, dollars, main_market, soon, worst_first
+from weir.fuzz.clearing.scene import Scene
 from weir.fuzz.clearing.setting import ACCOUNTS, FAMILY, OPERATOR, TRADERS
 from weir.fuzz.draw import Draw
 from weir.fuzz.steps import Step
 from weir.fuzz.subject import Plan
 
-if TYPE_CHECKING:
-    from weir.fuzz.clearing.subject import Clearing
 
-
-def join(s: Clearing, draw: Draw) -> Plan:
+def join(s: Scene, draw: Draw) -> Plan:
     """For oneself, what is owed or any amount; now and then for another, or as income comes."""
     name = draw.choice((*TRADERS, *FAMILY))
     # At extreme prices more is owed than anybody has.
@@ -27,11 +23,11 @@ def join(s: Clearing, draw: Draw) -> Plan:
         yield soon(OPERATOR, "collect", draw=draw)
 
 
-def _members(s: Clearing) -> list[str]:
+def _members(s: Scene) -> list[str]:
     return [name for name in ACCOUNTS if s.world.guaranty_balance(name)]
 
 
-def give_notice(s: Clearing, draw: Draw) -> Plan:
+def give_notice(s: Scene, draw: Draw) -> Plan:
     """For all, a part, more than there is, or nothing any more."""
     name = draw.choice(_members(s) or TRADERS)
     balance = s.world.guaranty_balance(name)
@@ -40,7 +36,7 @@ def give_notice(s: Clearing, draw: Draw) -> Plan:
     )
 
 
-def release(s: Clearing, draw: Draw) -> Plan:
+def release(s: Scene, draw: Draw) -> Plan:
     """Before the notice has run out, within the window, at its edges, or after it."""
     guaranty = s.world.guaranty
     noticed = [name for name in ACCOUNTS if (m := guaranty.member(name)) and m.notice_units]
@@ -55,7 +51,7 @@ def release(s: Clearing, draw: Draw) -> Plan:
     yield Step(OPERATOR, "release", (name,), *left)
 
 
-def run(s: Clearing, draw: Draw) -> Plan:
+def run(s: Scene, draw: Draw) -> Plan:
     """A member who sees a loss coming, perhaps its own, is out before anybody has flagged it."""
     market = main_market(s, draw)
     name = draw.choice(_members(s) or TRADERS)
@@ -69,7 +65,7 @@ def run(s: Clearing, draw: Draw) -> Plan:
     yield soon(OPERATOR, "release", name, draw=draw)
 
 
-def recover(s: Clearing, draw: Draw) -> Plan:
+def recover(s: Scene, draw: Draw) -> Plan:
     """A default is made good: all, a part, more than is open."""
     defaults = s.world.fund.defaults
     if not defaults:

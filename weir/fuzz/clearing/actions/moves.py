@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from weir.fuzz.clearing.scene import Scene
 from weir.fuzz.clearing.setting import ACCOUNTS, FAMILY, LIQUIDATORS, TRADERS
 from weir.fuzz.draw import Draw
 from weir.fuzz.steps import Step
 from weir.model import Order
 from weir.model.markets import Status
-
-if TYPE_CHECKING:
-    from weir.fuzz.clearing.subject import Clearing
 
 __all__ = [
     "FOREVER",
@@ -34,7 +30,7 @@ SIZE_LIMIT = 2**112 - 1
 _TICKS = ((0, 0), (0, 0), (0, 0), *((n * each, n) for n in (1, 2, 3) for each in (1, 2, 12)))
 
 
-def dollars(s: Clearing, amount: int) -> int:
+def dollars(s: Scene, amount: int) -> int:
     """Units of the settlement token."""
     return int(amount * 10**s.setting.decimals)
 
@@ -50,19 +46,19 @@ def soon(sender: str, call: str, *arguments: object, draw: Draw | None = None) -
     return Step(sender, call, arguments, seconds, blocks)
 
 
-def main_market(s: Clearing, draw: Draw) -> int:
+def main_market(s: Scene, draw: Draw) -> int:
     """Any market but the thin one."""
     return draw.integer(0, s.setting.thin - 1)
 
 
-def size_for(s: Clearing, market: int, notional: int) -> int:
+def size_for(s: Scene, market: int, notional: int) -> int:
     """The size worth this many units of the settlement token at the mark."""
     state = s.world.house.markets[market]
     return min(SIZE_LIMIT, notional * state.scale // state.price)
 
 
 def book_order(
-    s: Clearing, draw: Draw, maker: str, market: int, is_buy: bool, size: int, *, spread: int = 20
+    s: Scene, draw: Draw, maker: str, market: int, is_buy: bool, size: int, *, spread: int = 20
 ) -> Order:
     """A fresh order near the price that the market will have, remembered for replays; `spread` in bp."""
     state = s.world.house.markets[market]
@@ -82,18 +78,18 @@ def book_order(
     return order
 
 
-def answer(s: Clearing, market: int, price: int, seconds: int = 1, blocks: int = 1) -> Step:
+def answer(s: Scene, market: int, price: int, seconds: int = 1, blocks: int = 1) -> Step:
     """A live answer of a market's feed, as close to this price as feeds and bounds allow."""
     value = max(1, min(price // 10**10, 10**21))
     return Step("oracle", "answer", (market, value, s.now(seconds), "live"), seconds, blocks)
 
 
-def traders_in(s: Clearing, market: int) -> tuple[str, ...]:
+def traders_in(s: Scene, market: int) -> tuple[str, ...]:
     """Who may trade there: the family alone in the thin one."""
     return FAMILY if market == s.setting.thin else (*TRADERS, LIQUIDATORS[0])
 
 
-def worst_first(s: Clearing, draw: Draw) -> list[str]:
+def worst_first(s: Scene, draw: Draw) -> list[str]:
     """Accounts with positions, those in most need of a keeper first; a third of the time in any order."""
     house = s.world.house
     accounts = [a for a in ACCOUNTS if house.positions[a] and house.open_markets(a)]
@@ -105,5 +101,5 @@ def worst_first(s: Clearing, draw: Draw) -> list[str]:
     return accounts or [TRADERS[0]]
 
 
-def is_open(s: Clearing, market: int) -> bool:
+def is_open(s: Scene, market: int) -> bool:
     return s.world.house.markets[market].status is Status.OPEN

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from weir.fuzz.clearing.actions.moves import TRANCHES, dollars
+from weir.fuzz.clearing.scene import Scene
 from weir.fuzz.clearing.setting import ASSETS, FAMILY, LIQUIDATORS, STAKERS, TRADERS
 from weir.fuzz.draw import Draw
 from weir.fuzz.steps import Step
@@ -16,9 +15,6 @@ from weir.model import (
     LiquidationParameters,
     MarketParameters,
 )
-
-if TYPE_CHECKING:
-    from weir.fuzz.clearing.subject import Clearing
 
 __all__ = [
     "fund_parameters",
@@ -32,7 +28,7 @@ __all__ = [
 MILLION, HOUR, DAY = 10**6, 3_600, 86_400
 
 
-def open_plan(s: Clearing, draw: Draw) -> Plan:
+def open_plan(s: Scene, draw: Draw) -> Plan:
     """Parameters and money; what is left out stays as deployed."""
     for market in range(len(s.setting.prices)):
         if draw.chance(50):
@@ -68,7 +64,7 @@ def open_plan(s: Clearing, draw: Draw) -> Plan:
             yield Step(name, "join", (name, dollars(s, draw.magnitude(1, 20_000))), 0, 0)
 
 
-def _assets(s: Clearing, draw: Draw) -> Plan:
+def _assets(s: Scene, draw: Draw) -> Plan:
     """Some pledge, some of them with hardly any cash; the reserve holds something."""
     for asset in range(len(ASSETS)):
         whole = 10 ** s.setting.asset_decimals[asset]
@@ -103,7 +99,7 @@ def market_parameters(draw: Draw) -> MarketParameters:
     )
 
 
-def liquidation_parameters(s: Clearing, draw: Draw) -> LiquidationParameters:
+def liquidation_parameters(s: Scene, draw: Draw) -> LiquidationParameters:
     highest = draw.choice((0, 2_000, 15_000, 100_000))
     return LiquidationParameters(
         bounty_start=draw.integer(0, highest),
@@ -115,7 +111,7 @@ def liquidation_parameters(s: Clearing, draw: Draw) -> LiquidationParameters:
     )
 
 
-def fund_parameters(s: Clearing, draw: Draw) -> FundParameters:
+def fund_parameters(s: Scene, draw: Draw) -> FundParameters:
     return FundParameters(
         skin_target=dollars(s, draw.choice((0, 100, 1_000_000))),
         junior_share=draw.choice((0, 600_000, 1_000_000)),
@@ -125,7 +121,7 @@ def fund_parameters(s: Clearing, draw: Draw) -> FundParameters:
     )
 
 
-def guaranty_parameters(s: Clearing, draw: Draw) -> GuarantyParameters:
+def guaranty_parameters(s: Scene, draw: Draw) -> GuarantyParameters:
     return GuarantyParameters(
         notice_period=draw.choice((DAY, DAY, 14 * DAY)),
         exit_window=draw.choice((DAY, 30 * DAY)),
@@ -135,7 +131,7 @@ def guaranty_parameters(s: Clearing, draw: Draw) -> GuarantyParameters:
     )
 
 
-def funding_parameters(s: Clearing, draw: Draw) -> FundingParameters:
+def funding_parameters(s: Scene, draw: Draw) -> FundingParameters:
     """Mostly of a policy that charges and rarely stops; sometimes at its bounds."""
     ratio = draw.choice((0, 10_000, 50_000, 200_000, MILLION))
     least, most = sorted((draw.integer(500_000, MILLION), draw.integer(500_000, MILLION)))

@@ -6,10 +6,9 @@ colluders who pledge are in tests/model/test_collusion.py.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from weir.fuzz.clearing.actions.keepers import wait
 from weir.fuzz.clearing.actions.moves import answer, is_open, soon
+from weir.fuzz.clearing.scene import Scene
 from weir.fuzz.clearing.setting import (
     ASSETS,
     COIN,
@@ -26,9 +25,6 @@ from weir.fuzz.subject import Plan
 from weir.model import AssetParameters, StablecoinParameters
 from weir.model.numbers import MILLION
 
-if TYPE_CHECKING:
-    from weir.fuzz.clearing.subject import Clearing
-
 __all__ = ["asset_parameters", "conversion_parameters", "units"]
 
 WITHOUT_LIMIT = 2**255
@@ -36,7 +32,7 @@ HOUR, DAY = 3_600, 86_400
 BUYERS = (*LIQUIDATORS, *TRADERS)
 
 
-def units(s: Clearing, asset: int, money: int) -> int:
+def units(s: Scene, asset: int, money: int) -> int:
     """Units of an asset for about so many dollars."""
     return int(money * 10 ** s.setting.asset_decimals[asset])
 
@@ -48,7 +44,7 @@ def _asset(draw: Draw) -> int:
 # ------------------------------------------------------------------ collateral
 
 
-def pledge(s: Clearing, draw: Draw) -> Plan:
+def pledge(s: Scene, draw: Draw) -> Plan:
     """Any amount, beyond the cap now and then."""
     asset = _asset(draw)
     amount = units(s, asset, draw.magnitude(1, 100_000))
@@ -57,7 +53,7 @@ def pledge(s: Clearing, draw: Draw) -> Plan:
     yield soon(draw.choice(TRADERS), "deposit_collateral", asset, draw.choice((amount, amount, 1)), draw=draw)
 
 
-def take_back(s: Clearing, draw: Draw) -> Plan:
+def take_back(s: Scene, draw: Draw) -> Plan:
     """All, a part, a unit, more than there is."""
     name, asset = draw.choice(_pledgers(s) or TRADERS), _asset(draw)
     held = s.world.collateral.held[name][asset]
@@ -66,16 +62,16 @@ def take_back(s: Clearing, draw: Draw) -> Plan:
     yield soon(name, "withdraw_collateral", asset, amount, others, draw=draw)
 
 
-def _pledgers(s: Clearing) -> list[str]:
+def _pledgers(s: Scene) -> list[str]:
     return [name for name in BUYERS if s.world.collateral.holds_any(name)]
 
 
-def _owing(s: Clearing) -> list[str]:
+def _owing(s: Scene) -> list[str]:
     """Pledgers with debts or an open default."""
     return [name for name in _pledgers(s) if s.world.house.due(name)[0]]
 
 
-def sale(s: Clearing, draw: Draw) -> Plan:
+def sale(s: Scene, draw: Draw) -> Plan:
     """An auction from its start, to some way, past its end, or of somebody who owes nothing."""
     account = draw.choice(_owing(s) or _pledgers(s) or TRADERS)
     yield soon(OPERATOR, "start_sale", account, draw=draw)
@@ -86,11 +82,11 @@ def sale(s: Clearing, draw: Draw) -> Plan:
         yield _purchase(s, draw, account)
 
 
-def buy(s: Clearing, draw: Draw) -> Plan:
+def buy(s: Scene, draw: Draw) -> Plan:
     yield _purchase(s, draw, draw.choice(_owing(s) or _pledgers(s) or TRADERS))
 
 
-def _purchase(s: Clearing, draw: Draw, account: str) -> Step:
+def _purchase(s: Scene, draw: Draw, account: str) -> Step:
     asset = _asset(draw)
     held = s.world.collateral.held[account][asset]
     amount = draw.choice((held, held + 1, held // 3, 1, WITHOUT_LIMIT))
@@ -98,7 +94,7 @@ def _purchase(s: Clearing, draw: Draw, account: str) -> Step:
     return soon(draw.choice(BUYERS), "buy_collateral", account, asset, amount, limit, draw=draw)
 
 
-def spent(s: Clearing, draw: Draw) -> Plan:
+def spent(s: Scene, draw: Draw) -> Plan:
     """An account takes its cash away and stands on what it has pledged; then its market moves against it."""
     house, ledger = s.world.house, s.world.ledger
     holders = [(a, m) for a in _pledgers(s) for m in house.open_markets(a) if is_open(s, m)]
@@ -129,7 +125,7 @@ def spent(s: Clearing, draw: Draw) -> Plan:
 # --------------------------------------------------------------------- the peg
 
 
-def depeg(s: Clearing, draw: Draw) -> Plan:
+def depeg(s: Scene, draw: Draw) -> Plan:
     """The coin falls, recovers, goes beyond its peg or its bounds, or has no price; somebody is settled."""
     percent = draw.choice((100, 100, 101, 99, 87, 60, 30, 5, 250))
     updated_at = s.now(1) - (HEARTBEAT + 5 if draw.chance(5) else 0)
@@ -139,12 +135,12 @@ def depeg(s: Clearing, draw: Draw) -> Plan:
         yield soon(OPERATOR, "settle", (name,), draw=draw)
 
 
-def quote(s: Clearing, draw: Draw) -> Plan:  # noqa: ARG001
+def quote(s: Scene, draw: Draw) -> Plan:  # noqa: ARG001
     """The feed says again what it said: prices grow old otherwise."""
     yield Step("oracle", "quote_coin", (max(1, s.coin.answer), s.now(1), "live"))
 
 
-def vault_turns(s: Clearing, draw: Draw) -> Plan:
+def vault_turns(s: Scene, draw: Draw) -> Plan:
     """What a share stands for rises, within and beyond what may count, falls, or is not told."""
     asset = draw.choice((SHARE, SAVINGS))
     rate = s.world.stablecoins.answers[asset] or s.world.stablecoins.assets[asset].rate
@@ -155,13 +151,13 @@ def vault_turns(s: Clearing, draw: Draw) -> Plan:
 # ----------------------------------------------------------------- the reserve
 
 
-def give(s: Clearing, draw: Draw) -> Plan:
+def give(s: Scene, draw: Draw) -> Plan:
     asset = _asset(draw)
     amount = units(s, asset, draw.magnitude(1, 20_000))
     yield soon("founder", "contribute_asset", asset, draw.choice((amount, amount, amount, 1)), draw=draw)
 
 
-def convert(s: Clearing, draw: Draw) -> Plan:
+def convert(s: Scene, draw: Draw) -> Plan:
     """An auction of the reserve, and who takes part in it, in the right direction or the other."""
     asset = _asset(draw)
     yield soon(OPERATOR, "start_conversion", asset, draw=draw)
@@ -180,7 +176,7 @@ def convert(s: Clearing, draw: Draw) -> Plan:
             yield soon(name, "buy_from_reserve", asset, amount, draw.choice((WITHOUT_LIMIT,) * 4 + (0,)))
 
 
-def advance(s: Clearing, draw: Draw) -> Plan:
+def advance(s: Scene, draw: Draw) -> Plan:
     """Skin that is hardly liquid meets a loss, and what the tranches advanced is paid back, or lost."""
     if not s.world.fund.owed:
         yield soon("founder", "contribute_asset", COIN, units(s, COIN, draw.magnitude(100, 50_000)))
@@ -203,7 +199,7 @@ def advance(s: Clearing, draw: Draw) -> Plan:
             yield soon(draw.choice(BUYERS), "buy_from_reserve", asset, WITHOUT_LIMIT, WITHOUT_LIMIT)
 
 
-def donate_asset(s: Clearing, draw: Draw) -> Plan:
+def donate_asset(s: Scene, draw: Draw) -> Plan:
     """Tokens sent to a contract unasked: nobody's."""
     asset = _asset(draw)
     holder = draw.choice(("collateral", "reserve", "vault", "fund"))
@@ -213,7 +209,7 @@ def donate_asset(s: Clearing, draw: Draw) -> Plan:
 # ------------------------------------------------------------------ governance
 
 
-def asset_parameters(s: Clearing, draw: Draw, asset: int) -> AssetParameters:
+def asset_parameters(s: Scene, draw: Draw, asset: int) -> AssetParameters:
     """Within bounds, and with weights that leave something to S."""
     deployed = s.world.stablecoins.assets[asset].parameters
     haircut = draw.choice((1_000, 50_000, 200_000, 900_000))
@@ -239,7 +235,7 @@ def conversion_parameters(draw: Draw) -> StablecoinParameters:
     )
 
 
-def govern(s: Clearing, draw: Draw) -> Plan:
+def govern(s: Scene, draw: Draw) -> Plan:
     if draw.chance(40):
         yield Step("governor", "set_conversion", (conversion_parameters(draw),))
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from weir.fuzz.clearing.actions.moves import TRANCHES, answer, dollars, is_open, main_market, soon
 from weir.fuzz.clearing.actions.opening import (
@@ -14,6 +13,7 @@ from weir.fuzz.clearing.actions.opening import (
     liquidation_parameters,
     market_parameters,
 )
+from weir.fuzz.clearing.scene import Scene
 from weir.fuzz.clearing.setting import (
     ACCOUNTS,
     FAMILY,
@@ -28,19 +28,16 @@ from weir.fuzz.steps import Step
 from weir.fuzz.subject import Plan
 from weir.model import WAD
 
-if TYPE_CHECKING:
-    from weir.fuzz.clearing.subject import Clearing
-
 DAY = 86_400
 
 
-def _pulled(s: Clearing, market: int, price: int) -> int:
+def _pulled(s: Scene, market: int, price: int) -> int:
     """Within a factor of a thousand of where the market began, so that walks don't end at a bound."""
     anchor = int(s.setting.prices[market] * 10**18)
     return max(anchor // 1_000, min(anchor * 1_000, price))
 
 
-def move_prices(s: Clearing, draw: Draw) -> Plan:
+def move_prices(s: Scene, draw: Draw) -> Plan:
     """Some time, and every market a step further; a few of them refreshed."""
     blocks = draw.integer(1, 3)
     seconds = max(blocks, draw.choice((1, 12, 60, 600, 3_600, 20_000)))
@@ -56,7 +53,7 @@ def move_prices(s: Clearing, draw: Draw) -> Plan:
         yield Step(OPERATOR, "refresh", (draw.integer(0, s.setting.thin),), seconds, blocks)
 
 
-def crash(s: Clearing, draw: Draw) -> Plan:
+def crash(s: Scene, draw: Draw) -> Plan:
     """A gap in one market, and whoever it puts below margin is flagged."""
     market = draw.integer(0, s.setting.thin)
     if not is_open(s, market):
@@ -72,7 +69,7 @@ def crash(s: Clearing, draw: Draw) -> Plan:
             yield soon(OPERATOR, "flag", account, draw=draw)
 
 
-def aimed_crash(s: Clearing, draw: Draw) -> Plan:
+def aimed_crash(s: Scene, draw: Draw) -> Plan:
     """A price that leaves somebody just so much: nothing, less than a bounty, less than the margin."""
     house = s.world.house
     holders = [(a, m) for a in ACCOUNTS if house.positions[a] for m in house.open_markets(a) if is_open(s, m)]
@@ -95,12 +92,12 @@ def aimed_crash(s: Clearing, draw: Draw) -> Plan:
         yield soon(liquidator, "liquidate", account, draw.choice((WAD, WAD, WAD // 3)), ())
 
 
-def _is_below(s: Clearing, account: str) -> bool:
+def _is_below(s: Scene, account: str) -> bool:
     health = s.world.house.health(account)
     return health.equity < health.maintenance
 
 
-def bad_feed(s: Clearing, draw: Draw) -> Plan:
+def bad_feed(s: Scene, draw: Draw) -> Plan:
     """Stale, from the future, zero, negative, beyond its bounds, unset or reverting; and well again."""
     market = main_market(s, draw)
     good = s.feeds[market].answer
@@ -118,7 +115,7 @@ def bad_feed(s: Clearing, draw: Draw) -> Plan:
         yield answer(s, market, good * 10**10)
 
 
-def sequencer(s: Clearing, draw: Draw) -> Plan:
+def sequencer(s: Scene, draw: Draw) -> Plan:
     """The chain's sequencer is down, or has just come back: no price counts."""
     grace = draw.choice((0, 60, 3_600))
     yield Step("governor", "set_sequencer", (grace,), 0, 0)
@@ -132,7 +129,7 @@ def sequencer(s: Clearing, draw: Draw) -> Plan:
         yield Step("governor", "set_sequencer", (-1,), 0, 0)
 
 
-def bad_token(s: Clearing, draw: Draw) -> Plan:
+def bad_token(s: Scene, draw: Draw) -> Plan:
     """The token keeps a fee, answers false or reverts for a few calls."""
     yield Step("token", "turn", (draw.choice(("keeps fee", "answers false", "reverts")),), 0, 0)
     for _ in range(draw.integer(1, 3)):
@@ -143,7 +140,7 @@ def bad_token(s: Clearing, draw: Draw) -> Plan:
 PAYMENTS = ("deposit", "withdraw", "stake", "contribute", "collect", "roll", "join", "release")
 
 
-def payment(s: Clearing, draw: Draw, calls: Sequence[str] = PAYMENTS) -> Step:
+def payment(s: Scene, draw: Draw, calls: Sequence[str] = PAYMENTS) -> Step:
     """A call that moves the token."""
     call = draw.choice(calls)
     name, staker, amount = draw.choice(TRADERS), draw.choice(STAKERS), draw.integer(1, dollars(s, 10))
@@ -162,7 +159,7 @@ def payment(s: Clearing, draw: Draw, calls: Sequence[str] = PAYMENTS) -> Step:
     return soon(OPERATOR, call, *((draw.choice(TRANCHES),) if call == "roll" else ()))
 
 
-def govern(s: Clearing, draw: Draw) -> Plan:
+def govern(s: Scene, draw: Draw) -> Plan:
     """Changes a parameter while everything is running."""
     market = draw.integer(0, s.setting.thin)
     choices: dict[str, Callable[[], tuple[object, ...]]] = {
@@ -179,11 +176,11 @@ def govern(s: Clearing, draw: Draw) -> Plan:
     yield Step("governor", call, choices[call]())
 
 
-def pause(s: Clearing, draw: Draw) -> Plan:  # noqa: ARG001
+def pause(s: Scene, draw: Draw) -> Plan:  # noqa: ARG001
     yield Step("guardian", "pause", (draw.choice((draw.integer(0, 3 * DAY), 3 * DAY + 1)),))
 
 
-def close_market(s: Clearing, draw: Draw) -> Plan:
+def close_market(s: Scene, draw: Draw) -> Plan:
     """A main market whose feed has died is closed after a day, or tried too early; the first one never."""
     market = s.setting.thin - 1
     if market < 1 or (not is_open(s, market) and draw.chance(70)):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from weir.fuzz.clearing.actions.moves import TRANCHES, soon
+from weir.fuzz.clearing.scene import Scene
 from weir.fuzz.clearing.setting import ACCOUNTS, ASSETS, STAKERS, TRADERS
 from weir.fuzz.draw import Draw
 from weir.fuzz.steps import Step
 from weir.fuzz.subject import Plan
-
-if TYPE_CHECKING:
-    from weir.fuzz.clearing.subject import Clearing
 
 HOUSE, FUND, TRANCHE, VAULT = "OnlyClearingHouse", "OnlyFund", "OnlyTranche", "OnlyVault"
 COLLATERAL, RESERVE = "OnlyCollateral", "OnlyReserve"
@@ -44,7 +42,7 @@ Forbidden = tuple[str, str, tuple[Any, ...], tuple[str, ...]]
 """Who may not call which function with which arguments, and the errors that say so."""
 
 
-def others(s: Clearing, draw: Draw) -> list[Forbidden]:
+def others(s: Scene, draw: Draw) -> list[Forbidden]:
     """Functions that belong to another contract or to governance, by somebody else."""
     account, other = draw.choice(ACCOUNTS), draw.choice(ACCOUNTS)
     market, amount = draw.integer(0, s.setting.thin), draw.magnitude(1, 10 ** (s.setting.decimals + 6))
@@ -100,7 +98,7 @@ def others(s: Clearing, draw: Draw) -> list[Forbidden]:
     return [(sender, function, arguments, (error,)) for function, arguments, error in calls]
 
 
-def nothings(s: Clearing, draw: Draw) -> list[Forbidden]:
+def nothings(s: Scene, draw: Draw) -> list[Forbidden]:
     """Amounts of nothing, addresses of nobody, things that are not there."""
     name, staker, tranche = draw.choice(TRADERS), draw.choice(STAKERS), draw.choice(TRANCHES)
     shares = s.world.tranche(tranche).shares.get(staker, 0)
@@ -239,7 +237,7 @@ def _beyond(struct: tuple[Any, ...], bounds: tuple[tuple[int, Any], ...]) -> lis
     return [(*struct[:field], value, *struct[field + 1 :]) for field, value in bounds]
 
 
-def oversteps(s: Clearing, draw: Draw) -> list[Forbidden]:
+def oversteps(s: Scene, draw: Draw) -> list[Forbidden]:
     """Governance beyond its bounds, by one."""
     market, tranche = draw.integer(0, s.setting.thin), draw.choice(TRANCHES)
     funds = _beyond(FUND_RULES, FUND_BOUNDS)
@@ -284,20 +282,20 @@ def oversteps(s: Clearing, draw: Draw) -> list[Forbidden]:
     return [("governor", function, arguments, (error,)) for function, arguments, error in calls]
 
 
-def trespass(s: Clearing, draw: Draw) -> Plan:
+def trespass(s: Scene, draw: Draw) -> Plan:
     """One of all these, by chance."""
     kind = draw.choice((others, nothings, oversteps))
     sender, function, arguments, errors = draw.choice(kind(s, draw))
     yield soon(sender, "forbidden", function, arguments, errors)
 
 
-def everything_forbidden(s: Clearing, draw: Draw) -> Iterator[Step]:
+def everything_forbidden(s: Scene, draw: Draw) -> Iterator[Step]:
     """All of these; the end of a sequence is a good time."""
     for sender, function, arguments, errors in (*others(s, draw), *nothings(s, draw), *oversteps(s, draw)):
         yield Step(sender, "forbidden", (function, arguments, errors), 0, 0)
 
 
-def on_behalf(s: Clearing, draw: Draw) -> Plan:
+def on_behalf(s: Scene, draw: Draw) -> Plan:
     """Shares moved, redeemed and claimed for others: with an allowance, as operator, or without leave."""
     tranche, owner = draw.choice(TRANCHES), draw.choice(STAKERS)
     other, third = draw.choice([name for name in STAKERS if name != owner]), draw.choice(STAKERS)
