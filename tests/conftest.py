@@ -7,6 +7,7 @@ that changes the chain needs a name that no fixture of another scope has, in any
 import tempfile
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import ape
@@ -20,6 +21,7 @@ from weir.deployment import deploy
 from weir.parameters import FREE_FUNDING as FREE
 from weir.parameters import GovernanceParameters, MarketParameters, Parameters
 
+HERE = Path(__file__).parent
 HEARTBEAT = 7_000
 """Of the feeds: two hours make a price stale, one on top of what the suite has taken since does not."""
 MARKETS = (
@@ -53,6 +55,15 @@ def _command(provider: FoundryProvider) -> list[str]:
 
 
 FoundryProvider.build_command = _command
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of a folder goes to one process, in the order that it has in a single one: ape undoes what fixtures of
+    session scope have done when tests of other folders come between.
+    """
+    for item in items:
+        folder = item.path.relative_to(HERE).parts[0]
+        item.add_marker(pytest.mark.xdist_group(folder))
 
 
 @pytest.fixture(scope="session")
