@@ -57,9 +57,11 @@ def _command(provider: FoundryProvider) -> list[str]:
 FoundryProvider.build_command = _command
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of a folder goes to one process, in the order that it has in a single one: ape undoes what fixtures of
-    session scope have done when tests of other folders come between.
+    """A folder's tests go to one process, in the order that they have in a single one.
+
+    Ape undoes what fixtures of session scope have done when tests of other folders come between.
     """
     for item in items:
         folder = item.path.relative_to(HERE).parts[0]
