@@ -21,7 +21,7 @@ FUZZ_OPTIONS = $(if $(PROFILE),--profile $(PROFILE)) $(if $(CALLS),--calls $(CAL
 UP_OPTIONS = $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(PACE),--pace $(PACE)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(PORT),--port $(PORT)) $(if $(PAGES),--pages $(PAGES)) $(if $(KEEPERS),--keepers $(KEEPERS))
 
-# Each worker has a chain of its own; a folder of tests stays with one worker (tests/conftest.py says why).
+# Each worker has a chain of its own; a file of tests stays with one worker.
 # `make test WORKERS=0` runs all in one process.
 WORKERS ?= 2
 
@@ -51,7 +51,7 @@ survive: setup ## the survival tests at every moment, fault and depth: an hour
 	@$(ENV) WEIR_SURVIVAL=long ape test tests/survival --verbosity WARNING
 
 test: setup ## run the whole test suite (WORKERS)
-	@$(ENV) ape test --verbosity WARNING --numprocesses $(WORKERS) --dist loadgroup
+	@$(ENV) ape test --verbosity WARNING --numprocesses $(WORKERS) --dist loadfile
 
 lint: env ## check style and types
 	.venv/bin/ruff check .

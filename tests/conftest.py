@@ -1,13 +1,13 @@
 """Fixtures: the protocol, deployed as `weir.deployment` deploys it, and its actors by role.
 
 A test that wants another protocol asks for `deploy_system` and names the parameters it changes. A fixture
-that changes the chain needs a name that no fixture of another scope has, in any file: ape undoes by name.
+that changes the chain has the scope of a module at most: what has been done for the session, ape undoes when
+tests of other folders come between. It needs a name that no fixture of another scope has: ape undoes by name.
 """
 
 import tempfile
 from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import ape
@@ -21,7 +21,6 @@ from weir.deployment import deploy
 from weir.parameters import FREE_FUNDING as FREE
 from weir.parameters import GovernanceParameters, MarketParameters, Parameters
 
-HERE = Path(__file__).parent
 HEARTBEAT = 7_000
 """Of the feeds: two hours make a price stale, one on top of what the suite has taken since does not."""
 MARKETS = (
@@ -55,17 +54,6 @@ def _command(provider: FoundryProvider) -> list[str]:
 
 
 FoundryProvider.build_command = _command
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A folder's tests go to one process, in the order that they have in a single one.
-
-    Ape undoes what fixtures of session scope have done when tests of other folders come between.
-    """
-    for item in items:
-        folder = item.path.relative_to(HERE).parts[0]
-        item.add_marker(pytest.mark.xdist_group(folder))
 
 
 @pytest.fixture(scope="session")
@@ -122,13 +110,13 @@ def deploy_system(actors: dict[str, AccountAPI]) -> DeploySystem:
     return build
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def fresh_system(deploy_system: DeploySystem) -> System:
     """Deployed, and nobody has come yet."""
     return deploy_system()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def system(fresh_system: System, actors: dict[str, AccountAPI]) -> System:
     """Traders have deposited, the fund's three layers hold money; no position is open."""
     for role, amount in {
@@ -154,3 +142,10 @@ def _actor(role: str) -> Any:
 
 for _role in ROLES:
     globals()[f"{_role}_fixture"] = _actor(_role)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cast(request: pytest.FixtureRequest) -> None:
+    """Everybody, first: for a latecomer of session scope ape would start its module over."""
+    for role in ROLES:
+        request.getfixturevalue(role)

@@ -10,7 +10,7 @@ from tests.system import System
 from weir.parameters import GovernanceParameters, MarketParameters
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def plain(deploy_system) -> System:
     """Two markets without friction, an empty fund, nobody has come yet."""
     return deploy_system(
@@ -21,7 +21,7 @@ def plain(deploy_system) -> System:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def timelocked(deploy_system) -> System:
     """The same, with a governor who waits as long as a real one."""
     return deploy_system(
@@ -33,41 +33,14 @@ def timelocked(deploy_system) -> System:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def crowded(deploy_system) -> System:
     """8 markets with all that real ones have: fees, funding, bounties, coinsurance."""
     markets = (MarketParameters(symbol=f"M{i}", price=Decimal(1_000)) for i in range(8))
     return deploy_system(markets=tuple(markets))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stormy(deploy_system) -> System:
     """What the day of day.py is played on."""
     return deploy_system(markets=day.MARKETS, fund=day.FUND, funding=day.FUNDING, guaranty=day.GUARANTY)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def stage(
-    plain,
-    timelocked,
-    crowded,
-    stormy,
-    deployer,
-    governor,
-    guardian,
-    treasury,
-    poster,
-    market_maker,
-    trader,
-    other_trader,
-    liquidator,
-    staker,
-    other_staker,
-    attacker,
-    accomplice,
-    keeper,
-    stranger,
-):
-    """Everything of session scope, before any module builds on it: ape would have to start modules over
-    for a latecomer.
-    """

@@ -40,7 +40,7 @@ HOUR, DAY = 3_600, 86_400
 GUIDE = (ROOT / "docs" / "funding.md").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def exposed(deploy_system: Any, actors: Any) -> System:
     made: System = deploy_system(funding=FundingParameters())
     for role in ("market_maker", "liquidator"):
@@ -59,19 +59,6 @@ def exposed(deploy_system: Any, actors: Any) -> System:
     for market in (BTC, ETH):
         made.clearing_house.refresh(market, sender=actors["keeper"])
     return made
-
-
-@pytest.fixture(scope="session", autouse=True)
-def stage(
-    exposed: Any,
-    market_maker: Any,
-    liquidator: Any,
-    trader: Any,
-    other_trader: Any,
-    stranger: Any,
-    poster: Any,
-) -> None:
-    """Everything of session scope, first: for a latecomer ape would have to start its module over."""
 
 
 @pytest.fixture

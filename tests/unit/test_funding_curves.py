@@ -20,14 +20,9 @@ MILLION = 10**6
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def curves(deploy_system: Any) -> tuple[Curve, ...]:
     return read(Weir(ape.chain.provider.web3, deploy_system(funding=FundingParameters()).deployment))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def stage(curves: Any) -> None:
-    """Everything of session scope, first: for a latecomer ape would have to start its module over."""
 
 
 def drawn(curve: Curve) -> ElementTree.Element:

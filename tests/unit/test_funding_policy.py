@@ -50,7 +50,7 @@ MEMBERSHIP = {"member_ratio": 10_000, "member_step": 5_000}
 """Of notional beyond 100,000: 1% in the best tier, half a percent more in each below, so 2% in the middle."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def charging_system(deploy_system, actors):
     """The system of the other tests, under a policy that charges; nobody has a position."""
     made = deploy_system(funding=FUNDING)
@@ -62,11 +62,6 @@ def charging_system(deploy_system, actors):
     made.stake(made.junior, actors["staker"], 20_000)
     made.stake(made.senior, actors["other_staker"], 40_000)
     return made
-
-
-@pytest.fixture(scope="session", autouse=True)
-def stage(charging_system, governor, guardian, poster, keeper, stranger):
-    """Everything of session scope, first: for a latecomer ape would have to start its module over."""
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ HOLDERS = {"guardian": "guardian", "poster": "poster"}
 """Who holds a role; all others are the governor's."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def timelocked(deploy_system):
     """A deployment whose governor has to wait as long as the table says."""
     return deploy_system(governance=GovernanceParameters())

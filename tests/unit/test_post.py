@@ -22,7 +22,7 @@ DAY = 86_400
 INPUTS, OUTPUTS = "0x" + "ab" * 32, "0x" + "cd" * 32
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def posted_to(deploy_system: Any, actors: Any) -> System:
     """1,000,000 of open interest: the formula's target is 50,000."""
     made: System = deploy_system(funding=FundingParameters())
@@ -31,11 +31,6 @@ def posted_to(deploy_system: Any, actors: Any) -> System:
     made.contribute(actors["deployer"], 50_000)
     made.trade(actors["liquidator"], actors["market_maker"], 100, 10_000)
     return made
-
-
-@pytest.fixture(scope="session", autouse=True)
-def stage(posted_to: Any, trader: Any, other_trader: Any, stranger: Any, poster: Any) -> None:
-    """Everything of session scope, first: for a latecomer ape would have to start its module over."""
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ BTC, ETH = 0, 1
 HOUR = 3_600
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def dear(deploy_system: Any, actors: Any) -> System:
     """Nothing is charged but a premium of 50% a year; nobody has a position."""
     funding = FREE.model_copy(update={"premium_min": 500_000, "premium_max": 500_000})
@@ -29,11 +29,6 @@ def dear(deploy_system: Any, actors: Any) -> System:
     for role in ("trader", "other_trader"):
         system.deposit(actors[role], 10_000)
     return system
-
-
-@pytest.fixture(scope="session", autouse=True)
-def stage(dear: Any, trader: Any, other_trader: Any, market_maker: Any, liquidator: Any, keeper: Any) -> None:
-    """Everything of session scope, first: for a latecomer ape would have to start its module over."""
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from tests.unit.fund_helpers import (
 UINT96, UINT160, UINT256 = 2**96 - 1, 2**160 - 1, 2**256 - 1
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def deploy(project: Any, deployer: Any, treasury: Any) -> Any:
     def build(token: str = "TestToken", *arguments: Any) -> FundSystem:
         made = deployer.deploy(getattr(project, token), *(arguments or ("Dollar", "USD", 6)))
@@ -34,13 +34,13 @@ def deploy(project: Any, deployer: Any, treasury: Any) -> Any:
     return build
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def empty(deploy: Any) -> FundSystem:
     made: FundSystem = deploy()
     return made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def system(deploy: Any, staker: Any, other_staker: Any) -> FundSystem:
     """In the junior tranche the staker has 300 and the other staker 100; the senior tranche has 500."""
     made: FundSystem = deploy()
@@ -50,7 +50,7 @@ def system(deploy: Any, staker: Any, other_staker: Any) -> FundSystem:
     return made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def junior(system: FundSystem) -> Any:
     return system.junior
 
@@ -395,7 +395,7 @@ def test_rolling_an_empty_tranche(empty: FundSystem) -> None:
 # --------------------------------------------------------------------- claims
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def three(deploy: Any, staker: Any, other_staker: Any) -> FundSystem:
     """The staker's requests: 10, 20, 30 shares priced at 1, 1/2, 1/4, and two more that wait."""
     system: FundSystem = deploy()

@@ -69,7 +69,7 @@ def expected_recovery(paid: Split, done: int, amount: int) -> Split:
     return Split(**back)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def harness(project: Any, deployer: Any) -> Any:
     return deployer.deploy(project.WaterfallHarness)
 

@@ -3,29 +3,9 @@
 import pytest
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def house(system):
     return system.clearing_house
-
-
-@pytest.fixture(scope="session", autouse=True)
-def stage(
-    house,
-    deployer,
-    governor,
-    guardian,
-    treasury,
-    poster,
-    market_maker,
-    trader,
-    other_trader,
-    liquidator,
-    attacker,
-    accomplice,
-    keeper,
-    stranger,
-):
-    """Everything of session scope, first: for a latecomer ape would have to start its module over."""
 
 
 @pytest.fixture(scope="module")

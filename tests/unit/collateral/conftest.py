@@ -6,7 +6,7 @@ import pytest
 from tests.unit.collateral.moves import ASSETS
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pledged_system(deploy_system, deployer, market_maker, trader, liquidator, staker, other_staker):
     """The trader has 1,000 of cash and 10,000 USDX, which count for 9,000; it is long 5 BTC at 10,000."""
     system = deploy_system(assets=ASSETS)
@@ -18,25 +18,6 @@ def pledged_system(deploy_system, deployer, market_maker, trader, liquidator, st
     system.pledge(trader, "USDX", 10_000)
     system.trade(trader, market_maker, 5, 10_000)
     return system
-
-
-@pytest.fixture(scope="session", autouse=True)
-def collateral_stage(
-    pledged_system,
-    deployer,
-    governor,
-    market_maker,
-    trader,
-    other_trader,
-    liquidator,
-    staker,
-    other_staker,
-    attacker,
-    accomplice,
-    keeper,
-    stranger,
-):
-    """Everything of session scope, first: for a latecomer ape would have to start its module over."""
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from weir.parameters import (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def quiet(deploy_system: Any, actors: dict[str, Any]) -> System:
     """Traders have deposited; the fund is empty, nobody has joined."""
     made: System = deploy_system(
@@ -38,24 +38,6 @@ def quiet(deploy_system: Any, actors: dict[str, Any]) -> System:
     for role in ("trader", "other_trader", "liquidator"):
         made.deposit(actors[role], 10_000)
     return made
-
-
-@pytest.fixture(scope="session", autouse=True)
-def stage(
-    quiet: System,
-    deployer: Any,
-    governor: Any,
-    treasury: Any,
-    poster: Any,
-    liquidator: Any,
-    staker: Any,
-    other_staker: Any,
-    attacker: Any,
-    accomplice: Any,
-    keeper: Any,
-    stranger: Any,
-) -> None:
-    """Everything of session scope, first: for a latecomer ape would have to start its module over."""
 
 
 @pytest.fixture

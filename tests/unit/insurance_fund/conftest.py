@@ -20,22 +20,7 @@ from tests.unit.insurance_fund.books import (
 )
 
 
-@pytest.fixture(scope="session", autouse=True)
-def insurance_fund_stage(
-    deployer: Any,
-    treasury: Any,
-    staker: Any,
-    other_staker: Any,
-    keeper: Any,
-    stranger: Any,
-    attacker: Any,
-    system: Any,
-    full: Any,
-) -> None:
-    """Everything of session scope, first: for a latecomer ape would have to start its module over."""
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def deploy(project: Any, deployer: Any, treasury: Any) -> Any:
     def build(
         token: str = "TestToken", *arguments: Any, parameters: dict[str, int] | None = None
@@ -46,7 +31,7 @@ def deploy(project: Any, deployer: Any, treasury: Any) -> Any:
     return build
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def system(deploy: Any) -> FundSystem:
     """Nobody has paid anything in; both markets are covered with half of the assets, without coinsurance."""
     made: FundSystem = deploy()
@@ -55,7 +40,7 @@ def system(deploy: Any) -> FundSystem:
     return made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def full(deploy: Any, deployer: Any, staker: Any, other_staker: Any) -> FundSystem:
     """skin 100, junior 200, senior 300; a market may take everything."""
     system: FundSystem = deploy()

@@ -15,31 +15,13 @@ from tests.unit.reserve.books import (
 from weir.parameters import AssetParameters, ConversionParameters
 
 
-@pytest.fixture(scope="session", autouse=True)
-def reserve_stage(
-    deployer: Any,
-    governor: Any,
-    market_maker: Any,
-    trader: Any,
-    liquidator: Any,
-    staker: Any,
-    other_staker: Any,
-    keeper: Any,
-    stranger: Any,
-    empty_reserve: Any,
-    filled_reserve: Any,
-    odd_reserve: Any,
-) -> None:
-    """Everything of session scope, first: for a latecomer ape would have to start its module over."""
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def empty_reserve(deploy_system: Any, governor: Any) -> System:
     """The fund has nothing; a market may take everything, and nothing is coinsured."""
     return deploy_reserve(deploy_system, governor)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def filled_reserve(
     deploy_system: Any, governor: Any, deployer: Any, staker: Any, other_staker: Any
 ) -> System:
@@ -52,7 +34,7 @@ def filled_reserve(
     return system
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def odd_reserve(deploy_system: Any, project: Any, deployer: Any) -> System:
     """Assets whose tokens take a fee, return nothing, call back; skin 1,000."""
     listed = [

@@ -67,7 +67,7 @@ class Ledger:
 DeployLedger = Callable[[ContractInstance], Ledger]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def deploy_ledger(project, actors) -> DeployLedger:
     """Deploys a vault for a token; the governor is its authority's admin."""
     provider = ape.chain.provider
@@ -84,7 +84,7 @@ def deploy_ledger(project, actors) -> DeployLedger:
     return deploy
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ledger(deploy_ledger, project, actors) -> Ledger:
     """Over a token of 6 decimals; nobody has deposited."""
     return deploy_ledger(actors["deployer"].deploy(project.TestToken, "Test Dollar", "tUSD", 6))
