@@ -120,13 +120,17 @@ def ended(process: subprocess.Popen[str]) -> bool:
     return process.poll() is not None
 
 
-def resolve(exchange: Exchange, process: subprocess.Popen[str]) -> None:
-    """Blocks and time, until nobody is left below margin and the keeper has nothing on its way."""
+def resolve(exchange: Exchange, url: str, process: subprocess.Popen[str]) -> None:
+    """Blocks and time, until nobody is left below margin and the keeper, which may find nothing to do when it
+    comes up, sends with its account and has nothing on its way.
+    """
 
     def is_over() -> bool:
         exchange.node.increase_time(AUCTION // 10)
         exchange.node.mine()
-        return not exchange.weir.actionable() and exchange.nonce() == exchange.nonce(block="pending")
+        if exchange.weir.actionable() or exchange.nonce() != exchange.nonce(block="pending"):
+            return False
+        return sends(url, process) and left_open(url) == []
 
     wait(is_over, process)
 
@@ -145,6 +149,13 @@ def opened(url: str) -> Iterator[Store]:
     store = Store.open(url)
     yield store
     store.close()
+
+
+def sends(url: str, process: subprocess.Popen[str]) -> bool:
+    """Whether this process holds its account's lease: then it has started, and heeds signals."""
+    with opened(url) as store, store.read() as connection:
+        holder = connection.execute(select(accounts.c.holder)).scalar_one()
+    return holder is not None and holder.split()[1] == str(process.pid)
 
 
 def left_open(url: str) -> list[int]:
@@ -211,7 +222,7 @@ def test_a_keeper_killed_at_any_step_sends_nothing_twice(
     flying = left_open(url)
     assert flying == ([*range(flying[0], flying[0] + len(flying))] if flying else [])
     with keeper(exchange, url) as second:
-        resolve(exchange, second)
+        resolve(exchange, url, second)
         second.send_signal(signal.SIGTERM)
         said = summary(exchange, second)
     is_sound(exchange, url, said)
@@ -234,7 +245,7 @@ def test_a_keeper_killed_again_and_again_comes_to_the_same_end(exchange: Exchang
             exchange.node.mine()
             exchange.price_by_hand(CRASH - 50)
         with keeper(exchange, url) as process:
-            resolve(exchange, process)
+            resolve(exchange, url, process)
             process.send_signal(signal.SIGTERM)
             said = summary(exchange, process)
         is_sound(exchange, url, said)

@@ -82,6 +82,7 @@ def monitor(
         return Weir.load(connect(rpc, timeout=RPC_SECONDS), deployment)
 
     connect(rpc)  # an address that can't be one is told at once
+    stop = _set_by_signals()
     store = _opener(store_url)
     watcher = Watcher(client, store, interval)
     watcher.start()
@@ -96,7 +97,7 @@ def monitor(
 
                 shown = serving.enter_context(page.serve(port, watcher, client, store, interval=interval))
                 click.echo(f"page on http://{HOST}:{shown}")
-            _wait_for_signal()
+            stop.wait()
     finally:
         watcher.stop()
 
@@ -148,8 +149,8 @@ def _opener(url: str | None) -> Callable[[], Store] | None:
     return lambda: Store.open(url)
 
 
-def _wait_for_signal() -> None:
-    """Until SIGINT or SIGTERM."""
+def _set_by_signals() -> threading.Event:
+    """Set by SIGINT and SIGTERM from now on."""
     stop = threading.Event()
 
     def leave(number: int, _: FrameType | None) -> None:
@@ -158,4 +159,4 @@ def _wait_for_signal() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, leave)
-    stop.wait()
+    return stop
