@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -24,6 +25,7 @@ from weir.keeper.metrics import Metrics as KeeperMetrics
 from weir.monitor.command import FILES
 from weir.monitor.metrics import registry
 from weir.monitor.watch import Watcher
+from weir.operate.plan import Plan
 
 ROOT = Path(__file__).parents[3]
 HERE = Path(__file__).parent
@@ -32,8 +34,8 @@ ALERTS, DASHBOARD = FOLDER / "alerts.yml", FOLDER / "grafana" / "weir.json"
 
 NAMES = {
     *("WeirFundBelowTarget", "WeirIdentitySlackGrowing", "WeirIdentityBroken", "WeirOracleStale"),
-    *("WeirKeeperBehind", "WeirKeeperBalanceLow", "WeirDefaultOpenTooLong", "WeirReserveDepeg"),
-    *("WeirTrancheGateClosed", "WeirRpcFailing", "WeirIndexBehind"),
+    *("WeirKeeperBehind", "WeirKeeperShortOfMargin", "WeirKeeperBalanceLow", "WeirDefaultOpenTooLong"),
+    *("WeirReserveDepeg", "WeirTrancheGateClosed", "WeirRpcFailing", "WeirIndexBehind"),
 }
 
 
@@ -93,6 +95,13 @@ def test_prometheus_takes_its_configuration_and_the_rules(promtool: str) -> None
     run(promtool, "check", "rules", ALERTS)
 
 
+def test_prometheus_looks_at_what_up_runs() -> None:
+    jobs = yaml.safe_load((FOLDER / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
+    targets = {target for job in jobs for each in job["static_configs"] for target in each["targets"]}
+    places = Plan(Path()).places
+    assert targets == {urlsplit(at).netloc for name, at in places.items() if name.startswith("metrics of ")}
+
+
 def test_every_alert_fires_when_it_should_and_only_then(promtool: str) -> None:
     run(promtool, "test", "rules", HERE / "alerts_test.yml")
 
@@ -102,12 +111,16 @@ def test_every_alert_is_tried_both_ways() -> None:
     firing, quiet = set(), set()
     for test in tried:
         for attempt in test["alert_rule_test"]:
-            severities = {alert["exp_labels"]["severity"] for alert in attempt.get("exp_alerts") or ()}
-            firing |= {(attempt["alertname"], severity) for severity in severities}
-            if not severities:
+            expected = [alert["exp_labels"] for alert in attempt.get("exp_alerts") or ()]
+            firing |= {_kind(attempt["alertname"], labels) for labels in expected}
+            if not expected:
                 quiet.add(attempt["alertname"])
-    assert firing == {(rule["alert"], rule["labels"]["severity"]) for rule in rules()}
+    assert firing == {_kind(rule["alert"], rule["labels"]) for rule in rules()}
     assert quiet == NAMES
+
+
+def _kind(name: str, labels: dict[str, str]) -> tuple[str, str, str | None]:
+    return name, labels["severity"], labels.get("cause")
 
 
 def test_prometheus_takes_every_expression_of_the_dashboard(promtool: str, tmp_path: Path) -> None:

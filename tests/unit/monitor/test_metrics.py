@@ -30,6 +30,7 @@ from weir.monitor.watch import STILL_SECONDS, Watcher
 from weir.node import Node
 from weir.parameters import Parameters
 from weir.serving import serve
+from weir.states import AccountState
 from weir.store import Store
 
 WAD = 10**18
@@ -160,7 +161,7 @@ def test_a_default_from_due_to_paid(stage: Stage) -> None:
     states = found(stage)
     assert states["weir_account_count", ("due",)] == states["weir_account_count", ("insolvent",)] == 0
     assert sum(states["weir_account_count", (state,)] for state in STATES) == len(weir.accounts())
-    assert "weir_default_open_seconds" not in names(states)
+    assert not {"weir_default_open_seconds", "weir_account_flagged_seconds"} & names(states)
 
     # The trader is long 5 BTC at 60,010 with some 120,000 of margin.
     stage.price(BTC=33_000)
@@ -207,6 +208,47 @@ def test_a_default_from_due_to_paid(stage: Stage) -> None:
     assert "weir_fund_gate_closed_seconds" not in names(figures)
     assert figures["weir_default_open_seconds", ()] == now - default.time
     assert figures["weir_default_total", ()] == len(weir.defaults()) == 3  # one a market
+
+
+def test_a_flag_is_told_while_the_account_is_below_maintenance_margin(stage: Stage) -> None:
+    """One that nobody marks when it goes below zero is due again; one that has recovered is left out."""
+    weir = stage.weir
+
+    def now(price: int) -> tuple[Scrape, AccountState]:
+        stage.price(BTC=price)
+        stage.send("keeper", weir.clearing_house.functions.refresh(weir.market_id("BTC")))
+        return found(stage), weir.account(account("trader").address)
+
+    _, trader = now(36_500)
+    assert 0 < trader.equity < trader.maintenance_margin
+    stage.send("keeper", stage.flag("trader"))
+    flagged_at = weir.chain.timestamp()
+    stage.node.increase_time(900)
+    figures, trader = now(36_500)
+    assert not trader.insolvent
+    assert figures["weir_account_count", ("flagged",)] == 1
+    assert figures["weir_account_flagged_seconds", ()] == weir.chain.timestamp() - flagged_at > 900
+    others = figures["weir_account_count", ("due",)]
+
+    figures, trader = now(33_000)
+    assert trader.equity < 0
+    assert not trader.insolvent
+    assert figures["weir_account_count", ("due",)] == others + 1
+    assert figures["weir_account_count", ("flagged",)] == figures["weir_account_count", ("insolvent",)] == 0
+    assert figures["weir_account_flagged_seconds", ()] == weir.chain.timestamp() - flagged_at
+
+    stage.send("keeper", stage.flag("trader"))
+    figures = found(stage)
+    assert figures["weir_account_count", ("due",)] == others
+    assert figures["weir_account_count", ("insolvent",)] == 1
+    assert figures["weir_account_flagged_seconds", ()] == weir.chain.timestamp() - flagged_at
+    stage.send("deployer", weir.feed("BTC").functions.setAnswer(0))
+    assert "weir_account_flagged_seconds" not in names(found(stage))
+
+    figures, trader = now(37_500)
+    assert trader.maintenance_margin <= trader.equity < trader.initial_margin
+    assert trader.flagged_at == flagged_at
+    assert "weir_account_flagged_seconds" not in names(figures)
 
 
 # ------------------------------------------------------------------------ absence

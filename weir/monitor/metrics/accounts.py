@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from weir.monitor.metrics.metric import Figure, Sample, one, usd
+from weir.monitor.metrics.metric import Figure, Number, Sample, one, usd
 from weir.monitor.watch import Reading
 from weir.states import AccountState
 from weir.status import DUST, NEAR
 
 __all__ = ["FIGURES", "STATES", "state"]
 
-STATES = ("insolvent", "flagged", "due", "unpriced", "in debt", "near", "healthy", "idle")
+STATES = ("insolvent", "due", "flagged", "unpriced", "in debt", "near", "healthy", "idle")
 """An account is in the first of these that it fits."""
 
 
@@ -22,12 +22,12 @@ def state(account: AccountState) -> str:
     """Which of `STATES` an account is in."""
     if account.insolvent:
         return "insolvent"
+    if account.priced and account.equity < (0 if account.flagged_at else account.maintenance_margin):
+        return "due"
     if account.flagged_at:
         return "flagged"
     if not account.priced:
         return "unpriced"
-    if account.equity < account.maintenance_margin:
-        return "due"
     if account.debt:
         return "in debt"
     if not account.maintenance_margin:
@@ -38,6 +38,15 @@ def state(account: AccountState) -> str:
 def _states(reading: Reading) -> Iterator[Sample]:
     found = Counter(map(state, reading.accounts))
     return (((each,), found[each]) for each in STATES)
+
+
+def _flagged_for(reading: Reading) -> Number | None:
+    since = [
+        account.flagged_at
+        for account in reading.accounts
+        if account.flagged_at and account.priced and account.equity < account.maintenance_margin
+    ]
+    return reading.time - min(since) if since else None
 
 
 def _lines(value: Callable[[dict[str, Any]], Any]) -> Callable[[Reading], Iterator[Sample]]:
@@ -76,16 +85,24 @@ IDENTITY = ("identity", "subject")
 FIGURES = (
     Figure(
         "weir_account_count",
-        "Accounts by state. insolvent: marked, owes more than it has; flagged: its liquidation auction runs; "
-        "due: below maintenance margin, and no keeper has flagged it yet; unpriced: in a market without a "
-        "price; in debt: owes a market's pool, and is good for it; near: maintenance margin is most of its "
-        "equity; healthy; idle: has no position.",
+        "Accounts by state. insolvent: marked, owes more than it has; due: below maintenance margin and not "
+        "flagged, or below zero and not marked, which any keeper could change; flagged: may be liquidated, "
+        "or has recovered and nobody has taken its flag off; unpriced: in a market without a price; in debt: "
+        "owes a market's pool, and is good for it; near: maintenance margin is most of its equity; healthy; "
+        "idle: has no position.",
         _states,
         ("state",),
     ),
     Figure(
+        "weir_account_flagged_seconds",
+        "Of the accounts that are flagged and below maintenance margin now: for how long the one flagged "
+        "first has been, by the chain's clock; absent where there is none, or none with a price.",
+        one(_flagged_for),
+    ),
+    Figure(
         "weir_account_deficit_usd",
-        "What accounts with negative equity owe beyond all they have: what their defaults would cost now.",
+        "What accounts with negative equity owe beyond all they have, be they flagged, marked, or neither: "
+        "what their defaults would cost now. A market without a price counts at its last one.",
         one(lambda reading: usd(reading, sum(max(0, -account.equity) for account in reading.accounts))),
     ),
     Figure(
