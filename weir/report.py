@@ -14,12 +14,10 @@ from typing import Any
 
 from weir import formatting, pages, report_stablecoins
 from weir.charts import Figure, line, plain, x
+from weir.layers import FUND_LAYERS, GUARANTY_LAYERS, LAYERS, WATERFALL
 from weir.results import (
     CONVERSIONS,
     FACTORS,
-    FUND_LAYERS,
-    GUARANTY_LAYERS,
-    LAYERS,
     CloseOut,
     Participant,
     RunResult,
@@ -289,7 +287,7 @@ def _waterfall(result: RunResult) -> Figure:
     for layer, amount in result.paid.layers():
         left -= amount
         rows.append((LAYERS[layer], layer, left, amount))
-    rows.append(("Open interest", "open_interest", Decimal(0), result.remainder))
+    rows.append((WATERFALL["remainder"], "open_interest", Decimal(0), result.remainder))
     return {
         "data": [
             {

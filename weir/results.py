@@ -14,12 +14,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
+from weir.layers import FUND_LAYERS, GUARANTY_LAYERS, LAYERS
+
 __all__ = [
     "CONVERSIONS",
     "FACTORS",
-    "FUND_LAYERS",
-    "GUARANTY_LAYERS",
-    "LAYERS",
     "Advance",
     "Chain",
     "CloseOut",
@@ -45,23 +44,6 @@ __all__ = [
     "StablecoinPoint",
     "Stablecoins",
 ]
-
-LAYERS: dict[str, str] = {
-    "own": "Defaulter's contribution",
-    "coinsurance": "Coinsurance",
-    "skin": "Skin in the game",
-    "junior": "Junior tranche",
-    "senior": "Senior tranche",
-    "mutual": "Mutual guaranty",
-    "unpaid_profit": "Unpaid profit",
-}
-"""Fields of `Paid` in the order in which the waterfall reaches them, with their names in print."""
-
-FUND_LAYERS: tuple[str, ...] = ("skin", "junior", "senior")
-"""The layers that the insurance fund pays."""
-
-GUARANTY_LAYERS: tuple[str, ...] = ("own", "mutual")
-"""The layers that the guaranty fund pays; what is neither's is borne by traders of the market."""
 
 FACTORS: dict[str, str] = {
     "scarcity": "Scarcity",

@@ -24,9 +24,9 @@ from weir import client as client_module
 from weir.chain import ContractError
 from weir.client import Weir
 from weir.formatting import exact_json, utc
+from weir.layers import LAYERS
 from weir.node import Node
 from weir.parameters import Parameters
-from weir.results import LAYERS
 from weir.states import MemberState, Recovered
 from weir.status import collect
 

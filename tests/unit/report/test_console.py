@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.unit.report.made_up import EXHAUSTED, identity, make_result, rendered
 from weir import formatting
-from weir.results import GUARANTY_LAYERS, LAYERS
+from weir.layers import GUARANTY_LAYERS, LAYERS
 
 
 def test_defaults_layers_fund_and_identities() -> None:

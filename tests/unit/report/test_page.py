@@ -21,7 +21,8 @@ from tests.unit.report.made_up import (
     with_defaults,
 )
 from weir import formatting, report
-from weir.results import FUND_LAYERS, GUARANTY_LAYERS, LAYERS, Contributions, Paid
+from weir.layers import FUND_LAYERS, GUARANTY_LAYERS, LAYERS
+from weir.results import Contributions, Paid
 
 
 @pytest.mark.parametrize("fund", [SMALL, SENIOR, EXHAUSTED], ids=["suffices", "senior", "exhausted"])

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.unit.report.made_up import EXHAUSTED, GUARANTY, default_of, make_result, with_defaults
-from weir.results import FACTORS, LAYERS, Contributions, Paid, RunResult
+from weir.layers import LAYERS
+from weir.results import FACTORS, Contributions, Paid, RunResult
 
 
 def test_json_keeps_every_digit(tmp_path: Path) -> None:
