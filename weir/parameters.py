@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from weir.accounts import checked_address
 from weir.decoding import camel_case
+from weir.files import first_problem
 from weir.governance import GOVERNOR
 from weir.units import DAY, HOUR, MILLION
 
@@ -331,9 +332,7 @@ def load(kind: type[_M], path: Path) -> _M:
     except OSError as error:
         raise DeploymentError(f"{path}: {error.strerror or error}") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise DeploymentError(f"{path}: {place}: {first['msg']}".replace(": : ", ": ")) from None
+        raise DeploymentError(first_problem(path, error)) from None
 
 
 # --------------------------------------------------------------------- structs

@@ -66,7 +66,7 @@ def _waterfall(result: RunResult) -> Table:
     table.add_column("Layer", "All")
     table.add_column("Paid", _amount(result.shortfall), justify="right")
     table.add_column("Share", justify="right")
-    for layer, amount in (*result.paid.layers(), ("remainder", result.remainder)):
+    for layer, amount in (*result.paid.items(), ("remainder", result.remainder)):
         share = amount / result.shortfall if result.shortfall else None
         table.add_row(WATERFALL[layer], _amount(amount), percent(share))
     return table
@@ -81,7 +81,7 @@ def _records(result: RunResult) -> Table:
     table.add_column("Shortfall", justify="right")
     table.add_column("Paid by")
     for default in result.defaults:
-        paid = [*default.paid.layers(), ("remainder", default.remainder)]
+        paid = [*default.paid.items(), ("remainder", default.remainder)]
         table.add_row(
             str(default.id),
             Text(default.market),
@@ -175,7 +175,7 @@ def _contributors(result: RunResult) -> RenderableType:
     for name in (*FACTORS.values(), "Contributed", "Trading fees"):
         table.add_column(name, justify="right", overflow="fold")
     for one in people:
-        amounts = (*(amount for _, amount in one.contributions.factors()), one.contributions.total, one.fees)
+        amounts = (*(amount for _, amount in one.contributions.items()), one.contributions.total, one.fees)
         table.add_row(Text(address(one.address)), Text(one.role), *map(_amount, amounts))
     return table
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from weir.artifacts import MANIFEST
 from weir.compiler import standard_input
+from weir.files import write
 from weir.fuzz.coverage.points import Branch, CoverageMap, Points, Statement
 from weir.fuzz.coverage.probes import compiled, instrument
 from weir.toolchain import ROOT
@@ -42,7 +43,7 @@ def build(root: Path | None = None) -> CoverageMap:
         # Gone first and back last: with it, the manifest is that of the key.
         (folder / POINTS).unlink(missing_ok=True)
         _save_manifest(folder / MANIFEST, by_source)
-        (folder / POINTS).write_text(json.dumps({"key": key} | asdict(points)), encoding="utf-8")
+        write(folder / POINTS, json.dumps({"key": key} | asdict(points)))
     return CoverageMap(folder, points)
 
 
@@ -81,5 +82,4 @@ def _save_manifest(path: Path, by_source: Mapping[str, Mapping[str, Any]]) -> No
         if source.startswith(f"{CONTRACTS}/")
         for name, built in contracts.items()
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"manifest": "ethpm/3", "contractTypes": types}), encoding="utf-8")
+    write(path, json.dumps({"manifest": "ethpm/3", "contractTypes": types}))
