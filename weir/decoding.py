@@ -7,7 +7,7 @@ from dataclasses import fields
 from functools import cache
 from typing import Any, TypeVar, cast
 
-__all__ = ["PRICE_STATUS", "Block", "taken"]
+__all__ = ["PRICE_STATUS", "Block", "camel_case", "taken"]
 
 PRICE_STATUS = ("ok", "stale", "out of bounds", "sequencer down", "unset")
 
@@ -20,10 +20,11 @@ _T = TypeVar("_T")
 def taken(kind: type[_T], raw: Mapping[str, Any], **own: Any) -> _T:
     """A state from a lens's struct: fields of the same name (in camel case there), and our `own`."""
     names = [field.name for field in fields(cast(Any, kind)) if field.name not in own]
-    return kind(**{name: raw["account" if name == "address" else _camel(name)] for name in names}, **own)
+    return kind(**{name: raw["account" if name == "address" else camel_case(name)] for name in names}, **own)
 
 
 @cache
-def _camel(name: str) -> str:
+def camel_case(name: str) -> str:
+    """A field's name as a contract has it."""
     head, *rest = name.split("_")
     return head + "".join(part.capitalize() for part in rest)

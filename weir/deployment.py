@@ -15,6 +15,7 @@ from web3.contract import Contract
 from weir.accounts import development_account, is_development_address, is_local_chain
 from weir.artifacts import artifact
 from weir.chain import Call, Chain, created_address, encode_arguments
+from weir.files import write
 from weir.governance import ADMIN, ROLES
 from weir.parameters import (
     SETTLEMENT,
@@ -107,8 +108,7 @@ class Deployment(Model):
 
     def save(self, path: Path) -> None:
         """Writes the JSON, making the folder where there is none."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write(path, self.model_dump_json(indent=2) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Self:

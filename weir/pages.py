@@ -17,7 +17,7 @@ from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
 from weir import formatting
 from weir.charts import Figure
 
-__all__ = ["render", "save", "templates"]
+__all__ = ["render", "templates"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -57,12 +57,6 @@ def render(
         script=Markup(_text("report.js")),
         **context,
     )
-
-
-def save(html: str, path: Path) -> None:
-    """Writes a page to this path, making the folder where there is none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(html, encoding="utf-8")
 
 
 def _text(name: str) -> str:

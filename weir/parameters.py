@@ -9,6 +9,8 @@ from typing import Annotated, Any, Self, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from weir.accounts import checked_address
+from weir.decoding import camel_case
+from weir.files import first_problem
 from weir.governance import GOVERNOR
 from weir.units import DAY, HOUR, MILLION
 
@@ -330,9 +332,7 @@ def load(kind: type[_M], path: Path) -> _M:
     except OSError as error:
         raise DeploymentError(f"{path}: {error.strerror or error}") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise DeploymentError(f"{path}: {place}: {first['msg']}".replace(": : ", ": ")) from None
+        raise DeploymentError(first_problem(path, error)) from None
 
 
 # --------------------------------------------------------------------- structs
@@ -418,7 +418,7 @@ _FUNDING_AMOUNTS = ("cap_floor", "concentration_floor", "member_threshold")
 def funding_struct(funding: FundingParameters, decimals: int) -> dict[str, Any]:
     """`IFundingPolicy.Parameters`; `decimals` are the settlement token's."""
     values = {
-        _camel_case(name): to_units(value, decimals) if name in _FUNDING_AMOUNTS else value
+        camel_case(name): to_units(value, decimals) if name in _FUNDING_AMOUNTS else value
         for name, value in dict(funding).items()
     }
     # As it comes back from a record in JSON.
@@ -427,11 +427,6 @@ def funding_struct(funding: FundingParameters, decimals: int) -> dict[str, Any]:
 
 def funding_parameters(struct: dict[str, Any], decimals: int) -> FundingParameters:
     """What `funding_struct` made a struct of, as a contract gives it back; the contract has checked it."""
-    values = {name: struct[_camel_case(name)] for name in FundingParameters.model_fields}
+    values = {name: struct[camel_case(name)] for name in FundingParameters.model_fields}
     amounts = {name: from_units(values[name], decimals) for name in _FUNDING_AMOUNTS}
     return FundingParameters.model_construct(**values | amounts | {"tier_rates": tuple(values["tier_rates"])})
-
-
-def _camel_case(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from weir.accounts import checked_address
 from weir.chain import Call, ContractError, pages
 from weir.client import Weir
+from weir.files import first_problem, unique
 from weir.formatting import exact_json, number, usd, utc
 from weir.parameters import Usd
 
@@ -107,22 +108,13 @@ class Posting(_Model):
         try:
             text = path.read_text(encoding="utf-8")
             # By hand: a decimal keeps its digits, and a key that stands there twice is not overlooked.
-            return cls.model_validate(json.loads(text, parse_float=Decimal, object_pairs_hook=_once))
+            return cls.model_validate(json.loads(text, parse_float=Decimal, object_pairs_hook=unique))
         except OSError as error:
             raise PostError(f"{path}: {error.strerror or error}") from None
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise PostError(f"{path}: {place}: {first['msg']}".replace(": : ", ": ")) from None
+            raise PostError(first_problem(path, error)) from None
         except ValueError as error:
             raise PostError(f"{path}: {error}") from None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError(f"a name stands twice among {', '.join(sorted(found)[:5])}")
-    return found
 
 
 # ---------------------------------------------------------------------- report

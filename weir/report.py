@@ -12,14 +12,12 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from weir import formatting, pages, report_stablecoins
+from weir import files, formatting, pages, report_stablecoins
 from weir.charts import Figure, line, plain, x
+from weir.layers import FUND_LAYERS, GUARANTY_LAYERS, LAYERS, WATERFALL
 from weir.results import (
     CONVERSIONS,
     FACTORS,
-    FUND_LAYERS,
-    GUARANTY_LAYERS,
-    LAYERS,
     CloseOut,
     Participant,
     RunResult,
@@ -34,7 +32,7 @@ TOP = 10
 
 def write(result: RunResult, path: Path) -> None:
     """Writes the page to this path, making the folder where there is none."""
-    pages.save(render(result), path)
+    files.write(path, render(result))
 
 
 def render(result: RunResult) -> str:
@@ -286,10 +284,10 @@ def _waterfall(result: RunResult) -> Figure:
     """Bad debt from the top bar down to zero, each layer taking its part off the end of the bar before."""
     whole = left = result.shortfall
     rows: list[tuple[str, str, Decimal, Decimal]] = [("Shortfall", "ink", Decimal(0), whole)]
-    for layer, amount in result.paid.layers():
+    for layer, amount in result.paid.items():
         left -= amount
         rows.append((LAYERS[layer], layer, left, amount))
-    rows.append(("Open interest", "open_interest", Decimal(0), result.remainder))
+    rows.append((WATERFALL["remainder"], "open_interest", Decimal(0), result.remainder))
     return {
         "data": [
             {

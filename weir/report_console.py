@@ -13,12 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from weir.formatting import address, number, percent, usd
+from weir.layers import BRIEFLY, FUND_LAYERS, GUARANTY_LAYERS, LAYERS, WATERFALL
 from weir.results import (
     CONVERSIONS,
     FACTORS,
-    FUND_LAYERS,
-    GUARANTY_LAYERS,
-    LAYERS,
     RunResult,
     Stablecoins,
 )
@@ -27,9 +25,7 @@ __all__ = ["render"]
 
 TOP = 5
 """Accounts that are named as those who contributed most; the page names more."""
-_REMAINDER = "remainder"
 _NOTHING = Decimal(0)
-_SHORT = {layer: layer.replace("_", " ") for layer in LAYERS} | {_REMAINDER: "open interest"}
 
 
 def render(result: RunResult) -> RenderableType:
@@ -70,9 +66,9 @@ def _waterfall(result: RunResult) -> Table:
     table.add_column("Layer", "All")
     table.add_column("Paid", _amount(result.shortfall), justify="right")
     table.add_column("Share", justify="right")
-    for layer, amount in (*result.paid.layers(), (_REMAINDER, result.remainder)):
+    for layer, amount in (*result.paid.items(), ("remainder", result.remainder)):
         share = amount / result.shortfall if result.shortfall else None
-        table.add_row((LAYERS | {_REMAINDER: "Open interest"})[layer], _amount(amount), percent(share))
+        table.add_row(WATERFALL[layer], _amount(amount), percent(share))
     return table
 
 
@@ -85,13 +81,13 @@ def _records(result: RunResult) -> Table:
     table.add_column("Shortfall", justify="right")
     table.add_column("Paid by")
     for default in result.defaults:
-        paid = [*default.paid.layers(), (_REMAINDER, default.remainder)]
+        paid = [*default.paid.items(), ("remainder", default.remainder)]
         table.add_row(
             str(default.id),
             Text(default.market),
             Text(address(default.account)),
             _amount(default.shortfall),
-            Text(", ".join(f"{_SHORT[layer]} {usd(amount, 0)}" for layer, amount in paid if amount)),
+            Text(", ".join(f"{BRIEFLY[layer]} {usd(amount, 0)}" for layer, amount in paid if amount)),
         )
     return table
 
@@ -179,7 +175,7 @@ def _contributors(result: RunResult) -> RenderableType:
     for name in (*FACTORS.values(), "Contributed", "Trading fees"):
         table.add_column(name, justify="right", overflow="fold")
     for one in people:
-        amounts = (*(amount for _, amount in one.contributions.factors()), one.contributions.total, one.fees)
+        amounts = (*(amount for _, amount in one.contributions.items()), one.contributions.total, one.fees)
         table.add_row(Text(address(one.address)), Text(one.role), *map(_amount, amounts))
     return table
 

@@ -14,12 +14,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
+from weir.files import write
+from weir.layers import FUND_LAYERS, GUARANTY_LAYERS
+
 __all__ = [
     "CONVERSIONS",
     "FACTORS",
-    "FUND_LAYERS",
-    "GUARANTY_LAYERS",
-    "LAYERS",
     "Advance",
     "Chain",
     "CloseOut",
@@ -45,23 +45,6 @@ __all__ = [
     "StablecoinPoint",
     "Stablecoins",
 ]
-
-LAYERS: dict[str, str] = {
-    "own": "Defaulter's contribution",
-    "coinsurance": "Coinsurance",
-    "skin": "Skin in the game",
-    "junior": "Junior tranche",
-    "senior": "Senior tranche",
-    "mutual": "Mutual guaranty",
-    "unpaid_profit": "Unpaid profit",
-}
-"""Fields of `Paid` in the order in which the waterfall reaches them, with their names in print."""
-
-FUND_LAYERS: tuple[str, ...] = ("skin", "junior", "senior")
-"""The layers that the insurance fund pays."""
-
-GUARANTY_LAYERS: tuple[str, ...] = ("own", "mutual")
-"""The layers that the guaranty fund pays; what is neither's is borne by traders of the market."""
 
 FACTORS: dict[str, str] = {
     "scarcity": "Scarcity",
@@ -96,22 +79,32 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Contributions(_Model):
+class _Split(_Model):
+    """A sum of money by its parts, USD: every field is one."""
+
+    def items(self) -> Iterator[tuple[str, Decimal]]:
+        """Parts with their amounts, in their order."""
+        return ((part, getattr(self, part)) for part in type(self).model_fields)
+
+    @property
+    def total(self) -> Decimal:
+        """All parts together, USD."""
+        return sum((amount for _, amount in self.items()), _ZERO)
+
+    @classmethod
+    def sum(cls, records: Iterable[Self]) -> Self:
+        """The records added up, part by part."""
+        records = tuple(records)
+        return cls(**{part: sum((getattr(one, part) for one in records), _ZERO) for part in cls.model_fields})
+
+
+class Contributions(_Split):
     """What was paid to the fund for new risk and for leverage by withdrawal, by factor, USD."""
 
     scarcity: Exact = _ZERO
     concentration: Exact = _ZERO
     leverage: Exact = _ZERO
     tier: Exact = _ZERO
-
-    def factors(self) -> Iterator[tuple[str, Decimal]]:
-        """Pairs of factor and amount."""
-        return ((factor, getattr(self, factor)) for factor in FACTORS)
-
-    @property
-    def total(self) -> Decimal:
-        """All factors together, USD."""
-        return sum((amount for _, amount in self.factors()), _ZERO)
 
     @classmethod
     def split(cls, units: int, rates: Mapping[str, int], decimals: int) -> Self:
@@ -126,12 +119,6 @@ class Contributions(_Model):
         if units:
             parts[max(rates, key=lambda factor: rates[factor])] += units - sum(parts.values())
         return cls(**{factor: Decimal(part).scaleb(-decimals) for factor, part in parts.items()})
-
-    @classmethod
-    def sum(cls, records: Iterable[Contributions]) -> Self:
-        """The records added up, factor by factor."""
-        records = tuple(records)
-        return cls(**{factor: sum((getattr(one, factor) for one in records), _ZERO) for factor in FACTORS})
 
 
 class Membership(_Model):
@@ -197,8 +184,8 @@ class CloseOut(_Model):
     bounty: Exact = _ZERO
 
 
-class Paid(_Model):
-    """What each layer of the waterfall paid, USD."""
+class Paid(_Split):
+    """What each layer of the waterfall paid, USD: the fields are `weir.layers.LAYERS`."""
 
     own: Exact = _ZERO
     coinsurance: Exact = _ZERO
@@ -208,30 +195,15 @@ class Paid(_Model):
     mutual: Exact = _ZERO
     unpaid_profit: Exact = _ZERO
 
-    def layers(self) -> Iterator[tuple[str, Decimal]]:
-        """Pairs of layer and amount, in the order of the waterfall."""
-        return ((layer, getattr(self, layer)) for layer in LAYERS)
-
-    @property
-    def total(self) -> Decimal:
-        """All layers together, USD."""
-        return sum((amount for _, amount in self.layers()), _ZERO)
-
     @property
     def fund(self) -> Decimal:
         """The layers of the insurance fund together, USD."""
-        return sum((amount for layer, amount in self.layers() if layer in FUND_LAYERS), _ZERO)
+        return sum((getattr(self, layer) for layer in FUND_LAYERS), _ZERO)
 
     @property
     def guaranty(self) -> Decimal:
         """The layers of the guaranty fund together, USD."""
-        return sum((amount for layer, amount in self.layers() if layer in GUARANTY_LAYERS), _ZERO)
-
-    @classmethod
-    def sum(cls, records: Iterable[Paid]) -> Self:
-        """The records added up, layer by layer."""
-        records = tuple(records)
-        return cls(**{layer: sum((getattr(paid, layer) for paid in records), _ZERO) for layer in LAYERS})
+        return sum((getattr(self, layer) for layer in GUARANTY_LAYERS), _ZERO)
 
 
 class Default(_Model):
@@ -617,7 +589,7 @@ class RunResult(_Model):
         fees = self.fees
         return (
             ("Share of trading fees", fees.fund_share),
-            *((f"Contributions: {FACTORS[f].lower()}", amount) for f, amount in fees.contributions.factors()),
+            *((f"Contributions: {FACTORS[f].lower()}", amount) for f, amount in fees.contributions.items()),
             ("Premium", fees.premium),
             ("Penalties", fees.penalties),
         )
@@ -627,7 +599,7 @@ class RunResult(_Model):
         """What was paid for leverage by withdrawal: contributions that belong to no market."""
         markets = Contributions.sum(income.contributions for income in self.income.values())
         paid = self.fees.contributions
-        return Contributions(**{f: getattr(paid, f) - amount for f, amount in markets.factors()})
+        return Contributions(**{f: getattr(paid, f) - amount for f, amount in markets.items()})
 
     @property
     def members(self) -> tuple[Participant, ...]:
@@ -679,8 +651,7 @@ class RunResult(_Model):
 
     def save(self, path: Path) -> None:
         """Writes the JSON, making the folder where there is none."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write(path, self.model_dump_json(indent=2) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -11,12 +11,11 @@ from fractions import Fraction
 
 from tests.integration.books import Books
 from weir.chain import Event
+from weir.layers import FUND_LAYERS, GUARANTY_LAYERS
 from weir.orders import Order
 
 MILLION = 10**6
 WIPE_OUT = 10**9
-FUND_LAYERS = ("skin", "junior", "senior")
-MEMBER_LAYERS = ("own", "mutual")
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ def check_waterfall(step: Step, coinsurance: Sequence[int]) -> int:
         count += 1
         record, remainder, after = event["record"], event["remainder"], step.after
         market = record["market"]
-        fund = [record[layer] for layer in (*FUND_LAYERS, *MEMBER_LAYERS)]
+        fund = [record[layer] for layer in (*FUND_LAYERS, *GUARANTY_LAYERS)]
         profit = record["coinsurance"], record["unpaidProfit"]
         assert record["shortfall"] == sum(fund) + sum(profit) + remainder
         assert min(*fund, *profit, remainder) >= 0
@@ -287,7 +286,7 @@ class Payments:
         earned = step.total("IncomeCollected", "toMembers")
         assert step.total("Earned", "amount") == earned, step.name
         came = (
-            earned + step.total("Joined", "amount") + sum(e[layer] for e in back for layer in MEMBER_LAYERS)
+            earned + step.total("Joined", "amount") + sum(e[layer] for e in back for layer in GUARANTY_LAYERS)
         )
         went = step.total("Released", "amount") + step.total("LossBorne", "own", "mutual")
         assert after.guaranty.total - before.guaranty.total == came - went, step.name

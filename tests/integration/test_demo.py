@@ -193,7 +193,7 @@ def test_contributions_are_those_of_the_events(
     assert result.series[-1].contributions == result.fees.contributions.total
     # Each factor, to the few units that the splits of single charges round.
     rates = dict(zip(FACTORS, ("scarcity", "concentration", "leverage", "tier_rate"), strict=True))
-    for factor, amount in result.fees.contributions.factors():
+    for factor, amount in result.fees.contributions.items():
         exact = sum(
             Decimal(charge.amount * getattr(charge, rates[factor]))
             / (charge.scarcity + charge.concentration + charge.leverage + charge.tier_rate)

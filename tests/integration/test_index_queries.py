@@ -25,8 +25,9 @@ from weir.index.queries import (
 from weir.index.queries.history import AddressError
 from weir.index.tables import NotIndexedError
 from weir.index.verify import verify
+from weir.layers import LAYERS
 from weir.node import Node
-from weir.results import FACTORS, LAYERS, RunResult
+from weir.results import FACTORS, RunResult
 from weir.scenarios import load
 from weir.simulation.engine import LEAD, Settings, Simulation
 from weir.store import Store

@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from weir.bench.stage import GENESIS, Stage, account, build
 from weir.client import Weir
+from weir.layers import WATERFALL
 from weir.monitor.page.scenario import Choice, ask, chosen
 from weir.monitor.page.shocks import shocked
 from weir.node import Node
@@ -259,8 +260,7 @@ def test_a_default_opens_and_adds_up(viewer: Viewer, watched_stage: Stage) -> No
         )
         for i in range(rows.count())
     ]
-    layers = ("own", "coinsurance", "skin", "junior", "senior", "mutual", "unpaid_profit", "remainder")
-    assert [amount for amount, _ in steps] == [weir.usd(getattr(default, name)) for name in layers]
+    assert [amount for amount, _ in steps] == [weir.usd(getattr(default, name)) for name in WATERFALL]
     assert sum(amount for amount, _ in steps) == weir.usd(default.shortfall) > 0
     assert steps[-1][1] == 0
     viewer.says("post-mortem", NOT_YET)

@@ -12,8 +12,6 @@ from tests.expect import reverts
 from tests.integration.books import Books, Record, read
 from tests.integration.day import BTC, ETH, FAMILY, FUNDING, MARKETS, YFI, Day
 from tests.integration.properties import (
-    FUND_LAYERS,
-    MEMBER_LAYERS,
     Payments,
     Step,
     Trail,
@@ -27,6 +25,7 @@ from tests.integration.properties import (
     holds_p3,
 )
 from tests.integration.stage import cover, resolve_everyone, withdraw
+from weir.layers import FUND_LAYERS, GUARANTY_LAYERS
 
 EVERYONE = ("market_maker", "liquidator", "trader", "other_trader", "keeper", *FAMILY)
 
@@ -99,7 +98,7 @@ def test_the_day_has_seen_everything(day):
         ),
     }
     defaults = [event["record"] for step in day.steps for event in step.named("Defaulted")]
-    for layer in ("coinsurance", *FUND_LAYERS, *MEMBER_LAYERS, "unpaidProfit"):
+    for layer in ("coinsurance", *FUND_LAYERS, *GUARANTY_LAYERS, "unpaidProfit"):
         assert any(record[layer] for record in defaults)
     assert {record["market"] for record in defaults} == {BTC, ETH, YFI}
     assert any(step.after.insolvencies for step in day.steps)
@@ -242,7 +241,7 @@ def test_p8_a_family_gains_what_the_fund_pays_and_takes_nothing_from_others(day,
         event["record"][layer]
         for step in steps
         for event in step.named("Defaulted")
-        for layer in (*FUND_LAYERS, *MEMBER_LAYERS)
+        for layer in (*FUND_LAYERS, *GUARANTY_LAYERS)
     )
     paid += sum(step.total("BountyPaid", "amount") for step in steps)
     cost = sum(

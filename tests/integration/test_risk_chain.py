@@ -6,30 +6,36 @@ import json
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from weir.accounts import development_account
+from tests.moves import (
+    WAD,
+    an_order,
+    contribute,
+    deployer,
+    deposit,
+    fill,
+    give,
+    liquidator,
+    market_maker,
+    mint_coins,
+    poster,
+    stake,
+    stranger,
+    trader,
+)
 from weir.chain import connect
 from weir.client import Weir
 from weir.deployment import deploy
 from weir.node import Node
-from weir.orders import Order
 from weir.parameters import AssetParameters, FundingParameters, MarketParameters, Parameters
 from weir.risk.inputs.book import Book
 from weir.risk.inputs.chain import read_book
 
-WAD = 10**18
 DAY = 86_400
 
-deployer = development_account(0)
-poster = development_account(4)
-market_maker = development_account(5)
-trader = development_account(6)
-hedger = development_account(7)
-staker = development_account(8)
-member = development_account(9)
+hedger, member = liquidator, stranger
 
 PARAMETERS = Parameters(
     markets=(
@@ -48,45 +54,18 @@ def weir() -> Iterator[Weir]:
         w3 = connect(node.url)
         system = Weir(w3, deploy(w3, deployer, PARAMETERS))
         for account, amount in ((market_maker, 2_000_000), (trader, 90_000), (hedger, 50_000)):
-            units = _give(system, account, amount, system.vault)
-            system.chain.send(account, system.vault.functions.deposit(account.address, units))
-        for tranche, amount in ((system.junior, 30_000), (system.senior, 60_000)):
-            units = _give(system, staker, amount, tranche)
-            system.chain.send(staker, tranche.functions.deposit(units, staker.address))
-        system.chain.send(
-            deployer, system.fund.functions.contribute(_give(system, deployer, 40_000, system.fund))
-        )
-        system.join(member, _give(system, member, 5_000, system.guaranty))
-        for account, coins in ((trader, 20_000), (deployer, 10_000)):
-            units = system.assets.units("USDC", Decimal(coins))
-            system.chain.send(account, system.assets.token("USDC").functions.mint(account.address, units))
-        system.assets.pledge(trader, "USDC", system.assets.units("USDC", Decimal(20_000)))
-        system.assets.contribute(deployer, "USDC", system.assets.units("USDC", Decimal(10_000)))
-        _trade(system, trader, "BTC", 20, 60_000)
-        _trade(system, trader, "ETH", -100, 3_000)
-        _trade(system, hedger, "BTC", -2, 60_000)
+            deposit(system, account, amount)
+        stake(system, system.junior, 30_000)
+        stake(system, system.senior, 60_000)
+        contribute(system, deployer, 40_000)
+        system.join(member, give(system, member, system.guaranty, 5_000))
+        system.assets.pledge(trader, "USDC", mint_coins(system, trader, "USDC", 20_000))
+        system.assets.contribute(deployer, "USDC", mint_coins(system, deployer, "USDC", 10_000))
+        fill(system, trader, an_order(system, size=20 * WAD))
+        ether = {"market": system.market_id("ETH"), "price": 3_000 * WAD}
+        fill(system, trader, an_order(system, is_buy=True, size=100 * WAD, **ether))
+        fill(system, hedger, an_order(system, is_buy=True, size=2 * WAD))
         yield system
-
-
-def _give(weir: Weir, account: Any, amount: int, spender: Any) -> int:
-    units = weir.units(Decimal(amount))
-    weir.chain.send(account, weir.token.functions.mint(account.address, units))
-    weir.chain.send(account, weir.token.functions.approve(spender.address, units))
-    return units
-
-
-def _trade(weir: Weir, taker: Any, market: str, size: int, price: int) -> None:
-    order = Order(
-        maker=market_maker.address,
-        market=weir.market_id(market),
-        is_buy=size < 0,
-        reduce_only=False,
-        size=abs(size) * WAD,
-        price=price * WAD,
-        expiry=weir.chain.timestamp() + 3_600,
-    )
-    signature = weir.sign(order, market_maker)
-    weir.chain.send(taker, weir.clearing_house.functions.trade(order.as_tuple(), signature, order.size))
 
 
 def test_the_book_is_what_the_lens_says(weir: Weir) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from random import Random
 
+from weir.layers import WATERFALL
 from weir.model import (
     WAD,
     AssetParameters,
@@ -25,7 +26,6 @@ from weir.model.properties import Check
 UNIT = 10**18  # of size and price
 FOREVER = 2**40 - 1
 TRANCHES = ("junior", "senior")
-LAYERS = ("own", "coinsurance", "skin", "junior", "senior", "mutual", "unpaid_profit", "remainder")
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class Campaign:
     def _observe(self, before: World) -> None:
         world, seen = self.world, self.seen
         for record in world.fund.defaults[len(before.fund.defaults) :]:
-            for layer in LAYERS:
+            for layer in WATERFALL:
                 seen[layer] += getattr(record, layer) > 0
             seen["own, all of the loss"] += record.own == record.shortfall
             seen["mutual, all of the budget"] += 0 < record.mutual == record.room.mutual

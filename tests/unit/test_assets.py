@@ -9,9 +9,24 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from eth_account.signers.local import LocalAccount
 from rich.console import Console
 
-from weir.accounts import development_account
+from tests.moves import (
+    WAD,
+    an_order,
+    contribute,
+    deployer,
+    deposit,
+    fill,
+    liquidator,
+    market_maker,
+    mint,
+    mint_coins,
+    set_price,
+    stranger,
+    trader,
+)
 from weir.chain import ContractError, connect
 from weir.client import Weir
 from weir.deployment import deploy
@@ -20,22 +35,14 @@ from weir.keeper.policy import Kind, Options
 from weir.keeper.roles import USUAL, Role
 from weir.keeper.runner import Keeper
 from weir.node import Node
-from weir.orders import Order
 from weir.parameters import FREE_FUNDING as FREE
 from weir.parameters import AssetParameters, MarketParameters, Parameters
 from weir.stablecoins import cost, price_off, worth
 from weir.status import collect, render
 
-WAD = 10**18
 DAY = 86_400
 SALE = 1_800
 """Seconds from par to the discount."""
-
-deployer = development_account(0)
-market_maker = development_account(5)
-trader = development_account(6)
-liquidator = development_account(7)
-stranger = development_account(8)
 
 PARAMETERS = Parameters(
     markets=(MarketParameters(symbol="BTC", price=Decimal(60_000), heartbeat=DAY),),
@@ -60,40 +67,15 @@ def weir(node: Node) -> Iterator[Weir]:
     w3 = connect(node.url)
     system = Weir(w3, deploy(w3, deployer, PARAMETERS))
     for account, amount in ((market_maker, 1_000_000), (trader, 500), (liquidator, 100_000)):
-        units = _mint(system, account, amount)
-        system.chain.send(account, system.token.functions.approve(system.vault.address, units))
-        system.chain.send(account, system.vault.functions.deposit(account.address, units))
+        deposit(system, account, amount)
     system.assets.pledge(trader, "USDC", _coins(system, trader, 10_000))
-    order = Order(
-        maker=market_maker.address,
-        market=0,
-        is_buy=False,
-        reduce_only=False,
-        size=2 * WAD,
-        price=60_000 * WAD,
-        expiry=system.chain.timestamp() + 3_600,
-    )
-    signature = system.sign(order, market_maker)
-    call = system.clearing_house.functions.trade(order.as_tuple(), signature, 2 * WAD)
-    system.chain.send(trader, call)
+    fill(system, trader, an_order(system, size=2 * WAD))
     yield system
     node.rpc("evm_revert", snapshot)
 
 
-def _mint(weir: Weir, account: Any, amount: int) -> int:
-    units = weir.units(Decimal(amount))
-    weir.chain.send(account, weir.token.functions.mint(account.address, units))
-    return units
-
-
-def _coins(weir: Weir, account: Any, amount: int) -> int:
-    units = weir.assets.units("USDC", Decimal(amount))
-    weir.chain.send(account, weir.assets.token("USDC").functions.mint(account.address, units))
-    return units
-
-
-def _price(weir: Weir, feed: Any, price: str) -> None:
-    weir.chain.send(deployer, feed.functions.setAnswer(int(Decimal(price) * 10**8)))
+def _coins(weir: Weir, account: LocalAccount, amount: int) -> int:
+    return mint_coins(weir, account, "USDC", amount)
 
 
 def _coin_balance(weir: Weir, account: Any) -> int:
@@ -106,7 +88,7 @@ def _wait(node: Node, weir: Weir, seconds: int) -> None:
 
 def _in_debt(weir: Weir) -> int:
     """Bitcoin falls by 1,000, which costs the trader 2,000; what it then owes beyond its cash."""
-    _price(weir, weir.feed("BTC"), "59000")
+    set_price(weir, weir.feed("BTC"), "59000")
     weir.chain.send(stranger, weir.clearing_house.functions.settle([trader.address]))
     return weir.account(trader.address).debt
 
@@ -132,10 +114,10 @@ def test_what_is_pledged_counts_at_its_haircut(weir: Weir) -> None:
     assert (usdc.pledged, usdc.pledged_value) == (pledge.held[0], pledge.value)
     assert (usdc.haircut, usdc.discount, usdc.weight) == (50_000, 20_000, 500_000)
     assert (save.symbol, save.status, save.price, save.is_share) == ("SAVE", "ok", WAD, True)
-    _price(weir, weir.assets.feed("USDC"), "0.87")
+    set_price(weir, weir.assets.feed("USDC"), "0.87")
     assert weir.account(trader.address).collateral == weir.units(Decimal(8_265))
     # More than a dollar counts as a dollar.
-    _price(weir, weir.assets.feed("USDC"), "1.01")
+    set_price(weir, weir.assets.feed("USDC"), "1.01")
     assert weir.assets.states()[0].price == WAD
 
 
@@ -166,7 +148,7 @@ def test_debts_are_paid_by_a_sale(weir: Weir, node: Node) -> None:
     (asset, _), now = weir.assets.states(), weir.chain.timestamp()
     factor = 10**6 - price_off(asset.discount, pledge.sale_started_at, now, weir.assets.sale_duration())
     assert 990_000 < factor < 991_000
-    money = _mint(weir, stranger, 2_000)
+    money = mint(weir, stranger, 2_000)
     receipt = weir.assets.buy_collateral(stranger, trader.address, "USDC", pledge.held[0], money)
     sold = receipt.event("Sold")
     # A second or two later than what was foreseen.
@@ -197,15 +179,13 @@ def test_the_reserve_sells_what_is_above_its_weight_and_buys_it_back(weir: Weir,
     auction = weir.assets.states()[0].auction
     assert (auction.factor, auction.off) == (980_000, 20_000)
     assert not auction.buying | auction.startable
-    money = _mint(weir, liquidator, 1_000)
+    money = mint(weir, liquidator, 1_000)
     sold = weir.assets.buy_from_reserve(liquidator, "USDC", usdc.reserve, money).event("AssetSold")
     assert sold["cost"] == -(-sold["amount"] * 98 // 100)
     assert weir.fund_state().skin == sold["cost"]
 
     # With more S the reserve has less of it than its weight.
-    more = _mint(weir, stranger, 2_000)
-    weir.chain.send(stranger, weir.token.functions.approve(weir.fund.address, more))
-    weir.chain.send(stranger, weir.fund.functions.contribute(more))
+    contribute(weir, stranger, 2_000)
     assert weir.assets.states()[0].auction.startable
     weir.assets.start_conversion(stranger, "USDC")
     _wait(node, weir, SALE)
@@ -266,7 +246,7 @@ def _sent(keeper: Keeper) -> dict[str, int]:
 
 
 def test_a_keeper_starts_sales_and_buys_at_the_discount_it_wants(weir: Weir, node: Node) -> None:
-    _price(weir, weir.feed("BTC"), "59000")
+    set_price(weir, weir.feed("BTC"), "59000")
     keeper = _keeper(weir, stranger, roles=USUAL | {Role.BUY}, min_discount=10_000)
     # The loss has not been settled yet: the keeper sees that it will be a debt.
     assert weir.account(trader.address).debt == 0
@@ -277,7 +257,7 @@ def test_a_keeper_starts_sales_and_buys_at_the_discount_it_wants(weir: Weir, nod
     _wait(node, weir, SALE // 2)
     # It has no money.
     assert _sent(keeper) == {}
-    _mint(weir, stranger, 1_000)
+    mint(weir, stranger, 1_000)
     # Nor has it approved any.
     assert _sent(keeper) == {}
     collateral = weir.assets.collateral.address
@@ -286,7 +266,7 @@ def test_a_keeper_starts_sales_and_buys_at_the_discount_it_wants(weir: Weir, nod
     assert _sent(keeper) == {Kind.BUY_COLLATERAL: 1}
     assert debt - weir.account(trader.address).debt == pytest.approx(800 * 10**6, abs=2)
     weir.chain.send(stranger, weir.token.functions.approve(collateral, 10**30))
-    _mint(weir, stranger, 10_000)
+    mint(weir, stranger, 10_000)
     assert _sent(keeper) == {Kind.BUY_COLLATERAL: 1}
     assert weir.account(trader.address).debt == 0
     assert _sent(keeper) == {}
@@ -295,7 +275,7 @@ def test_a_keeper_starts_sales_and_buys_at_the_discount_it_wants(weir: Weir, nod
 def test_a_keeper_converts_the_reserve(weir: Weir, node: Node) -> None:
     weir.assets.contribute(stranger, "USDC", _coins(weir, stranger, 1_000))
     keeper = _keeper(weir, stranger, roles=USUAL | {Role.BUY}, min_discount=20_000)
-    _mint(weir, stranger, 5_000)
+    mint(weir, stranger, 5_000)
     weir.chain.send(stranger, weir.token.functions.approve(weir.assets.reserve.address, 10**30))
     assert _sent(keeper) == {Kind.START_CONVERSION: 1}
     _wait(node, weir, SALE)
@@ -305,10 +285,7 @@ def test_a_keeper_converts_the_reserve(weir: Weir, node: Node) -> None:
 
 def test_a_keeper_sells_to_a_reserve_that_buys(weir: Weir, node: Node) -> None:
     """Half of the fund's stake should be USDC; it has none."""
-    fund = weir.fund
-    units = _mint(weir, stranger, 1_000)
-    weir.chain.send(stranger, weir.token.functions.approve(fund.address, units))
-    weir.chain.send(stranger, fund.functions.contribute(units))
+    contribute(weir, stranger, 1_000)
     keeper = _keeper(weir, stranger, roles=USUAL | {Role.BUY}, min_discount=20_000)
     assert _sent(keeper) == {Kind.START_CONVERSION: 1}
     _wait(node, weir, SALE)
@@ -325,7 +302,7 @@ def test_a_keeper_sells_to_a_reserve_that_buys(weir: Weir, node: Node) -> None:
 
 
 def test_a_liquidator_takes_collateral_over(weir: Weir) -> None:
-    _price(weir, weir.feed("BTC"), "56500")
+    set_price(weir, weir.feed("BTC"), "56500")
     sent = _sent(_keeper(weir, liquidator))
     assert sent["flag"] == sent["liquidate"] == 1
     mine, (theirs,) = weir.assets.pledges([liquidator.address]), weir.assets.pledges([trader.address])
@@ -346,7 +323,7 @@ def _shown(found: dict[str, Any]) -> str:
 
 def test_status_shows_assets_collateral_and_reserve(weir: Weir, node: Node) -> None:
     weir.assets.contribute(stranger, "USDC", _coins(weir, stranger, 1_000))
-    _price(weir, weir.assets.feed("USDC"), "0.95")
+    set_price(weir, weir.assets.feed("USDC"), "0.95")
     debt = _in_debt(weir)
     found = collect(weir)
     coins = json.loads(exact_json(found))["stablecoins"]

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from weir.bench.actions import ACTIONS, Action, BenchError
+from weir.files import write
 from weir.toolchain import ROOT
 
 __all__ = [
@@ -47,8 +48,7 @@ class Snapshot(BaseModel):
 
     def save(self, path: Path) -> None:
         """Writes the JSON, making the folder where there is none."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write(path, self.model_dump_json(indent=2) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -24,11 +24,11 @@ from rich.table import Table
 from weir.cli import json_option
 from weir.fuzz.campaign import Campaign, Result, conduct
 from weir.fuzz.clearing.factory import clearing
-from weir.fuzz.clearing.oracle import LAYERS
 from weir.fuzz.clearing.setting import SETTINGS
 from weir.fuzz.clearing.subject import Clearing
 from weir.fuzz.findings import Finding, Told, told
 from weir.fuzz.shrink import shrink
+from weir.layers import BRIEFLY, LAYERS
 
 __all__ = ["command"]
 
@@ -201,8 +201,8 @@ def _report(result: Result, found: list[tuple[Path, Finding, Told]]) -> dict[str
         "actions": actions,
         "defaults": {
             "count": seen["defaults"],
-            "deepest": {layer: seen[f"deepest: {layer}"] for layer in LAYERS},
-            "exhausted": {layer: seen[f"{layer} exhausted"] for layer in LAYERS[:-1]},
+            "deepest": {name: seen[f"deepest: {name}"] for name in BRIEFLY.values()},
+            "exhausted": {BRIEFLY[layer]: seen[f"{BRIEFLY[layer]} exhausted"] for layer in LAYERS},
         },
         "deleveraged": seen["deleveraged"],
         "seen": dict(sorted(seen.items())),

@@ -23,7 +23,8 @@ class Draw(Protocol):
 
     def magnitude(self, low: int, high: int) -> int:
         """An integer in [low, high], small ones as likely as large ones."""
-        ...
+        digits = self.integer(len(str(low)), len(str(high)))
+        return max(low, min(high, self.integer(10 ** (digits - 1), 10**digits - 1)))
 
     def choice(self, options: Sequence[T]) -> T: ...
 
@@ -36,7 +37,7 @@ class Draw(Protocol):
         ...
 
 
-class RandomDraw:
+class RandomDraw(Draw):
     """Choices of a seeded generator."""
 
     def __init__(self, seed: object) -> None:
@@ -49,10 +50,6 @@ class RandomDraw:
         if span < 1 << 53:
             return low + int(self._uniform() * span)
         return low + self.random.randrange(span)
-
-    def magnitude(self, low: int, high: int) -> int:
-        digits = self.integer(len(str(low)), len(str(high)))
-        return max(low, min(high, self.integer(10 ** (digits - 1), 10**digits - 1)))
 
     def choice(self, options: Sequence[T]) -> T:
         return options[int(self._uniform() * len(options))]

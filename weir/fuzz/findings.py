@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from weir.files import write
 from weir.fuzz.sequence import Run
 from weir.fuzz.steps import Step, from_json, to_json
 from weir.fuzz.subject import Subject, ViolationError
@@ -37,10 +38,9 @@ class Finding:
         steps = [to_json(step, dict(known)) for step in self.steps]
         body = {"version": _VERSION, **vars(self), "steps": steps}
         text = json.dumps(body, indent=1)
-        folder.mkdir(parents=True, exist_ok=True)
         name = "-".join("".join(c if c.isalnum() else " " for c in self.rule).split())
         path = folder / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.json"
-        path.write_text(text + "\n", encoding="utf-8")
+        write(path, text + "\n")
         return path
 
     @classmethod

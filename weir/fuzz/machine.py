@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
+from weir.fuzz.draw import Draw
 from weir.fuzz.sequence import follow
 from weir.fuzz.steps import Step
 from weir.fuzz.subject import Action, Subject
@@ -30,7 +31,7 @@ PROFILES = {
 }
 
 
-class _Draw:
+class _Draw(Draw):
     """Choices of Hypothesis, through the `data` of one rule.
 
     A draw of Hypothesis costs more than a call of the contracts, so each brings bytes for several choices.
@@ -48,10 +49,6 @@ class _Draw:
         self._bits, offset = divmod(self._bits, span)
         self._room //= span
         return low + offset
-
-    def magnitude(self, low: int, high: int) -> int:
-        digits = self.integer(len(str(low)), len(str(high)))
-        return max(low, min(high, self.integer(10 ** (digits - 1), 10**digits - 1)))
 
     def choice(self, options: Sequence[T]) -> T:
         return options[self.integer(0, len(options) - 1)]

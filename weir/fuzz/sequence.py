@@ -26,6 +26,12 @@ class Run:
     slack: dict[str, Slack] = field(default_factory=dict)
     violation: tuple[str, str] | None = None
 
+    def count(self, subject: Subject, step: Step, refused: str | None) -> None:
+        """A step that was made, and why it was refused, if it was; the surroundings' are no calls."""
+        if subject.is_call(step):
+            self.calls += 1
+            self.outcomes[step.call, refused or "ok"] += 1
+
     def take(self, subject: Subject) -> Run:
         """With what the subject has counted."""
         self.seen, self.slack = Counter(subject.seen), dict(subject.slack)
@@ -71,11 +77,9 @@ def _turns(actions: Sequence[Action]) -> list[Action]:
 
 def _follow_counting(subject: Subject, plan: Plan, done: Run, calls: int) -> None:
     for step, refused in follow(subject, plan, done.steps):
-        if subject.is_call(step):
-            done.calls += 1
-            done.outcomes[step.call, refused or "ok"] += 1
-            if done.calls >= calls:
-                return
+        done.count(subject, step, refused)
+        if done.calls >= calls:
+            return
 
 
 def follow(subject: Subject, plan: Plan, steps: list[Step]) -> Iterator[tuple[Step, str | None]]:
@@ -99,10 +103,7 @@ def replay(subject: Subject, steps: Sequence[Step]) -> Run:
     try:
         for step in steps:
             done.steps.append(step)
-            refused = subject.execute(step)
-            if subject.is_call(step):
-                done.calls += 1
-                done.outcomes[step.call, refused or "ok"] += 1
+            done.count(subject, step, subject.execute(step))
         subject.finish()
     except ViolationError as error:
         done.violation = error.rule, error.detail

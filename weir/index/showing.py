@@ -20,7 +20,7 @@ from weir.index.queries import (
 )
 from weir.index.rebuild import views
 from weir.index.rebuild.state import State
-from weir.results import LAYERS
+from weir.layers import WATERFALL
 from weir.tables import new_table
 
 __all__ = ["contributions", "days", "history", "income", "layers", "post_mortem", "state"]
@@ -125,8 +125,7 @@ def post_mortem(found: PostMortem, about: About) -> RenderableType:
         left = "" if each.left is None else _usd(each.left, about)
         limit = "" if each.limit is None else _usd(each.limit, about)
         advances = _usd(each.advances, about) if each.advances else ""
-        name = LAYERS.get(each.layer, "Open interest")
-        waterfall.add_row(name, _usd(each.paid, about), left, advances, limit)
+        waterfall.add_row(WATERFALL[each.layer], _usd(each.paid, about), left, advances, limit)
     charged = _table("Who was charged", ("who", "what"), ("amount",))
     for bearer in found.charged:
         charged.add_row(address(bearer.who), bearer.what, _usd(bearer.amount, about))

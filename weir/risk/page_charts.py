@@ -8,12 +8,12 @@ from typing import Any
 
 from weir import formatting
 from weir.charts import Figure, line, plain, x
-from weir.results import LAYERS as LAYERS_OF_A_RUN
+from weir.layers import LAYERS as NAMES
 from weir.risk.memo import LAYERS, Memo, RiskMeasure, StressRow
 
 __all__ = ["LAYER_NAMES", "by_loss", "figures", "horizon"]
 
-LAYER_NAMES = {layer: LAYERS_OF_A_RUN.get(layer, layer.capitalize()) for layer in LAYERS}
+LAYER_NAMES = {layer: NAMES.get(layer, layer.capitalize()) for layer in LAYERS}
 """In print, in the order in which they bear losses."""
 BRIEF = 48
 """Letters of a scenario's title beside its bar."""

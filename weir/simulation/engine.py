@@ -13,6 +13,7 @@ import time as clock
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from weir.chain import ContractError
 from weir.client import Weir
@@ -139,25 +140,16 @@ class Simulation(Market):
     # ---- keepers
 
     def _keepers(self) -> list[tuple[Liquidator, Keeper]]:
-        stage = self.stage
-        reader = Reader(stage.weir)
+        reader = Reader(self.stage.weir)
         return [
             (
                 liquidator,
-                Keeper(
-                    stage.weir,
-                    stage.accounts[liquidator.name],
-                    Options(
-                        execute=True,
-                        min_bounty_rate=liquidator.min_bounty_rate,
-                        min_profit=stage.units(5),
-                        margin_use=liquidator.margin_use,
-                        name_winners=liquidator.name_winners,
-                        min_collect=stage.units(COLLECT_FROM),
-                        min_sale=stage.units(WORTH_SELLING),
-                    ),
-                    gas=GAS,
-                    reader=reader,
+                self._keeper(
+                    liquidator.name,
+                    reader,
+                    min_bounty_rate=liquidator.min_bounty_rate,
+                    margin_use=liquidator.margin_use,
+                    name_winners=liquidator.name_winners,
                 ),
             )
             for liquidator in self.population.liquidators
@@ -165,28 +157,30 @@ class Simulation(Market):
 
     def _buyers(self) -> list[tuple[Arbitrageur, Keeper]]:
         """Keepers without a deposit: all that they can do for money is to buy."""
-        stage = self.stage
-        reader = Reader(stage.weir)
+        reader = Reader(self.stage.weir)
         return [
             (
                 arbitrageur,
-                Keeper(
-                    stage.weir,
-                    stage.accounts[arbitrageur.name],
-                    Options(
-                        execute=True,
-                        min_profit=stage.units(5),
-                        min_collect=stage.units(COLLECT_FROM),
-                        min_sale=stage.units(WORTH_SELLING),
-                        roles=USUAL | {Role.BUY},
-                        min_discount=arbitrageur.min_discount,
-                    ),
-                    gas=GAS,
-                    reader=reader,
+                self._keeper(
+                    arbitrageur.name,
+                    reader,
+                    roles=USUAL | {Role.BUY},
+                    min_discount=arbitrageur.min_discount,
                 ),
             )
             for arbitrageur in self.population.arbitrageurs
         ]
+
+    def _keeper(self, name: str, reader: Reader, **options: Any) -> Keeper:
+        stage = self.stage
+        chosen = Options(
+            execute=True,
+            min_profit=stage.units(5),
+            min_collect=stage.units(COLLECT_FROM),
+            min_sale=stage.units(WORTH_SELLING),
+            **options,
+        )
+        return Keeper(stage.weir, stage.accounts[name], chosen, gas=GAS, reader=reader)
 
     def keep_until(self, time: int) -> None:
         """A round of them at this time."""

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from weir.status.collect import DEFAULT_LAYERS, DUST, NEAR, Status, collect, describe
+from weir.status.collect import DUST, NEAR, Status, collect, describe
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 __all__ = [
-    "DEFAULT_LAYERS",
     "DUST",
     "NEAR",
     "Status",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from weir.client import Weir
+from weir.layers import WATERFALL
 from weir.parameters import from_units
 from weir.snapshot import Snapshot, take
 from weir.stablecoins import AssetBooks, AssetState, AuctionState
@@ -15,18 +16,6 @@ NEAR = 0.8
 """Maintenance margin over equity from which an account counts as near liquidation."""
 DUST = 10**9
 """Wei of size by which roundings may open P3; the protocol itself ignores open interest below it."""
-
-DEFAULT_LAYERS: dict[str, str] = {
-    "own": "own",
-    "coinsurance": "coinsurance",
-    "skin": "skin",
-    "junior": "junior",
-    "senior": "senior",
-    "mutual": "mutual",
-    "unpaid_profit": "unpaid profit",
-    "remainder": "open interest",
-}
-"""Who bore a default, in the order of the waterfall, with names for a table."""
 
 Status = dict[str, Any]
 
@@ -208,7 +197,7 @@ def _auction(auction: AuctionState) -> Status | None:
 
 
 def _defaults(weir: Weir, seen: Snapshot) -> list[Status]:
-    amounts = ("shortfall", *DEFAULT_LAYERS, "recovered")
+    amounts = ("shortfall", *WATERFALL, "recovered")
     return [
         {
             "id": default.id,

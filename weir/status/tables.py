@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from weir.formatting import address, number, percent, usd, utc
-from weir.status.collect import DEFAULT_LAYERS, Status
+from weir.layers import BRIEFLY
+from weir.status.collect import Status
 from weir.tables import new_table
 from weir.units import DAY, HOUR
 
@@ -238,7 +239,7 @@ def _default_table(defaults: list[Status]) -> RenderableType:
             address(default["account"]),
             default["market"],
             usd(default["shortfall"]),
-            ", ".join(f"{name} {usd(default[key])}" for key, name in DEFAULT_LAYERS.items() if default[key]),
+            ", ".join(f"{name} {usd(default[key])}" for key, name in BRIEFLY.items() if default[key]),
             usd(default["recovered"]),
         )
     return table

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 from web3 import Web3
 
-from tests.unit.client.moves import GAS, deployer, deposit, liquidator, market_maker, stranger, trader
+from tests.moves import deployer, deposit, liquidator, market_maker, stranger, trader
+from tests.unit.client.moves import GAS
 from weir.artifacts import artifacts
 from weir.chain import (
     Chain,
@@ -186,7 +189,7 @@ def test_simulations_fail_one_by_one(weir: Weir) -> None:
 
 def test_the_past_can_be_read(weir: Weir) -> None:
     block = weir.chain.w3.eth.block_number
-    deposit(weir, trader, Decimal(5))
+    deposit(weir, trader, 5)
     assert weir.usd(weir.account(trader.address, block=block).cash) == 10_000
     assert weir.usd(weir.account(trader.address).cash) == 10_005
 
@@ -280,61 +283,50 @@ def test_keys_in_an_address_are_not_told() -> None:
         assert "hidden" not in str(told.value)
 
 
-def test_a_connection_that_the_node_closed_is_opened_again() -> None:
-    class OneAnswerEach(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+@contextmanager
+def _answering(answer: Callable[[int], dict[str, Any]], *, hangs_up: bool = False) -> Iterator[Chain]:
+    """Asks what answers so to the question with this number, and may then close the connection unasked."""
 
-        def do_POST(self) -> None:
-            question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            body = json.dumps({"jsonrpc": "2.0", "id": question["id"], "result": "0x7"}).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-            self.close_connection = True  # without having said so
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), OneAnswerEach) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            chain = Chain(connect(f"http://127.0.0.1:{server.server_port}"))
-            assert [chain.rpc("eth_blockNumber") for _ in range(3)] == ["0x7"] * 3
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def test_an_answer_to_another_question_is_not_taken_for_ones_own() -> None:
-    class Late(BaseHTTPRequestHandler):
+    class Node(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
             question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["id"]
-            number = 1 if question == 2 else question
-            body = json.dumps({"jsonrpc": "2.0", "id": number, "result": hex(number)}).encode()
+            body = json.dumps({"jsonrpc": "2.0", **answer(question)}).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+            self.close_connection = hangs_up
 
         def log_message(self, *_: Any) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Late) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Node) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            chain = Chain(connect(f"http://127.0.0.1:{server.server_port}"))
-            assert [chain.rpc("eth_blockNumber") for _ in range(2)] == ["0x0", "0x1"]
-            with pytest.raises(NodeUnreachableError):
-                chain.rpc("eth_blockNumber")
-            assert chain.rpc("eth_blockNumber") == "0x3"
+            yield Chain(connect(f"http://127.0.0.1:{server.server_port}"))
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_a_connection_that_the_node_closed_is_opened_again() -> None:
+    with _answering(lambda question: {"id": question, "result": "0x7"}, hangs_up=True) as chain:
+        assert [chain.rpc("eth_blockNumber") for _ in range(3)] == ["0x7"] * 3
+
+
+def test_an_answer_to_another_question_is_not_taken_for_ones_own() -> None:
+    def late(question: int) -> dict[str, Any]:
+        number = 1 if question == 2 else question
+        return {"id": number, "result": hex(number)}
+
+    with _answering(late) as chain:
+        assert [chain.rpc("eth_blockNumber") for _ in range(2)] == ["0x0", "0x1"]
+        with pytest.raises(NodeUnreachableError):
+            chain.rpc("eth_blockNumber")
+        assert chain.rpc("eth_blockNumber") == "0x3"
 
 
 @pytest.mark.parametrize("kind", ["anvil", "ganache"])

@@ -8,25 +8,15 @@ from typing import Any
 
 import pytest
 
-from tests.unit.client.moves import (
-    WAD,
-    as_printed,
-    crash,
-    give,
-    liquidator,
-    market_maker,
-    staker,
-    stranger,
-    trade,
-    trader,
-)
+from tests.moves import WAD, give, liquidator, market_maker, staker, stranger, trader
+from tests.unit.client.moves import as_printed, crash, trade
 from weir import client as client_module
 from weir.chain import ContractError
 from weir.client import Weir
 from weir.formatting import exact_json, utc
+from weir.layers import LAYERS
 from weir.node import Node
 from weir.parameters import Parameters
-from weir.results import LAYERS
 from weir.states import MemberState, Recovered
 from weir.status import collect
 
@@ -35,7 +25,7 @@ from weir.status import collect
 
 def _join(weir: Weir, account: Any, amount: int) -> None:
     """A contribution of the account's own, in USD."""
-    give(weir, account, weir.guaranty, Decimal(amount))
+    give(weir, account, weir.guaranty, amount)
     weir.join(account, weir.units(Decimal(amount)))
 
 
@@ -72,7 +62,7 @@ def test_who_must_be_a_member_and_what_it_owes(mutual: Weir) -> None:
     assert refused.value.arguments["requirement"] == weir.units(Decimal(800))
 
     # Anyone joins for anyone, and who joins approves no more than once.
-    give(weir, stranger, weir.vault, Decimal(800))
+    give(weir, stranger, weir.vault, 800)
     receipt = weir.join(stranger, weir.units(Decimal(800)), trader.address)
     joined = receipt.event("Joined")
     assert (joined["account"], joined["payer"]) == (trader.address, stranger.address)
@@ -171,7 +161,7 @@ def test_a_default_goes_through_both_funds_and_comes_back(mutual: Weir) -> None:
     # 700 for the members, 300 of what a junior tranche paid that is gone, so to skin.
     named = default.own + default.junior + default.mutual
     assert weir.recovered(1) == Recovered(0, named)
-    give(weir, stranger, weir.vault, Decimal(3_000))
+    give(weir, stranger, weir.vault, 3_000)
     back = weir.recover(stranger, 1, weir.units(Decimal(1_000))).event("Recovered")["recovery"]
     assert {name: weir.usd(amount) for name, amount in back.items()} == {
         "mutual": 700,

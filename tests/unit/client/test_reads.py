@@ -8,18 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.client.moves import (
-    WAD,
-    an_order,
-    as_printed,
-    crash,
-    liquidator,
-    market_maker,
-    post_target,
-    stranger,
-    trade,
-    trader,
-)
+from tests.moves import WAD, an_order, liquidator, market_maker, stranger, trader
+from tests.unit.client.moves import as_printed, crash, post_target, trade
 from weir import client as client_module
 from weir.chain import ContractError
 from weir.client import Weir

@@ -14,7 +14,7 @@ from rich.console import Console
 from weir.artifacts import artifact
 from weir.compiler import compile_standard, standard_input
 from weir.fuzz import coverage
-from weir.fuzz.coverage import CoverageError, CoverageMap, instrument, render, report, touched
+from weir.fuzz.coverage import CoverageError, CoverageMap, instrument, probes, render, report, touched
 from weir.fuzz.evm import Evm, RefusedError
 from weir.toolchain import ROOT
 
@@ -438,7 +438,7 @@ def test_a_build_is_deployed_like_any_other(project, monkeypatch):
     def compiles_again(*_):
         raise AssertionError
 
-    monkeypatch.setattr(coverage, "compile_standard", compiles_again)
+    monkeypatch.setattr(probes, "compile_standard", compiles_again)
     assert coverage.build(project) == covered
     (project / "contracts" / "Small.sol").write_text(SMALL.replace("x > 1", "x > 2"))
     with pytest.raises(AssertionError):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import ape
 
 from tests.expect import event
-from tests.unit.fund_helpers import (
-    PARAMETERS,
-    FundSystem,
-    wait_until,
-)
+from tests.unit.fund_helpers import PARAMETERS, FundSystem, wait_until
+from weir.layers import LAYERS
+from weir.states import DefaultRecord
 
 UINT96, UINT128, UINT256 = 2**96 - 1, 2**128 - 1, 2**256 - 1
 STREAM = PARAMETERS["streamDuration"]
@@ -26,28 +24,16 @@ def start_stream(system: FundSystem, caller: Any, tokens: float) -> int:
     return int(since)
 
 
-class Record(NamedTuple):
-    account: str
-    market: int
-    time: int
-    shortfall: int
-    own: int
-    coinsurance: int
-    skin: int
-    junior: int
-    senior: int
-    mutual: int
-    unpaid_profit: int
-
-    @property
-    def paid(self) -> tuple[int, ...]:
-        return self[4:]
+def record_of(system: FundSystem, id_: int) -> DefaultRecord:
+    """A default's record, as the client has it."""
+    record, remainder = system.fund.defaultRecord(id_)
+    back, _ = system.fund.recovered(id_)
+    return DefaultRecord(id_, *record, remainder, back)
 
 
-def record_of(system: FundSystem, id_: int) -> tuple[Record, int]:
-    """A default's record and its remainder."""
-    values, remainder = system.fund.defaultRecord(id_)
-    return Record(*values), remainder
+def paid_by_layer(record: DefaultRecord) -> tuple[int, ...]:
+    """What each layer paid, in the order of the waterfall."""
+    return tuple(getattr(record, layer) for layer in LAYERS)
 
 
 def recover(system: FundSystem, payer: Any, tokens: float, id_: int = 1) -> Any:

@@ -16,6 +16,7 @@ from tests.unit.fund_helpers import (
 from tests.unit.insurance_fund.books import (
     advance,
     next_window,
+    paid_by_layer,
     record_of,
 )
 
@@ -59,7 +60,7 @@ def owed(full: FundSystem, stranger: Any) -> FundSystem:
     next_window(full)
     full.house.setSources(full.units(50), full.units(110), False, sender=stranger)
     full.resolve(stranger, 350)
-    assert record_of(full, 1)[0].paid == tuple(map(full.units, (50, 0, 100, 140, 0, 60, 0)))
+    assert paid_by_layer(record_of(full, 1)) == tuple(map(full.units, (50, 0, 100, 140, 0, 60, 0)))
     assert full.layers() == tuple(map(full.units, (0, 0, 60, 300)))
     return full
 

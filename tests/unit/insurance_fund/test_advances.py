@@ -22,6 +22,7 @@ from tests.unit.insurance_fund.books import (
     UINT256,
     advance,
     next_window,
+    paid_by_layer,
     record_of,
     start_stream,
 )
@@ -131,10 +132,10 @@ def test_what_skin_owes_is_advanced_by_the_tranches(
     units = full.units
     held = full.token.balanceOf(full.house)
     receipt = advance(full, stranger, reserve, shortfall)
-    record, remainder = record_of(full, 1)
+    record = record_of(full, 1)
     skin, junior, senior = map(units, paid)
-    assert record.paid == (0, 0, skin, junior, senior, 0, 0)
-    assert remainder == units(shortfall) - skin - junior - senior  # P4
+    assert paid_by_layer(record) == (0, 0, skin, junior, senior, 0, 0)
+    assert record.remainder == units(shortfall) - skin - junior - senior  # P4
     assert event(receipt, "Defaulted")["record"][6] == skin
     skin_left, *tranches_left = map(units, left)
     assert full.layers() == (skin_left, 0, *tranches_left)
@@ -164,7 +165,7 @@ def test_an_advance_spends_the_market_s_budget(full: FundSystem, stranger: Any) 
     full.cover(250_000)
     next_window(full)
     advance(full, stranger, 200, 300)
-    assert record_of(full, 1)[0].paid == (0, 0, full.units(200), 0, 0, 0, 0)
+    assert paid_by_layer(record_of(full, 1)) == (0, 0, full.units(200), 0, 0, 0, 0)
     assert full.advanced() == (full.units(100), 0)
     assert full.fund.available(BTC) == full.fund.marketCover(BTC)[2] == 0
 
@@ -173,7 +174,7 @@ def test_what_is_advanced_already_is_not_advanced_again(full: FundSystem, strang
     """Of 150, 100 are: of the next 100, 50 are advanced, and 50 are junior's own."""
     advance(full, stranger, 150, 200)
     full.resolve(stranger, 100)
-    assert record_of(full, 2)[0].paid == tuple(map(full.units, (0, 0, 50, 50, 0, 0, 0)))
+    assert paid_by_layer(record_of(full, 2)) == tuple(map(full.units, (0, 0, 50, 50, 0, 0, 0)))
     assert full.advanced() == (full.units(150), 0)
     assert full.layers() == (0, 0, 0, full.units(300))
 
@@ -183,11 +184,11 @@ def test_nothing_is_advanced_on_what_has_lost_its_peg(full: FundSystem, stranger
     advance(full, stranger, 150, 250)
     full.revalue(150 * 0.87)
     full.resolve(stranger, 30)
-    assert record_of(full, 2)[0].paid == tuple(map(full.units, (0, 0, 0, 30, 0, 0, 0)))
+    assert paid_by_layer(record_of(full, 2)) == tuple(map(full.units, (0, 0, 0, 30, 0, 0, 0)))
     assert full.advanced() == (full.units(150), 0)
     full.revalue(160)
     full.resolve(stranger, 30)
-    assert record_of(full, 3)[0].paid == tuple(map(full.units, (0, 0, 10, 10, 10, 0, 0)))
+    assert paid_by_layer(record_of(full, 3)) == tuple(map(full.units, (0, 0, 10, 10, 10, 0, 0)))
     assert full.advanced() == (full.units(160), 0)
     assert full.layers() == (0, 0, 0, full.units(290))
 
@@ -201,7 +202,7 @@ def test_unvested_income_is_spent_before_anything_is_advanced(
     full.resolve(stranger, 200)
     assert full.layers() == tuple(map(full.units, (0, 0, 206 - 40, 304)))
     assert full.advanced() == (full.units(40), 0)
-    assert record_of(full, 1)[0].skin == full.units(200)
+    assert record_of(full, 1).skin == full.units(200)
 
 
 def test_a_bounty_can_be_advanced(full: FundSystem, stranger: Any) -> None:
@@ -223,7 +224,7 @@ def test_the_other_layers_stay_in_order(full: FundSystem, stranger: Any) -> None
     full.house.setSources(full.units(50), full.units(150), False, sender=stranger)
     full.hold(150)
     full.resolve(stranger, 850, 50)
-    assert record_of(full, 1)[0].paid == tuple(map(full.units, (50, 50, 250, 50, 300, 150, 0)))
+    assert paid_by_layer(record_of(full, 1)) == tuple(map(full.units, (50, 50, 250, 50, 300, 150, 0)))
 
 
 # ---- the gate

@@ -23,9 +23,11 @@ from tests.unit.insurance_fund.books import (
     STREAM,
     UINT128,
     next_window,
+    paid_by_layer,
     record_of,
     start_stream,
 )
+from weir.states import DefaultRecord
 
 # ------------------------------------------------------------ layers of a loss
 
@@ -52,12 +54,12 @@ def test_resolve_pays_in_order(
     units = full.units
     held = full.token.balanceOf(full.house)
     receipt = full.resolve(stranger, shortfall, profit)
-    record, rest = record_of(full, 1)
+    record = record_of(full, 1)
     assert (record.account, record.market, record.time) == (stranger.address, BTC, receipt.timestamp)
     assert record.shortfall == units(shortfall)
-    assert record.paid == tuple(map(units, paid))
-    assert rest == units(remainder)
-    assert sum(record.paid) + rest == record.shortfall  # P4
+    assert paid_by_layer(record) == tuple(map(units, paid))
+    assert record.remainder == units(remainder)
+    assert sum(paid_by_layer(record)) + record.remainder == record.shortfall  # P4
 
     from_fund = units(sum(paid[2:5]))
     assert event(receipt, "Resolved") == {
@@ -70,9 +72,9 @@ def test_resolve_pays_in_order(
 
     logged = event(receipt, "Defaulted")
     assert (logged["id"], logged["account"], logged["market"]) == (1, stranger.address, BTC)
-    assert logged["remainder"] == rest
+    assert logged["remainder"] == record.remainder
     account, *values = logged["record"]
-    assert (to_checksum_address(account), *values) == record
+    assert DefaultRecord(1, to_checksum_address(account), *values, record.remainder, 0) == record
 
 
 @pytest.mark.parametrize(
@@ -86,27 +88,27 @@ def test_resolve_pays_in_order(
 def test_coinsurance(full: FundSystem, stranger: Any, coinsurance: int, paid: tuple[int, ...]) -> None:
     full.cover(MILLION, coinsurance)
     full.resolve(stranger, 80, 50)
-    record, remainder = record_of(full, 1)
-    assert record.paid == tuple(map(full.units, paid))
-    assert remainder == 0
+    record = record_of(full, 1)
+    assert paid_by_layer(record) == tuple(map(full.units, paid))
+    assert record.remainder == 0
     full.cover(MILLION, 123_456)
-    assert record_of(full, 1) == (record, 0), "a record keeps the ratio of its time"
+    assert record_of(full, 1) == record, "a record keeps the ratio of its time"
 
 
 def test_coinsurance_of_all_profit_leaves_no_second_part(full: FundSystem, stranger: Any) -> None:
     full.cover(MILLION, MILLION)
     full.resolve(stranger, 800, 50)
-    record, remainder = record_of(full, 1)
-    assert record.paid == tuple(map(full.units, (0, 50, 100, 200, 300, 0, 0)))
-    assert remainder == full.units(150)
+    record = record_of(full, 1)
+    assert paid_by_layer(record) == tuple(map(full.units, (0, 50, 100, 200, 300, 0, 0)))
+    assert record.remainder == full.units(150)
 
 
 def test_unvested_income_pays_after_skin(full: FundSystem, keeper: Any, stranger: Any) -> None:
     since = start_stream(full, keeper, 70)
     next_block_at(since + DAY)
     full.resolve(stranger, 130)
-    record, _ = record_of(full, 1)
-    assert record.paid == tuple(map(full.units, (0, 0, 130, 0, 0, 0, 0)))
+    record = record_of(full, 1)
+    assert paid_by_layer(record) == tuple(map(full.units, (0, 0, 130, 0, 0, 0, 0)))
     assert full.layers() == tuple(map(full.units, (0, 30, 206, 304))), "what has vested is the tranches'"
     assert tuple(full.fund.stream()) == (full.units(30), since + DAY, since + STREAM)
 
@@ -134,10 +136,10 @@ def test_own_comes_first_and_mutual_after_senior(
     full.house.setSources(units(50), units(150), False, sender=stranger)
     held = full.token.balanceOf(full.house)
     receipt = full.resolve(stranger, shortfall, 50)
-    record, rest = record_of(full, 1)
-    assert record.paid == tuple(map(units, paid))
-    assert rest == units(remainder)
-    assert sum(record.paid) + rest == record.shortfall == units(shortfall)  # P4
+    record = record_of(full, 1)
+    assert paid_by_layer(record) == tuple(map(units, paid))
+    assert record.remainder == units(remainder)
+    assert sum(paid_by_layer(record)) + record.remainder == record.shortfall == units(shortfall)  # P4
     assert full.layers() == tuple(map(units, left))
 
     own, coinsurance, skin, junior, senior, mutual, unpaid = paid
@@ -154,15 +156,15 @@ def test_own_comes_first_and_mutual_after_senior(
     # The guaranty fund sends its part itself.
     assert full.token.balanceOf(full.house) - held == units(skin + junior + senior)
     account, *values = event(receipt, "Defaulted")["record"]
-    assert (to_checksum_address(account), *values) == record
+    assert DefaultRecord(1, to_checksum_address(account), *values, record.remainder, 0) == record
 
 
 def test_mutual_comes_before_the_rest_of_unpaid_profit(full: FundSystem, stranger: Any) -> None:
     full.house.setSources(0, full.units(150), False, sender=stranger)
     full.resolve(stranger, 740, 50)
-    assert record_of(full, 1)[0].paid == tuple(map(full.units, (0, 0, 100, 200, 300, 140, 0)))
+    assert paid_by_layer(record_of(full, 1)) == tuple(map(full.units, (0, 0, 100, 200, 300, 140, 0)))
     full.resolve(stranger, 70, 50)
-    assert record_of(full, 2)[0].paid == tuple(map(full.units, (0, 0, 0, 0, 0, 10, 50)))
+    assert paid_by_layer(record_of(full, 2)) == tuple(map(full.units, (0, 0, 0, 0, 0, 10, 50)))
 
 
 def test_the_fund_s_budget_is_not_the_members(full: FundSystem, stranger: Any) -> None:
@@ -171,7 +173,7 @@ def test_the_fund_s_budget_is_not_the_members(full: FundSystem, stranger: Any) -
     next_window(full)
     full.house.setSources(full.units(50), full.units(150), False, sender=stranger)
     full.resolve(stranger, 250)
-    assert record_of(full, 1)[0].paid == tuple(map(full.units, (50, 0, 60, 0, 0, 140, 0)))
+    assert paid_by_layer(record_of(full, 1)) == tuple(map(full.units, (50, 0, 60, 0, 0, 140, 0)))
     assert full.fund.available(BTC) == 0
     assert full.fund.available(ETH) == full.units(540)
 
@@ -195,9 +197,9 @@ def test_an_empty_fund_resolves(system: FundSystem, stranger: Any) -> None:
     """P6: nothing there is no reason to stop a liquidation."""
     receipt = system.resolve(stranger, 100, 30)
     assert event(receipt, "Resolved") == {"fromProfit": system.units(30), "fromFund": 0}
-    record, remainder = record_of(system, 1)
-    assert record.paid == (0, 0, 0, 0, 0, 0, system.units(30))
-    assert remainder == system.units(70)
+    record = record_of(system, 1)
+    assert paid_by_layer(record) == (0, 0, 0, 0, 0, 0, system.units(30))
+    assert record.remainder == system.units(70)
     assert event(system.house.payBounty(BTC, 5, sender=stranger), "Paid")["amount"] == 0
 
 
@@ -211,15 +213,15 @@ def test_zero_layers_are_passed_over(system: FundSystem, other_staker: Any, stra
     system.cover(MILLION)
     system.stake(system.senior, other_staker, 50)
     system.resolve(stranger, 20)
-    assert record_of(system, 1)[0].paid == (0, 0, 0, 0, system.units(20), 0, 0)
+    assert paid_by_layer(record_of(system, 1)) == (0, 0, 0, 0, system.units(20), 0, 0)
 
 
 def test_the_largest_shortfall_resolves(full: FundSystem, stranger: Any) -> None:
     full.house.resolve(stranger, BTC, UINT128, UINT128, sender=stranger)
-    record, remainder = record_of(full, 1)
+    record = record_of(full, 1)
     assert record.shortfall == UINT128
     assert record.unpaid_profit == UINT128 - full.units(600)
-    assert remainder == 0
+    assert record.remainder == 0
 
 
 def test_records_are_numbered_from_one(full: FundSystem, stranger: Any) -> None:
@@ -227,7 +229,7 @@ def test_records_are_numbered_from_one(full: FundSystem, stranger: Any) -> None:
         full.resolve(stranger, shortfall, market=market)
     assert full.fund.defaultCount() == 2
     for id_, (market, shortfall) in enumerate(((BTC, 10), (ETH, 20)), start=1):
-        record, _ = record_of(full, id_)
+        record = record_of(full, id_)
         assert (record.market, record.shortfall) == (market, full.units(shortfall))
     for unknown in (0, 3):
         with ape.reverts(full.fund.UnknownDefault, id=unknown):
@@ -313,7 +315,7 @@ def test_a_market_spends_its_budget_and_no_more(full: FundSystem, stranger: Any)
     receipt = full.resolve(stranger, 100)
     assert not events(receipt, "BudgetOpened")
     assert event(receipt, "Resolved")["fromFund"] == full.units(50)
-    assert record_of(full, 2)[1] == full.units(50)
+    assert record_of(full, 2).remainder == full.units(50)
     assert full.fund.available(BTC) == 0
     assert full.fund.totalAssets() == full.units(450), "the other layers are not touched for this market"
     assert full.fund.available(ETH) == full.units(450), "another market's budget is its own"

@@ -17,6 +17,7 @@ from tests.unit.fund_helpers import (
 from tests.unit.insurance_fund.books import (
     UINT96,
     UINT256,
+    paid_by_layer,
     record_of,
     recover,
     recovery_of,
@@ -78,7 +79,7 @@ def test_a_recovery_leaves_the_record_and_the_budget_as_they_are(owed: FundSyste
 
 def test_each_default_has_its_own_recovery(owed: FundSystem, stranger: Any, keeper: Any) -> None:
     owed.resolve(stranger, 70, market=ETH)
-    assert record_of(owed, 2)[0].paid == tuple(map(owed.units, (0, 0, 0, 60, 10, 0, 0)))
+    assert paid_by_layer(record_of(owed, 2)) == tuple(map(owed.units, (0, 0, 0, 60, 10, 0, 0)))
     assert recovery_of(recover(owed, keeper, 90, id_=1)) == tuple(map(owed.units, (60, 0, 0, 30, 0)))
     assert tuple(owed.fund.recovered(1)) == (owed.units(90), owed.units(260))
     assert tuple(owed.fund.recovered(2)) == (0, owed.units(70))

@@ -21,6 +21,7 @@ from tests.unit.insurance_fund.books import (
     HOUR,
     UINT96,
     UINT256,
+    paid_by_layer,
     record_of,
 )
 
@@ -243,9 +244,9 @@ def test_life_of_a_fund(
     system.stake(system.senior, other_staker, 300)
     system.collect(stranger, fees=50)
     system.resolve(stranger, 500, 20)
-    record, remainder = record_of(system, 1)
-    assert sum(record.paid) == record.shortfall == system.units(500)
-    assert remainder == 0
+    record = record_of(system, 1)
+    assert sum(paid_by_layer(record)) == record.shortfall == system.units(500)
+    assert record.remainder == 0
     assert record.coinsurance == system.units(20)
     assert record.skin + record.junior + record.senior == system.units(480)
     assert system.token.balanceOf(system.fund) == system.fund.totalAssets() == system.units(160)
@@ -301,8 +302,8 @@ def test_a_token_that_calls_back_cannot_be_advanced_for_twice(
     system.token.arm(system.house, call, sender=deployer)
     system.resolve(stranger, 200)
     assert system.token.succeeded()
-    assert record_of(system, 1)[0].paid == tuple(map(system.units, (0, 0, 200, 0, 0, 0, 0)))
-    assert record_of(system, 2)[0].paid == tuple(map(system.units, (0, 0, 50, 30, 0, 0, 0)))
+    assert paid_by_layer(record_of(system, 1)) == tuple(map(system.units, (0, 0, 200, 0, 0, 0, 0)))
+    assert paid_by_layer(record_of(system, 2)) == tuple(map(system.units, (0, 0, 50, 30, 0, 0, 0)))
     assert system.layers() == tuple(map(system.units, (0, 0, 20, 0)))
     assert system.advanced() == (system.units(150), 0)
     assert system.token.balanceOf(system.fund) == system.units(20)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import weir.index.queries
-from tests.unit.monitor.reading import names, scrape, stage_in_use
+from tests.unit.monitor.reading import names, scrape
 from weir.bench.stage import Stage, account
 from weir.chain import connect
 from weir.client import Weir
@@ -22,20 +22,6 @@ from weir.monitor.watch import Watcher
 from weir.store import Store
 
 HOUR, DAY = 3_600, 86_400
-
-
-@pytest.fixture(scope="module")
-def indexed_stage() -> Iterator[Stage]:
-    with stage_in_use() as stage:
-        yield stage
-
-
-@pytest.fixture
-def stage(indexed_stage: Stage) -> Iterator[Stage]:
-    """What a test does to it is undone."""
-    snapshot = indexed_stage.node.rpc("evm_snapshot")
-    yield indexed_stage.again()
-    indexed_stage.node.rpc("evm_revert", snapshot)
 
 
 class Monitored:

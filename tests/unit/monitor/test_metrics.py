@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.unit.monitor.reading import Scrape, names, scrape, stage_in_use, watcher_of
+from tests.unit.monitor.reading import Scrape, names, scrape, watcher_of
 from weir.accounts import development_account
 from weir.bench.stage import Stage, account
 from weir.chain import connect
@@ -36,20 +35,6 @@ from weir.store import Store
 WAD = 10**18
 MILLION = 10**6
 HOUR, DAY = 3_600, 86_400
-
-
-@pytest.fixture(scope="module")
-def used_stage() -> Iterator[Stage]:
-    with stage_in_use() as stage:
-        yield stage
-
-
-@pytest.fixture
-def stage(used_stage: Stage) -> Iterator[Stage]:
-    """What a test does to it is undone."""
-    snapshot = used_stage.node.rpc("evm_snapshot")
-    yield used_stage.again()
-    used_stage.node.rpc("evm_revert", snapshot)
 
 
 def ask(stage: Stage, contract: Any, view: str, *arguments: Any) -> Any:

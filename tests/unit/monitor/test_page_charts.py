@@ -9,13 +9,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from weir.layers import LAYERS
 from weir.monitor.page import charts
 from weir.monitor.page.colours import contrast, mix, palette
 from weir.monitor.page.history import Point
 from weir.monitor.page.outlook import Outlook
 from weir.monitor.page.shocks import Cell, Row
 from weir.monitor.page.steps import Step
-from weir.results import LAYERS
 
 SCHEMES = [pytest.param(palette(dark=dark), id="dark" if dark else "light") for dark in (False, True)]
 LIGHT = palette(dark=False)

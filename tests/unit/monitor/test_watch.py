@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from tests.unit.monitor.reading import stage_in_use, watcher_of
+from tests.unit.monitor.reading import watcher_of
 from weir.accounts import development_account
 from weir.bench.stage import Stage, account
 from weir.chain import connect, encode_call
@@ -26,12 +26,6 @@ from weir.status import collect
 from weir.store import Store, StoreError
 
 
-@pytest.fixture(scope="module")
-def watched_stage() -> Iterator[Stage]:
-    with stage_in_use() as stage:
-        yield stage
-
-
 def wait(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not condition():
@@ -42,9 +36,9 @@ def wait(condition: Callable[[], bool]) -> None:
 # ------------------------------------------------------------------------ a reading
 
 
-def test_a_reading_is_everything_at_one_block(watched_stage: Stage) -> None:
-    weir = watched_stage.weir
-    reading = watcher_of(watched_stage).latest()
+def test_a_reading_is_everything_at_one_block(stage: Stage) -> None:
+    weir = stage.weir
+    reading = watcher_of(stage).latest()
     assert reading is not None
     assert reading.block == int(weir.chain.block()["number"], 16)
     assert reading.time == weir.chain.timestamp()
@@ -57,11 +51,9 @@ def test_a_reading_is_everything_at_one_block(watched_stage: Stage) -> None:
     assert reading.closure is None
 
 
-def test_the_policy_is_what_governance_has_made_of_it(watched_stage: Stage) -> None:
+def test_the_policy_is_what_governance_has_made_of_it(stage: Stage) -> None:
     """The deployment's file still has what it began with."""
-    stage, node = watched_stage.again(), watched_stage.node
     weir = stage.weir
-    snapshot = node.rpc("evm_snapshot")
     began = weir.deployment.parameters.funding
     assert take(weir).policy == began
     wanted = began.model_copy(update={"stress_from": 900_000, "cap_floor": Decimal("123456.789")})
@@ -75,11 +67,10 @@ def test_the_policy_is_what_governance_has_made_of_it(watched_stage: Stage) -> N
     assert reading is not None
     assert reading.seen.policy == wanted
     assert take(weir, before).policy == began
-    node.rpc("evm_revert", snapshot)
 
 
-def test_a_block_is_read_once(watched_stage: Stage) -> None:
-    watcher = watcher_of(watched_stage)
+def test_a_block_is_read_once(stage: Stage) -> None:
+    watcher = watcher_of(stage)
     first = watcher.latest()
     watcher.step()
     again = watcher.latest()
@@ -88,7 +79,7 @@ def test_a_block_is_read_once(watched_stage: Stage) -> None:
     assert again.seen is first.seen
     assert again.taken_at > first.taken_at
     assert again.new_at == first.new_at <= first.taken_at, "it was first seen when it was"
-    watched_stage.node.mine()
+    stage.node.mine()
     watcher.step()
     latest = watcher.latest()
     assert latest is not None
@@ -99,11 +90,11 @@ def test_a_block_is_read_once(watched_stage: Stage) -> None:
 # ------------------------------------------------------------------- nodes and chains
 
 
-def test_a_node_that_goes_back_is_waited_for_and_then_believed(watched_stage: Stage) -> None:
-    node = watched_stage.node
+def test_a_node_that_goes_back_is_waited_for_and_then_believed(stage: Stage) -> None:
+    node = stage.node
     snapshot = node.rpc("evm_snapshot")
     node.mine(5)
-    watcher = watcher_of(watched_stage)
+    watcher = watcher_of(stage)
     seen = watcher.latest()
     assert seen is not None
     node.rpc("evm_revert", snapshot)
@@ -119,11 +110,11 @@ def test_a_node_that_goes_back_is_waited_for_and_then_believed(watched_stage: St
     assert latest.block == seen.block - 5
 
 
-def test_a_node_that_catches_up_is_read_on(watched_stage: Stage) -> None:
-    node = watched_stage.node
+def test_a_node_that_catches_up_is_read_on(stage: Stage) -> None:
+    node = stage.node
     snapshot = node.rpc("evm_snapshot")
     node.mine(3)
-    watcher = watcher_of(watched_stage)
+    watcher = watcher_of(stage)
     seen = watcher.latest()
     assert seen is not None
     node.rpc("evm_revert", snapshot)
@@ -174,11 +165,10 @@ def test_it_outlives_the_node_the_chain_and_the_deployment(tmp_path: Path) -> No
 
 
 def test_since_when_it_is_so_is_read_from_the_chain_not_remembered(
-    watched_stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(history, "SPAN", 10)
-    stage, node = watched_stage.again(), watched_stage.node
-    snapshot = node.rpc("evm_snapshot")
+    node = stage.node
     stage.price(BTC=30_000)
     stage.send("keeper", stage.weir.clearing_house.functions.refresh(stage.weir.market_id("BTC")))
     stage.send("keeper", stage.flag("trader"))
@@ -195,14 +185,11 @@ def test_since_when_it_is_so_is_read_from_the_chain_not_remembered(
     closed = _closure(stage)
     assert closed.gate == int(oldest["timestamp"], 16) > marked_at
     assert [*closed.accounts.values()] == [closed.gate]
-    node.rpc("evm_revert", snapshot)
 
 
-def test_the_gate_stays_closed_from_a_mark_to_the_last_advance(watched_stage: Stage) -> None:
+def test_the_gate_stays_closed_from_a_mark_to_the_last_advance(stage: Stage) -> None:
     """The default is over, and nobody insolvent any more: what the reserve owes to the tranches is left."""
-    stage, node = watched_stage.again(), watched_stage.node
-    weir = stage.weir
-    snapshot = node.rpc("evm_snapshot")
+    weir, node = stage.weir, stage.node
     stage.price(BTC=15_000)
     stage.send("keeper", weir.clearing_house.functions.refresh(weir.market_id("BTC")))
     stage.send("keeper", stage.flag("trader"))
@@ -215,7 +202,6 @@ def test_the_gate_stays_closed_from_a_mark_to_the_last_advance(watched_stage: St
     assert fund.advanced_junior + fund.advanced_senior > 0
     closed = _closure(stage)
     assert (closed.gate, closed.accounts) == (marked_at, {})
-    node.rpc("evm_revert", snapshot)
 
 
 def _closure(stage: Stage) -> Closure:
@@ -225,9 +211,7 @@ def _closure(stage: Stage) -> Closure:
     return reading.closure
 
 
-def test_members_who_never_came_to_the_vault_are_found_as_they_join(watched_stage: Stage) -> None:
-    stage, node = watched_stage.again(), watched_stage.node
-    snapshot = node.rpc("evm_snapshot")
+def test_members_who_never_came_to_the_vault_are_found_as_they_join(stage: Stage) -> None:
     watcher = watcher_of(stage)
     stage.send("stranger", stage.join("stranger", 5_000))
     watcher.step()
@@ -237,17 +221,15 @@ def test_members_who_never_came_to_the_vault_are_found_as_they_join(watched_stag
     members = {member.address: member.balance for member in reading.seen.members}
     assert members[account("stranger").address] == pytest.approx(stage.units(5_000), abs=1)
     assert reading.seen.members == stage.weir.members()
-    node.rpc("evm_revert", snapshot)
 
 
 # ---------------------------------------------------------------------------- the store
 
 
-def test_a_store_that_is_away_leaves_the_chain_readable(watched_stage: Stage) -> None:
+def test_a_store_that_is_away_leaves_the_chain_readable(stage: Stage) -> None:
     def away() -> Store:
         raise StoreError("the database is away")
 
-    stage = watched_stage
     watcher = Watcher(lambda: Weir(connect(stage.node.url), stage.weir.deployment), away)
     watcher.step()
     assert watcher.latest() is not None

@@ -12,8 +12,8 @@ from typing import Any, get_args
 from rich.console import Console
 
 from weir import report_console
+from weir.layers import FUND_LAYERS
 from weir.results import (
-    FUND_LAYERS,
     Advance,
     Chain,
     Closed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.unit.report.made_up import EXHAUSTED, identity, make_result, rendered
 from weir import formatting
-from weir.results import GUARANTY_LAYERS, LAYERS
+from weir.layers import GUARANTY_LAYERS, LAYERS
 
 
 def test_defaults_layers_fund_and_identities() -> None:
@@ -13,7 +13,7 @@ def test_defaults_layers_fund_and_identities() -> None:
     for default in result.defaults:
         assert formatting.address(default.account) in text
         assert formatting.usd(default.shortfall, 0) in text
-    for _, amount in result.paid.layers():
+    for _, amount in result.paid.items():
         assert formatting.usd(amount, 0) in text
     assert formatting.usd(result.fund.before.assets, 0) in text
     assert "P2:BTC" in text
@@ -25,7 +25,7 @@ def test_no_figure_is_broken_on_a_narrow_console() -> None:
     text = rendered(result, width=80)
     assert max(map(len, text.splitlines())) <= 80
     for default in result.defaults:
-        parts = [*default.paid.layers(), ("remainder", default.remainder)]
+        parts = [*default.paid.items(), ("remainder", default.remainder)]
         for amount in (default.shortfall, *(amount for _, amount in parts)):
             assert not amount or formatting.usd(amount, 0) in text
     for one in result.members:
@@ -39,7 +39,7 @@ def test_the_waterfall_is_read_from_top_to_bottom() -> None:
     lines = rendered(result).splitlines()
     names = [*LAYERS.values(), "Open interest"]
     first = next(i for i, line in enumerate(lines) if line.strip().startswith(names[0]))
-    amounts = [*(amount for _, amount in result.paid.layers()), result.remainder]
+    amounts = [*(amount for _, amount in result.paid.items()), result.remainder]
     for line, name, amount in zip(lines[first:], names, amounts, strict=False):
         assert line.split(name)[1].split() == [
             formatting.usd(amount, 0) if amount else "–",

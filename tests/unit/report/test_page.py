@@ -21,7 +21,8 @@ from tests.unit.report.made_up import (
     with_defaults,
 )
 from weir import formatting, report
-from weir.results import FUND_LAYERS, GUARANTY_LAYERS, LAYERS, Contributions, Paid
+from weir.layers import FUND_LAYERS, GUARANTY_LAYERS, LAYERS
+from weir.results import Contributions, Paid
 
 
 @pytest.mark.parametrize("fund", [SMALL, SENIOR, EXHAUSTED], ids=["suffices", "senior", "exhausted"])
@@ -41,7 +42,7 @@ def test_every_default_is_in_the_table_and_in_the_charts() -> None:
     for default in result.defaults:
         assert formatting.address(default.account) in page.text
         assert f"{default.shortfall} USD" in titles
-        assert {f"{amount} USD" for _, amount in default.paid.layers()} <= titles
+        assert {f"{amount} USD" for _, amount in default.paid.items()} <= titles
     marks = page.figures["fund"]["data"][-1]
     assert len(marks["x"]) == len(result.defaults)
 
@@ -50,7 +51,7 @@ def test_totals_are_the_sums() -> None:
     result = make_result(fund=EXHAUSTED)
     page = Page(report.render(result))
     titles = {attrs.get("title") for tag, attrs in page.tags if tag == "td"}
-    assert {f"{result.shortfall} USD", *(f"{amount} USD" for _, amount in result.paid.layers())} <= titles
+    assert {f"{result.shortfall} USD", *(f"{amount} USD" for _, amount in result.paid.items())} <= titles
 
 
 def test_the_waterfall_falls_to_zero() -> None:
@@ -130,7 +131,7 @@ def test_who_funded_the_fund() -> None:
     assert f"{result.fees.income} USD" in titles
     for one in result.contributors(10):
         assert formatting.address(one.address) in page.text
-        assert {f"{amount} USD" for _, amount in one.contributions.factors()} <= titles
+        assert {f"{amount} USD" for _, amount in one.contributions.items()} <= titles
     for income in result.income.values():
         assert f"{income.premium_charged} USD" in titles
     assert "NewRiskStopped 17" in page.text

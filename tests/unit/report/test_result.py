@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.unit.report.made_up import EXHAUSTED, GUARANTY, default_of, make_result, with_defaults
-from weir.results import FACTORS, LAYERS, Contributions, Paid, RunResult
+from weir.layers import LAYERS
+from weir.results import FACTORS, Contributions, Paid, RunResult
 
 
 def test_json_keeps_every_digit(tmp_path: Path) -> None:
@@ -84,7 +85,7 @@ def test_a_charge_is_split_in_proportion_and_to_the_unit(units: int, rates: list
     named = dict(zip(FACTORS, rates, strict=True))
     parts = Contributions.split(units, named, decimals)
     assert parts.total == Decimal(units).scaleb(-decimals)
-    for factor, amount in parts.factors():
+    for factor, amount in parts.items():
         exact = Decimal(units * named[factor]) / sum(rates)
         assert abs(amount.scaleb(decimals) - exact) < len(FACTORS)
         assert amount == 0 or named[factor]

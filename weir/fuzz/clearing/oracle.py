@@ -12,15 +12,14 @@ from weir.fuzz.clearing.scene import Scene
 from weir.fuzz.clearing.setting import FAMILY
 from weir.fuzz.steps import Step
 from weir.fuzz.subject import Slack, ViolationError
+from weir.layers import BRIEFLY
 from weir.model import Order, World, properties
 from weir.model.fund import DefaultRecord
 from weir.model.markets import Status
 from weir.model.numbers import MILLION, MOST
 from weir.model.properties import Check, Moment
 
-__all__ = ["LAYERS", "Oracle"]
-
-LAYERS = ("own", "coinsurance", "skin", "junior", "senior", "mutual", "unpaid profit", "open interest")
+__all__ = ["Oracle"]
 
 
 class Oracle:
@@ -199,7 +198,7 @@ def _observe_default(record: DefaultRecord, seen: dict[str, int]) -> None:
     )
     seen["defaults"] += 1
     deepest = "nothing"
-    for layer, (amount, most) in zip(LAYERS, paid, strict=True):
+    for layer, (amount, most) in zip(BRIEFLY.values(), paid, strict=True):
         if amount:
             deepest = layer
             if amount == most:

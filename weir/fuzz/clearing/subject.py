@@ -14,6 +14,7 @@ from weir.fuzz.clearing.actions.trespassers import everything_forbidden
 from weir.fuzz.clearing.audit import audit
 from weir.fuzz.clearing.backend import Backend, InProcess
 from weir.fuzz.clearing.counterpart import origin, play
+from weir.fuzz.clearing.encoding import Encoder
 from weir.fuzz.clearing.oracle import Oracle
 from weir.fuzz.clearing.refusals import ALIASES, is_fair, reasons
 from weir.fuzz.clearing.scene import SURROUNDINGS, Scene
@@ -73,6 +74,7 @@ class Clearing(Subject):
             self.evm = evm
         self.backend: Backend = backend
         self.system = System(w3, setting, root)
+        self._encoder = Encoder(self.system)
         self.view = ModelView(setting, self.system.addresses)
         self.reasons = reasons(root)
         self._origin = origin(self.system)
@@ -107,17 +109,16 @@ class Clearing(Subject):
         scene.advance(step)
         self.backend.at(scene.time, scene.block)
         try:
-            transactions = self.system.encode(step)
+            transaction = self._encoder.encode(step)
         except (EncodingError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise ImpossibleStepError(f"{step}: {type(error).__name__}: {error}") from None
         if step.call in SURROUNDINGS:
-            for transaction in transactions:
-                self._send_unrefused(transaction)
+            self._send_unrefused(transaction)
             scene.surround(step)
             return None
         scene.quote()
         self.oracle.before()
-        refused = self._send(transactions[0])
+        refused = self._send(transaction)
         if refused is None:
             self._accepted(step)
         else:

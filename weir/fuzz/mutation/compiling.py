@@ -20,6 +20,7 @@ from typing import Any, Self
 
 from weir.artifacts import MANIFEST
 from weir.compiler import ARTEFACTS, VERSION, standard_input
+from weir.files import write
 from weir.fuzz.mutation.operators import OWN, SyntaxTree
 from weir.toolchain import BUILD, ROOT, module, node
 
@@ -223,6 +224,4 @@ def write_root(folder: Path, codes: Mapping[str, Code], *, root: Path = ROOT) ->
     for name, code in codes.items():
         types[name]["deploymentBytecode"] = {"bytecode": f"0x{code.creation}"}
         types[name]["runtimeBytecode"] = {"bytecode": f"0x{code.runtime}"}
-    path = folder / MANIFEST
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"contractTypes": types}), encoding="utf-8")
+    write(folder / MANIFEST, json.dumps({"contractTypes": types}))

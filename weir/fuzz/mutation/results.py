@@ -17,6 +17,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from rich.table import Table
 
+from weir.files import write
 from weir.fuzz.mutation.operators import OPERATORS, OWN, Mutant
 from weir.toolchain import ROOT
 
@@ -108,8 +109,7 @@ class Results(BaseModel):
 
     def save(self, path: Path) -> None:
         """Writes the JSON, making the folder where there is none."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        write(path, self.model_dump_json(indent=1) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Self:

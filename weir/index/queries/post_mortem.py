@@ -8,12 +8,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from weir.decoding import camel_case
 from weir.index.events import load
 from weir.index.queries.history import Happening, happenings
 from weir.index.reading import select_events, state_until
 from weir.index.rebuild import views
 from weir.index.rebuild.state import State
 from weir.index.tables import About, about, blocks, concerns, events
+from weir.layers import FUND_LAYERS, LAYERS
 from weir.model.numbers import MILLION, WAD
 from weir.store import Store
 from weir.units import HOUR
@@ -47,9 +49,9 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class LayerUse:
-    """A layer of the waterfall, by its name in `weir.results.LAYERS` ("remainder" is the last): what it paid,
-    and what S (of claims: units of S) it still had afterwards. `limit` is what the market's budget still left
-    it then, where one stands before it. None: without end.
+    """A layer of the waterfall, by its name in `weir.layers`: what it paid, and what S (of claims: units of
+    S) it still had afterwards. `limit` is what the market's budget still left it then, where one stands
+    before it. None: without end.
 
     `advances`: what the tranches, out of their S, could still have advanced for skin on what it holds beside
     S. That counts for what the policy last observed, to a millionth of the target: prices are no events.
@@ -113,18 +115,6 @@ class PostMortem:
     repayments: tuple[Repayment, ...]
     recovered: int
     open: int
-
-
-_PARTS = {
-    "own": "own",
-    "coinsurance": "coinsurance",
-    "skin": "skin",
-    "junior": "junior",
-    "senior": "senior",
-    "mutual": "mutual",
-    "unpaidProfit": "unpaid_profit",
-}
-"""Fields of the record, and the layers' names."""
 
 
 def post_mortem(store: Store, default: int) -> PostMortem:
@@ -211,10 +201,11 @@ def _layers(after: State, a: Mapping[str, Any], coinsurance: int) -> Iterator[La
         "junior": (fund.junior, budget),
         "senior": (fund.senior, budget),
         "mutual": (after.guaranty.total - own, members),
-        "unpaidProfit": (market.claims, None),
+        "unpaid_profit": (market.claims, None),
     }
-    for part, layer in _PARTS.items():
-        yield LayerUse(layer, record[part], *left[part], advances if layer == "skin" else 0)
+    for layer in LAYERS:
+        paid = record[camel_case(layer)]
+        yield LayerUse(layer, paid, *left[layer], advances if layer == "skin" else 0)
     yield LayerUse("remainder", a["remainder"], None)
 
 
@@ -222,7 +213,7 @@ def _charged(before: State, after: State, a: Mapping[str, Any], charge: str) -> 
     account, number, record = a["account"], a["market"], a["record"]
     if record["own"]:
         yield Bearer(account, "contribution", record["own"])
-    for layer in ("skin", "junior", "senior"):
+    for layer in FUND_LAYERS:
         if record[layer]:
             yield Bearer("insurance fund", layer, record[layer])
     if record["mutual"]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from weir.layers import WATERFALL
 from weir.monitor.metrics.metric import Figure, Number, Sample, one, usd
 from weir.monitor.watch import Reading
 from weir.states import DefaultRecord
-from weir.status import DEFAULT_LAYERS
 from weir.units import MILLION
 
 __all__ = ["FIGURES", "open_since"]
@@ -63,7 +63,7 @@ def _oldest(reading: Reading) -> Number | None:
 
 def _cost(reading: Reading) -> Iterator[Sample]:
     """Zero where a layer has not paid yet: a counter must begin there for its first rise to be seen."""
-    return (((layer,), usd(reading, _total(reading.seen.defaults, layer))) for layer in (*DEFAULT_LAYERS,))
+    return (((layer,), usd(reading, _total(reading.seen.defaults, layer))) for layer in WATERFALL)
 
 
 def _total(defaults: tuple[DefaultRecord, ...], name: str) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
+from weir.layers import WATERFALL
 from weir.monitor.watch import Reading
 from weir.parameters import from_units
 from weir.units import MILLION
@@ -18,11 +19,11 @@ __all__ = ["LAYERS", "MOST", "Point", "point", "remembered", "thinned"]
 
 LAYERS: Mapping[str, str] = MappingProxyType(
     {
-        "skin": "Skin in the game",
+        "skin": WATERFALL["skin"],
         "unvested": "Skin, not vested yet",
         "reserve": "Skin, in other stablecoins",
-        "junior": "Junior tranche",
-        "senior": "Senior tranche",
+        "junior": WATERFALL["junior"],
+        "senior": WATERFALL["senior"],
         "guaranty": "Guaranty fund (members)",
     }
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from weir.results import LAYERS
+from weir.layers import LAYERS
 from weir.risk.measures.layers import OPEN_INTEREST
 from weir.risk.stress.outcome import Outcome
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from weir.files import unique
 from weir.risk.files import reading, replacing, write
 from weir.risk.simulation.exposures import Exposures
 
@@ -238,14 +239,7 @@ def _twice(names: Iterable[str]) -> str | None:
 
 
 def _from_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError(f"a name stands twice among {', '.join(sorted(found)[:5])}")
-    return found
+    return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique)
 
 
 def _from_parquet(path: Path) -> Any:

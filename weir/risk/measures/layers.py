@@ -14,15 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from weir.layers import FUND_LAYERS
 from weir.risk.errors import RiskError
 from weir.risk.measures.intervals import Estimate, check_sample, probability
 
-__all__ = ["FUND_LAYERS", "LAYERS", "OPEN_INTEREST", "LayerRisk", "layer_risks", "split"]
+__all__ = ["LAYERS", "OPEN_INTEREST", "LayerRisk", "layer_risks", "split"]
 
 Floats = NDArray[np.float64]
 
-FUND_LAYERS = ("skin", "junior", "senior")
-"""What a reserve's loss can reach."""
 LAYERS = (*FUND_LAYERS, "mutual")
 OPEN_INTEREST = "open interest"
 YEAR = 365

@@ -39,17 +39,16 @@ def of_assets(assets: AssetHistory) -> tuple[Identity, ...]:
     )
 
 
+def _exact(id_: str, statement: str, slack: Decimal, unit: str = "USD") -> Identity:
+    """One that allows no slack."""
+    return Identity(id=id_, statement=statement, slack=slack, bound=Decimal(0), holds=slack == 0, unit=unit)
+
+
 # ---- P1
 
 
 def _vault_holds(history: History, books: Identities) -> Identity:
-    return Identity(
-        id="P1",
-        statement="S held by the vault = cash + pools + fees + levies",
-        slack=history.usd(books.donations),
-        bound=Decimal(0),
-        holds=books.donations == 0,
-    )
+    return _exact("P1", "S held by the vault = cash + pools + fees + levies", history.usd(books.donations))
 
 
 def _guaranty_holds(history: History) -> Identity:
@@ -61,12 +60,10 @@ def _guaranty_holds(history: History) -> Identity:
     came += history.total("Restored", "own", "mutual")
     gone = history.total("Released", "amount") + history.total("LossBorne", "own", "mutual")
     slack = abs(held - total) + abs(came - gone - total)
-    return Identity(
-        id="P1:guaranty",
-        statement="S held by the guaranty fund = contributions + income + recoveries − losses − releases",
-        slack=history.usd(slack),
-        bound=Decimal(0),
-        holds=slack == 0,
+    return _exact(
+        "P1:guaranty",
+        "S held by the guaranty fund = contributions + income + recoveries − losses − releases",
+        history.usd(slack),
     )
 
 
@@ -75,23 +72,19 @@ def _fund_holds(history: History) -> Identity:
     fund = weir.fund_state()
     held = weir.chain.call(weir.token.functions.balanceOf(weir.fund.address))
     slack = held - fund.skin - fund.unvested - fund.junior - fund.senior
-    return Identity(
-        id="P1:fund",
-        statement="S held by the insurance fund = skin + unvested + tranches, without what they advanced",
-        slack=history.usd(slack),
-        bound=Decimal(0),
-        holds=slack == 0,
+    return _exact(
+        "P1:fund",
+        "S held by the insurance fund = skin + unvested + tranches, without what they advanced",
+        history.usd(slack),
     )
 
 
 def _token_held(books: AssetBooks) -> Identity:
     slack = abs(books.donations) if books.holds else max(abs(books.donations), 1)
-    return Identity(
-        id=f"P1:{books.symbol}",
-        statement=f"{books.symbol} held for collateral = what accounts hold, by the reserve = its amount",
-        slack=from_units(slack, books.decimals),
-        bound=Decimal(0),
-        holds=slack == 0,
+    return _exact(
+        f"P1:{books.symbol}",
+        f"{books.symbol} held for collateral = what accounts hold, by the reserve = its amount",
+        from_units(slack, books.decimals),
         unit=books.symbol,
     )
 
@@ -147,13 +140,11 @@ def _income_adds_up(history: History, fees: Fees) -> Identity:
     unexplained = history.usd(history.total("ContributionPaid", "amount")) - fees.contributions.total
     received = fees.fund + fees.members + fees.treasury + fees.liquidators
     difference = fees.paid - received - fees.undistributed + abs(unexplained)
-    return Identity(
-        id="P10",
-        statement="fees, levies, premium, bounties = funds + treasury + liquidators + uncollected, "
+    return _exact(
+        "P10",
+        "fees, levies, premium, bounties = funds + treasury + liquidators + uncollected, "
         "levies = contributions charged + penalties",
-        slack=difference,
-        bound=Decimal(0),
-        holds=difference == 0,
+        difference,
     )
 
 

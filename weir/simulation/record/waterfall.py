@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from weir.results import LAYERS, Default, Paid
+from weir.layers import LAYERS
+from weir.results import Default, Paid
 from weir.simulation.record.history import History
 from weir.states import DefaultRecord
 
