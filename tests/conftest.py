@@ -14,6 +14,7 @@ import ape
 import pytest
 from ape.api import AccountAPI
 from ape_foundry import FoundryProvider
+from hypothesis import HealthCheck, settings
 
 from tests.system import ROLES, System
 from weir.accounts import development_account
@@ -21,6 +22,8 @@ from weir.deployment import deploy
 from weir.parameters import FREE_FUNDING as FREE
 from weir.parameters import GovernanceParameters, MarketParameters, Parameters
 
+GENESIS = 1_700_000_000
+"""When the chain begins: no test depends on the hour at which it is run."""
 HEARTBEAT = 7_000
 """Of the feeds: two hours make a price stale, one on top of what the suite has taken since does not."""
 MARKETS = (
@@ -42,6 +45,12 @@ MARKETS = (
 PARAMETERS = Parameters(markets=MARKETS, governance=GovernanceParameters(delay=0), funding=FREE)
 """Two markets; the governor acts without delay, so that tests of a parameter need no timelock."""
 
+# The same examples each time, however slow the machine: to look for new ones is the fuzzer's task.
+settings.register_profile(
+    "weir", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("weir")
+
 DeploySystem = Callable[..., System]
 
 _states = tempfile.TemporaryDirectory(prefix="weir-anvil-", ignore_cleanup_errors=True)
@@ -50,7 +59,7 @@ _build_command = FoundryProvider.build_command
 
 def _command(provider: FoundryProvider) -> list[str]:
     # Old states are written there, gigabytes of them; by default they would stay in the user's home.
-    return [*_build_command(provider), "--cache-path", _states.name]
+    return [*_build_command(provider), "--cache-path", _states.name, "--timestamp", str(GENESIS)]
 
 
 FoundryProvider.build_command = _command
@@ -142,6 +151,12 @@ def _actor(role: str) -> Any:
 
 for _role in ROLES:
     globals()[f"{_role}_fixture"] = _actor(_role)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _standing_clock() -> None:
+    """Each block comes a second after the one before, as on a `Node`, however long that took."""
+    ape.chain.provider.make_request("anvil_setBlockTimestampInterval", [1])
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,13 +8,12 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from itertools import count
@@ -34,7 +33,7 @@ from weir.node import Node
 from weir.orders import Order
 from weir.toolchain import ROOT
 
-__all__ = ["CHAIN_ID", "PATIENCE", "Followed", "Network", "free_ports", "running", "shell"]
+__all__ = ["CHAIN_ID", "PATIENCE", "Followed", "Network", "running", "shell"]
 
 CHAIN_ID = 11_155_111
 """Sepolia's: development keys are refused there, and nothing is made up."""
@@ -232,7 +231,7 @@ class Network:
 
 # ------------------------------------------------------- what is not Weir's, and what goes on
 
-PATIENCE = 120
+PATIENCE = 300
 """Seconds in which a process must have become healthy, done its work, and ended."""
 _PG = find_spec("pgserver")
 PG_BIN = [str(Path(_PG.origin).parent / "pginstall" / "bin")] if _PG and _PG.origin else []
@@ -252,15 +251,6 @@ def shell(command: str, folder: Path, **environment: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def free_ports(count: int) -> list[str]:
-    """At the manual's, others of this machine may listen."""
-    with ExitStack() as stack:
-        found = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in found:
-            each.bind(("127.0.0.1", 0))
-        return [str(each.getsockname()[1]) for each in found]
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from prometheus_client import generate_latest
 from sqlalchemy import insert, select
 
 from tests.integration.indexing import TRADER, catch_up, check, elsewhere, rows, tip_of, young_weir
+from tests.ports import free_ports
 from weir.chain import Chain, NodeUnreachableError, RpcError, connect
 from weir.client import Weir
 from weir.heads import WINDOW, ChainMovedError
@@ -67,9 +67,7 @@ def deposit(weir: Weir, amount: int) -> None:
 def fork_of(weir: Weir) -> Iterator[Weir]:
     """The same deployment behind another node, which goes its own way from now on."""
     latest = int(weir.chain.block("latest")["number"], 16)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     source = ("--fork-url", url_of(weir), "--fork-block-number", str(latest))
     command = [str(anvil()), *source, "--port", str(port), "--no-mining", "--silent"]
     with subprocess.Popen(command) as process:

@@ -240,7 +240,7 @@ def test_it_follows_tells_how_it_is_and_ends_when_asked_to(weir: Weir, tmp_path:
         assert "weir_index_reorgs_total 0.0" in metrics
     finally:
         process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=120) == 0
     check(weir, Store.open(url))
 
 

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from tests.databases import postgresql
 from tests.exchange import AUCTION, KEEPER, OTHER_KEEPER, Exchange
 from tests.unit.keeper.stores import sent_twice
 from weir.client import Weir
-from weir.keeper.tables import State, accounts, attempts
+from weir.keeper.tables import State, accounts, attempts, heads
 from weir.node import Node
 from weir.store import Store
 
@@ -51,6 +51,19 @@ def die_at_the_last(*arguments, **names):
 setattr(owner, place, die_at_the_last)
 """
 """A keeper that is killed before or after it does something for the n-th time."""
+TELLING = """
+import os
+from weir.keeper.signals import Signals
+
+leave = Signals._leave
+
+def leave_and_tell(*arguments):
+    leave(*arguments)
+    os.write(2, b"it was told\\n")
+
+Signals._leave = leave_and_tell
+"""
+"""A keeper that says so once it has heeded a signal: two that come together would be one to it."""
 CRASH = 9_200
 
 
@@ -83,11 +96,12 @@ def keeper(
     store: str,
     *more: str,
     dies: Sequence[str] = (),
+    tells: bool = False,
     account: Any = KEEPER,
     execute: bool = True,
 ) -> Iterator[subprocess.Popen[str]]:
     """A keeper process, as an operator would start it; killed at the end if it still runs."""
-    program = DYING + PROGRAM if dies else PROGRAM
+    program = (DYING if dies else "") + (TELLING if tells else "") + PROGRAM
     command = [sys.executable, "-c", program, *dies, "-v", "keeper", "--rpc", exchange.node.url, "--json"]
     command += ["--deployment", str(exchange.file), "--interval", "0.05", *more]
     environment = {**os.environ, "WEIR_PRIVATE_KEY": account.key.hex(), "WEIR_STORE": store}
@@ -107,7 +121,7 @@ def keeper(
 
 
 def wait(
-    condition: Callable[[], bool], process: subprocess.Popen[str] | None = None, seconds: float = 60
+    condition: Callable[[], bool], process: subprocess.Popen[str] | None = None, seconds: float = 300
 ) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -121,16 +135,18 @@ def ended(process: subprocess.Popen[str]) -> bool:
 
 
 def resolve(exchange: Exchange, url: str, process: subprocess.Popen[str]) -> None:
-    """Blocks and time, until nobody is left below margin and the keeper, which may find nothing to do when it
-    comes up, sends with its account and has nothing on its way.
+    """Blocks and time, as fast as the keeper follows, until nobody is left below margin, and it, which may
+    find nothing to do when it comes up, sends with its account and has nothing on its way.
     """
 
     def is_over() -> bool:
+        if not (sends(url, process) and newest(url) == int(exchange.node.rpc("eth_blockNumber"), 16)):
+            return False
+        if not exchange.weir.actionable() and left_open(url) == []:
+            return exchange.nonce() == exchange.nonce(block="pending")
         exchange.node.increase_time(AUCTION // 10)
         exchange.node.mine()
-        if exchange.weir.actionable() or exchange.nonce() != exchange.nonce(block="pending"):
-            return False
-        return sends(url, process) and left_open(url) == []
+        return False
 
     wait(is_over, process)
 
@@ -156,6 +172,12 @@ def sends(url: str, process: subprocess.Popen[str]) -> bool:
     with opened(url) as store, store.read() as connection:
         holder = connection.execute(select(accounts.c.holder)).scalar_one()
     return holder is not None and holder.split()[1] == str(process.pid)
+
+
+def newest(url: str) -> int | None:
+    """The newest block that the keeper has seen."""
+    with opened(url) as store, store.read() as connection:
+        return connection.execute(select(func.max(heads.c.number))).scalar()
 
 
 def left_open(url: str) -> list[int]:
@@ -238,7 +260,14 @@ def test_a_keeper_killed_again_and_again_comes_to_the_same_end(exchange: Exchang
         for _ in range(3):
             with keeper(exchange, url) as process:
                 sent = exchange.nonce(block="pending")
-                wait(lambda sent=sent: exchange.nonce(block="pending") > sent, process)
+
+                def acts(sent: int = sent) -> bool:
+                    """It sends, or has nothing left to send."""
+                    return exchange.nonce(block="pending") > sent or not exchange.weir.actionable(
+                        block="pending"
+                    )
+
+                wait(acts, process)
                 time.sleep(chance.uniform(0, 0.2))
                 process.send_signal(signal.SIGKILL)
                 process.wait()
@@ -272,12 +301,14 @@ def test_told_to_stop_it_waits_for_what_it_has_sent(exchange: Exchange, url: str
 def test_told_twice_it_leaves_at_once_and_loses_nothing(exchange: Exchange, url: str) -> None:
     exchange.price(CRASH)
     exchange.node.rpc("evm_setAutomine", False)
-    with keeper(exchange, url) as process:
+    with keeper(exchange, url, tells=True) as process:
         wait(lambda: exchange.nonce(block="pending") > exchange.before, process)
         process.send_signal(signal.SIGTERM)
-        time.sleep(0.2)
+        assert process.stderr is not None
+        while "it was told" not in (line := process.stderr.readline()):
+            assert line, "it has ended"
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=300)
     assert process.returncode == 128 + signal.SIGTERM
     # At most one was written down and had not left yet.
     sent = exchange.nonce(block="pending") - exchange.before
@@ -293,17 +324,16 @@ def test_one_account_has_one_keeper(exchange: Exchange, url: str) -> None:
         address = first.stderr.readline().split()[0]
         assert address.startswith("http://127.0.0.1:")
         with keeper(exchange, url, "--steps", "1") as second:
-            _, errors = second.communicate(timeout=60)
+            _, errors = second.communicate(timeout=300)
         assert second.returncode == 1
         last = errors.strip().splitlines()[-1]
         assert last == f"weir: process {first.pid} sends with {KEEPER.address}: one account, one keeper"
         with keeper(exchange, url, "--steps", "1", account=OTHER_KEEPER) as other:
-            _, errors = other.communicate(timeout=60)
+            _, errors = other.communicate(timeout=300)
         assert other.returncode == 0, errors
 
-        wait(lambda: _health(address)["reason"] == "ok", first)
-        health = _health(address)
-        assert (health["healthy"], health["block"]) == (True, int(exchange.node.rpc("eth_blockNumber"), 16))
+        well = {"healthy": True, "reason": "ok", "block": int(exchange.node.rpc("eth_blockNumber"), 16)}
+        wait(lambda: _health(address).items() >= well.items(), first)
         with urllib.request.urlopen(address.replace("/healthz", "/metrics")) as answer:
             metrics = answer.read().decode()
         assert "weir_keeper_balance_ether 9999." in metrics
@@ -319,7 +349,7 @@ def _health(address: str) -> dict[str, Any]:
 def test_keys_are_told_to_nobody(exchange: Exchange, url: str, tmp_path: Path) -> None:
     exchange.price(CRASH)
     with keeper(exchange, url, "--steps", "3") as process:
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     assert "sent liquidate" in errors
     secret = KEEPER.key.hex().removeprefix("0x")
@@ -334,7 +364,7 @@ def test_a_dry_run_needs_no_store_and_sends_nothing(exchange: Exchange, tmp_path
     exchange.price(CRASH)
     file = tmp_path / "none" / "keeper.sqlite3"
     with keeper(exchange, f"sqlite:///{file}", "--steps", "2", execute=False) as process:
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     assert not file.exists()
     assert exchange.sent() == 0

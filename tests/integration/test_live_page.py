@@ -6,17 +6,18 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from tests.ports import free_ports
 from weir.bench.stage import GENESIS, Stage, account, build
 from weir.client import Weir
 from weir.layers import WATERFALL
@@ -29,9 +30,10 @@ from weir.risk.inputs.chain import read_book
 NOT_YET = "has no index yet"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-PATIENCE = 20_000
-"""Milliseconds for which a page may take to show something."""
+PATIENCE = 120
+"""Seconds that a page may take to show something, and a process to end: far more than anything takes."""
 
+expect.set_options(timeout=1_000 * PATIENCE)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: chromium)")
 
 
@@ -42,7 +44,6 @@ class Viewer:
         self.page = page
         self.asked: list[str] = []
         self.complaints: list[str] = []
-        page.set_default_timeout(PATIENCE)
         page.on("request", lambda request: self.asked.append(request.url))
         page.on("websocket", lambda channel: self.asked.append(channel.url))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -59,10 +60,10 @@ class Viewer:
 
     def has(self, name: str, value: object, within: str = "") -> None:
         """Waits until the figure of this name is exactly this."""
-        expect(self.find(name, within)).to_have_attribute("data-value", str(value), timeout=PATIENCE)
+        expect(self.find(name, within)).to_have_attribute("data-value", str(value))
 
     def says(self, name: str, text: str) -> None:
-        expect(self.find(name)).to_contain_text(text, timeout=PATIENCE)
+        expect(self.find(name)).to_contain_text(text)
 
     def value(self, name: str) -> float:
         return float(self.find(name).get_attribute("data-value") or "nan")
@@ -75,9 +76,7 @@ class Viewer:
 @pytest.fixture(scope="module")
 def watched_stage() -> Iterator[Stage]:
     """A chain in use, on a port that it keeps when it is stopped and started again."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     with Node("anvil", timestamp=GENESIS, port=port) as node:
         stage = build(node, None)
         assets = stage.weir.assets
@@ -129,7 +128,7 @@ class Monitor:
     def __exit__(self, *_: object) -> None:
         self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(20)
+            self._process.wait(PATIENCE)
         finally:
             self._process.kill()
             self._log.close()
@@ -138,15 +137,24 @@ class Monitor:
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"], timeout=1_000 * PATIENCE
+        )
         yield browser
         browser.close()
+
+
+def opened(browser: Browser, **options: Any) -> Page:
+    """A page that is as patient as these tests are."""
+    page = browser.new_page(**options)
+    page.set_default_timeout(1_000 * PATIENCE)
+    return page
 
 
 @pytest.fixture(scope="module")
 def viewer(chromium: Browser, page_url: str) -> Viewer:
     """One that stays open through all of this, at a desk."""
-    return Viewer(chromium.new_page(viewport={"width": 1300, "height": 900}), page_url)
+    return Viewer(opened(chromium, viewport={"width": 1300, "height": 900}), page_url)
 
 
 def test_a_fund_that_has_never_paid_says_so(viewer: Viewer) -> None:
@@ -275,15 +283,15 @@ def test_an_account_leads_to_its_history_or_to_what_is_missing(
     viewer: Viewer, watched_stage: Stage, page_folder: Path, chromium: Browser, page_url: str
 ) -> None:
     target = viewer.find("account-link").get_attribute("href") or ""
-    page = chromium.new_page()
+    page = opened(chromium)
     page.goto(page_url + target)
     expect(page.locator("[data-test=problem]")).to_contain_text(NOT_YET)
 
     indexing = weir_command("index", "run", "--once", rpc=watched_stage.node.url)
-    subprocess.run(indexing, cwd=page_folder, env=ENVIRONMENT, check=True, capture_output=True, timeout=120)
+    subprocess.run(indexing, cwd=page_folder, env=ENVIRONMENT, check=True, capture_output=True, timeout=600)
     page.reload()
     history = page.locator("[data-test=history] tbody tr")
-    expect(history.first).to_be_visible(timeout=PATIENCE)
+    expect(history.first).to_be_visible()
     expect(history.filter(has_text="Liquidated")).to_have_count(1)
     page.goto(f"{page_url}/account/nobody")
     expect(page.locator("[data-test=problem]")).to_contain_text("'nobody' is not the address of an account")
@@ -292,17 +300,17 @@ def test_an_account_leads_to_its_history_or_to_what_is_missing(
 
 def test_what_the_index_knows_appears_without_a_reload(viewer: Viewer) -> None:
     source = viewer.page.get_by_text(re.compile("From the index, up to block"))
-    expect(source).to_be_visible(timeout=PATIENCE)
+    expect(source).to_be_visible()
     viewer.says("post-mortem", "liquidated")
     assert not viewer.reloaded
 
 
 def test_a_phone_shows_it_all_without_scrolling_sideways(chromium: Browser, page_url: str) -> None:
-    page = chromium.new_page(viewport={"width": 375, "height": 800}, is_mobile=True, has_touch=True)
+    page = opened(chromium, viewport={"width": 375, "height": 800}, is_mobile=True, has_touch=True)
     phone = Viewer(page, page_url)
     phone.has("state", "live")
     page.locator("[data-chart=heat] canvas").first.wait_for()
-    assert page.evaluate("document.documentElement.scrollWidth") == 375
+    page.wait_for_function("document.documentElement.scrollWidth === 375")
     page.close()
 
 

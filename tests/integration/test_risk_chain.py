@@ -50,7 +50,7 @@ PARAMETERS = Parameters(
 @pytest.fixture(scope="module")
 def weir() -> Iterator[Weir]:
     """BTC 20 and ETH -100 of the trader, the rest the market maker's; USDC in margin and in the fund."""
-    with Node("anvil") as node:
+    with Node("anvil", timestamp=1_700_000_000) as node:
         w3 = connect(node.url)
         system = Weir(w3, deploy(w3, deployer, PARAMETERS))
         for account, amount in ((market_maker, 2_000_000), (trader, 90_000), (hedger, 50_000)):

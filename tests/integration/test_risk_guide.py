@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shlex
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.guide import Guide
+from tests.ports import free_ports
 from weir.chain import connect
 from weir.client import Weir
 from weir.risk.backtest.rolling import backtest
@@ -32,7 +32,7 @@ SHELL, JSON = (
 TUTORIAL = [line.split(" #")[0].strip() for line in SHELL[0].splitlines()]
 TESTS = ("Kupiec", "independence", "both", "Z₂")
 INNER = {"impact": ImpactParameters(), "depeg": DepegParameters(), "funding": FundingAssumptions()}
-PATIENCE = 600
+PATIENCE = 1_800
 """Seconds in which a demo must have come to its end."""
 
 
@@ -44,9 +44,8 @@ def test_the_tutorial_has_at_most_ten_lines() -> None:
 @pytest.fixture(scope="module")
 def port() -> str:
     """A free one: at the guide's, others of this machine may listen."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return str(found.getsockname()[1])
+    (found,) = free_ports(1)
+    return str(found)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +64,7 @@ def stayed(tmp_path_factory: pytest.TempPathFactory, port: str) -> Iterator[Path
             yield folder
         finally:
             demo.terminate()
-            demo.wait(60)
+            demo.wait(PATIENCE)
 
 
 def _environment(port: str) -> dict[str, str]:

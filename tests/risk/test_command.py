@@ -18,6 +18,7 @@ from weir.risk.inputs.book import Source
 from weir.risk.inputs.sources import package_history
 from weir.risk.memo import Memo
 from weir.risk.provenance import load_memo
+from weir.risk.simulation.executors import Cluster
 
 PATHS = ("--paths", "30000")
 
@@ -133,7 +134,8 @@ def test_own_scenarios_count(weir: Any, given: tuple[str, ...], tmp_path: Path) 
     assert "The end (2030-01-01, 1 h)" in out
 
 
-def test_a_cluster_sizes_the_same(weir: Any, given: tuple[str, ...]) -> None:
+def test_a_cluster_sizes_the_same(weir: Any, given: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Cluster, "PATIENCE", "300s")
     alone = Memo.model_validate_json(weir("size", *given, "--json")[1])
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         code, out, _ = weir("size", *given, "--json", "--scheduler", cluster.scheduler_address)

@@ -37,7 +37,7 @@ def test_the_gpus_code_computes_the_same(tmp_path):
         [sys.executable, "-c", PROGRAM, str(out)],
         check=True,
         env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1"},
-        timeout=120,
+        timeout=600,
     )
     with np.load(out) as found:
         for name in ("losses", "stablecoins", "closed_out"):

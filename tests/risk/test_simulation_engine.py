@@ -50,7 +50,8 @@ def test_threads_give_the_same_bits(paths, workers):
 
 
 @pytest.mark.parametrize("number", [1, 2, 4])
-def test_a_cluster_gives_the_same_bits_though_a_worker_dies(paths, number):
+def test_a_cluster_gives_the_same_bits_though_a_worker_dies(paths, number, monkeypatch):
+    monkeypatch.setattr(Cluster, "PATIENCE", "300s")
     with (
         distributed.LocalCluster(
             n_workers=number, threads_per_worker=1, dashboard_address=None, silence_logs="CRITICAL"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,12 +15,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.exchange import KEEPER
+from tests.ports import free_ports
 from tests.survival.crash import Crash
 from tests.survival.proxy import HOST, Proxy
 
 KEEPING = ("--execute", "--margin-use", "20000", "--daily-limit", "100")
 """Little margin is used, so that the keeper does not go under itself with what it has taken over."""
-PATIENCE = 120.0
+PATIENCE = 300.0
 """Wall seconds for which a test waits until it fails: far more than anything takes."""
 
 
@@ -30,7 +30,7 @@ class Process:
 
     def __init__(self, name: str, command: list[str], environment: Mapping[str, str], folder: Path) -> None:
         self.name = name
-        self.port = _free_port()
+        (self.port,) = free_ports(1)
         self._command = [sys.executable, "-m", "weir", "-v", *command, "--port", str(self.port)]
         self._environment = environment
         self._log = folder / f"{name}.log"
@@ -157,10 +157,3 @@ class Operation:
     def _has_caught_up(self) -> bool:
         head = self.crash.head
         return all(each.block() == head for each in self.both) and self.crash.head == head
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port

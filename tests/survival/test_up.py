@@ -14,23 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.ports import free_ports
 from weir.node import Node
 from weir.operate.running import Running
 
-PATIENCE = 120.0
-
-
-def free_ports(count: int) -> int:
-    """The first of so many ports in a row that nobody listens on."""
-    for first in range(20_000, 60_000, count):
-        try:
-            for port in range(first, first + count):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first
-    raise AssertionError("no free ports")
+PATIENCE = 300.0
 
 
 class Up:
@@ -38,13 +26,13 @@ class Up:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = free_ports(6)
+        self.port, *_ = free_ports(6)
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         arguments = [sys.executable, "-m", "weir", *command, "--folder", str(self.folder)]
         environment = {name: value for name, value in os.environ.items() if name != "WEIR_STORE"}
         return subprocess.run(
-            arguments, env=environment, capture_output=True, text=True, timeout=300, check=False
+            arguments, env=environment, capture_output=True, text=True, timeout=600, check=False
         )
 
     def up(self) -> subprocess.CompletedProcess[str]:
@@ -144,7 +132,7 @@ def test_a_child_that_outlives_its_supervisor_is_found(tmp_path: Path) -> None:
             (tmp_path / "running.json").write_text(json.dumps(running), encoding="utf-8")
             stopped = Up(tmp_path).down()
             assert stopped.stdout == "The supervisor was gone; stopped what it had left: keeper-1.\n"
-            assert left.wait(10) == -signal.SIGTERM
+            assert left.wait(PATIENCE) == -signal.SIGTERM
             assert other.poll() is None
         finally:
             left.kill()

@@ -56,7 +56,7 @@ PARAMETERS = Parameters(
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[Node]:
-    with Node("anvil") as running:
+    with Node("anvil", timestamp=1_700_000_000) as running:
         yield running
 
 

@@ -21,7 +21,7 @@ NOWHERE = "http://127.0.0.1:1"
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[Node]:
-    with Node("anvil") as running:
+    with Node("anvil", timestamp=1_700_000_000) as running:
         yield running
 
 

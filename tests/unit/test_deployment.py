@@ -46,7 +46,7 @@ governor, guardian, treasury, poster = (development_account(i).address for i in 
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[Node]:
-    with Node("anvil") as running:
+    with Node("anvil", timestamp=1_700_000_000) as running:
         yield running
 
 

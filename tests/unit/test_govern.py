@@ -41,7 +41,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def govern_node() -> Iterator[Node]:
-    with Node("anvil") as running:
+    with Node("anvil", timestamp=1_700_000_000) as running:
         yield running
 
 

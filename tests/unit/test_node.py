@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_ports
 from weir.node import KINDS, Kind, Node, NodeError, start_node
 
 GENESIS = 1_700_000_000
@@ -26,7 +27,7 @@ def alive(pid: int) -> bool:
     return True
 
 
-def gone(pid: int, seconds: float = 10) -> bool:
+def gone(pid: int, seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -80,10 +81,10 @@ def test_two_nodes_at_once(kind: Kind) -> None:
 
 
 def test_a_named_port_is_the_node_s_or_nobody_s(kind: Kind) -> None:
+    (port,) = free_ports(1)
     with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
+        listening.bind(("127.0.0.1", port))
         listening.listen()
-        port = listening.getsockname()[1]
         with pytest.raises(NodeError, match=f"port {port}: "):
             Node(kind, port=port).start()
     with Node(kind, port=port) as node:
@@ -143,7 +144,7 @@ def test_a_started_node_is_usable_as_it_is(kind: Kind) -> None:
 def test_a_node_does_not_outlive_its_program(kind: Kind, number: signal.Signals, tmp_path: Path) -> None:
     program = (
         "import sys, time; from weir.node import start_node\n"
-        f"node = start_node({kind!r}); print(node.pid, flush=True); time.sleep(60)"
+        f"node = start_node({kind!r}); print(node.pid, flush=True); time.sleep(600)"
     )
     command = [sys.executable, "-c", program]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
@@ -152,7 +153,7 @@ def test_a_node_does_not_outlive_its_program(kind: Kind, number: signal.Signals,
         pid = int(parent.stdout.readline())
         assert alive(pid)
         parent.send_signal(number)
-        parent.wait(20)
+        parent.wait(60)
     assert gone(pid)
 
 

@@ -16,7 +16,7 @@ from weir.parameters import FundingParameters
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[Node]:
-    with Node("anvil") as running:
+    with Node("anvil", timestamp=1_700_000_000) as running:
         yield running
 
 

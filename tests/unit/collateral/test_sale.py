@@ -38,9 +38,8 @@ def owing(pledged_system):
 @pytest.fixture
 def selling(owing, trader, stranger):
     """When it started; the stranger has 20,000 to spend."""
-    since = start_sale(owing, trader)
     fund_buyer(owing, stranger, 20_000)
-    return since
+    return start_sale(owing, trader)
 
 
 def ceil_div(a, b):
@@ -289,7 +288,7 @@ def test_after_the_sale_the_account_goes_on(owing, selling, trader, stranger, ma
     system = owing
     with reverts("AccountInDebt", account=trader):
         system.trade(trader, market_maker, "0.1", 9_500)
-    buy(system, trader, stranger, at=selling + 1)
+    buy(system, trader, stranger, at=selling + 36)
     system.deposit(trader, 1)
     system.trade(trader, market_maker, "0.1", 9_500)
     system.collateral.withdraw(USDX, 1_000 * ONE_USDX, trader, [], sender=trader)

@@ -23,9 +23,17 @@ from weir.keeper.runner import Keeper, StepReport
 from weir.node import Node
 from weir.toolchain import ROOT
 
-PATIENCE = 90.0
+PATIENCE = 300.0
 """Seconds after which a bot that has not done its work is taken to be stuck."""
-SILVERBACK = "from silverback._cli import cli; cli()"
+SILVERBACK = """
+from ape_ethereum.provider import Web3Provider
+from silverback._cli import cli
+
+poll = Web3Provider.poll_blocks
+Web3Provider.poll_blocks = lambda self, **given: poll(self, **given | {"new_block_timeout": 600})
+cli()
+"""
+"""Ape gives a local chain up that stands still for ten seconds: a busy machine may."""
 
 
 class Bot:
@@ -54,7 +62,7 @@ class Bot:
         return self.log.read_text(errors="replace")
 
     def until(self, condition: Callable[[], bool]) -> None:
-        """Mines on meanwhile: Silverback gives up on a chain that stands still."""
+        """Mines on meanwhile: Silverback's bots act on blocks."""
         deadline = time.monotonic() + PATIENCE
         while not condition():
             assert self.process.poll() is None, self.said()

@@ -240,7 +240,7 @@ def test_a_flag_is_told_while_the_account_is_below_maintenance_margin(stage: Sta
 
 
 def test_what_is_not_known_is_absent() -> None:
-    with Node("anvil") as node:
+    with Node("anvil", timestamp=1_700_000_000) as node:
         deployment = deploy(connect(node.url), development_account(0), Parameters())
         watcher = Watcher(lambda: Weir(connect(node.url), deployment))
         before = scrape(watcher)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_ports
 from tests.unit.monitor.reading import watcher_of
 from weir.accounts import development_account
 from weir.bench.stage import Stage, account
@@ -27,7 +28,7 @@ from weir.store import Store, StoreError
 
 
 def wait(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.02)
@@ -140,8 +141,9 @@ def test_it_outlives_the_node_the_chain_and_the_deployment(tmp_path: Path) -> No
         reading = watcher.latest()
         return [market.symbol for market in reading.markets] if reading else []
 
-    with Node("anvil") as node:
-        url, port = node.url, int(node.url.rpartition(":")[2])
+    (port,) = free_ports(1)
+    with Node("anvil", port=port) as node:
+        url = node.url
         watcher = Watcher(lambda: Weir.connect(url, file), interval=0.05)
         watcher.start()
         try:

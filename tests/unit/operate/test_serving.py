@@ -17,7 +17,7 @@ from weir.serving import HOST, LAST, Health, ServingError, port_option, serve
 
 
 def ask(port: int, path: str) -> tuple[int, str]:
-    connection = HTTPConnection(HOST, port, timeout=10)
+    connection = HTTPConnection(HOST, port, timeout=60)
     connection.request("GET", path)
     answer = connection.getresponse()
     found = answer.status, answer.read().decode()

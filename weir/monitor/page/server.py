@@ -26,6 +26,8 @@ POLICY = (
     "img-src 'self' data: blob:; font-src 'self' data:; "
     "connect-src 'self' ws://127.0.0.1:* ws://localhost:*; frame-ancestors 'none'; form-action 'none'"
 )
+RECONNECT_SECONDS = 15.0
+"""For which a page that is cut off keeps what its viewer chose; how soon a busy one is follows from it."""
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" '
     'fill="#0b5fa5"/><path d="M5 12h22M9 12v12M16 12v12M23 12v12" stroke="#fff" stroke-width="3"/></svg>'
@@ -92,5 +94,13 @@ def _application(model: Model) -> FastAPI:
     async def account(address: str) -> None:
         await account_page(model, address)
 
-    ui.run_with(app, favicon=ICON, dark=None, language="en-GB", tailwind=False, show_welcome_message=False)
+    ui.run_with(
+        app,
+        favicon=ICON,
+        dark=None,
+        language="en-GB",
+        tailwind=False,
+        reconnect_timeout=RECONNECT_SECONDS,
+        show_welcome_message=False,
+    )
     return app
