@@ -13,12 +13,14 @@ from functools import partial
 import pytest
 import yaml
 from eth_account import Account
+from eth_account.signers.local import LocalAccount
 
 from tests.guide import Guide
 from tests.integration.guided import CHAIN_ID, PATIENCE, Network, running, shell
 from tests.ports import free_ports
 from weir.chain import ContractError
 from weir.governing import Governance
+from weir.keeper.roles import MARGIN_USE
 from weir.node import Node
 from weir.status import collect
 
@@ -27,11 +29,12 @@ DAY = 86_400
 PRICES = {"BTC": 60_000, "ETH": 3_000, "DAI": 1}
 
 
-DEPLOY, ROTATE, GUARDIAN, CLOSE, ALERTS, DATABASE = (
+DEPLOY, ROTATE, GUARDIAN, CLOSE, BOOK, ALERTS, DATABASE = (
     "Deploy to a test network",
     "Rotate keys",
     "The guardian",
     "Close a market",
+    "The keeper's own book",
     "Alerts",
     "The database",
 )
@@ -165,24 +168,68 @@ def test_keeper_index_and_monitor_run_as_shown(network: Network) -> None:
 
 
 def test_a_keeper_s_key_is_rotated(network: Network) -> None:
-    """With positions and cash."""
+    """With positions, cash, and another stablecoin."""
     keeper, market_maker = network.key("keeper"), network.person()
     network.deposit(market_maker, 100_000)
+    pledge_dai(network, keeper, 9_000)
     network.trade(keeper, market_maker, "BTC", 2)
     network.trade(market_maker, keeper, "ETH", 10)
-    network.run("weir keystore keys/keeper-2.json")
-    successor = network.key("keeper-2")
-    network.give_coins(successor.address)
-
-    (move,) = GUIDE.blocks(ROTATE, "python")
-    network.write("move.py", move)
+    successor = successor_of_keeper(network)
     network.python("move.py")
     weir = network.weir()
     old, new = weir.account(keeper.address), weir.account(successor.address)
     assert [position.size for position in old.positions] == []
     assert [position.size for position in new.positions] == [2 * 10**18, -10 * 10**18]
-    assert old.cash == 0
-    assert new.equity > 49_000 * 10**6
+    assert old.cash == old.collateral == 0
+    assert (new.cash > 49_000 * 10**6, new.collateral) == (True, 8_550 * 10**6)
+    assert dai_of(network, keeper) == dai_of(network, successor) == 0
+
+
+def test_a_keeper_s_key_is_rotated_as_full_as_it_gets(network: Network) -> None:
+    """At the default margin use, with as much of another stablecoin as of cash; and again."""
+    keeper, market_maker = network.key("keeper"), network.person()
+    network.deposit(market_maker, 500_000)
+    pledge_dai(network, keeper, 50_000)
+    state = network.weir().account(keeper.address)
+    network.trade(keeper, market_maker, "BTC", state.equity * MARGIN_USE / 10**6 / 0.05 / 60_000 / 10**6)
+    successor = successor_of_keeper(network)
+    for _ in range(2):
+        network.python("move.py")
+        old, new = (network.weir().account(each.address) for each in (keeper, successor))
+        assert (old.positions, old.equity) == ((), 0)
+        assert new.collateral == 47_500 * 10**6
+        assert new.positions
+
+
+def test_a_keeper_takes_out_what_it_took_over(network: Network) -> None:
+    keeper = network.key("keeper")
+    pledge_dai(network, keeper, 9_000)
+    network.run(GUIDE.blocks(BOOK, "sh")[0])
+    assert dai_of(network, keeper) == 9_000 * 10**18
+    assert network.weir().account(keeper.address).collateral == 0
+
+
+def successor_of_keeper(network: Network) -> LocalAccount:
+    """The new account, with coins, and the program that moves everything to it."""
+    (network.folder / "keys" / "keeper-2.json").unlink(missing_ok=True)
+    network.run("weir keystore keys/keeper-2.json")
+    successor = network.key("keeper-2")
+    network.give_coins(successor.address)
+    (move,) = GUIDE.blocks(ROTATE, "python")
+    network.write("move.py", move)
+    return successor
+
+
+def pledge_dai(network: Network, keeper: LocalAccount, amount: int) -> None:
+    weir, units = network.weir(), amount * 10**18
+    weir.chain.send(keeper, weir.assets.token("DAI").functions.mint(keeper.address, units))
+    weir.assets.pledge(keeper, "DAI", units)
+
+
+def dai_of(network: Network, account: LocalAccount) -> int:
+    weir = network.weir()
+    held: int = weir.chain.call(weir.assets.token("DAI").functions.balanceOf(account.address))
+    return held
 
 
 def test_a_poster_s_key_is_rotated(network: Network) -> None:

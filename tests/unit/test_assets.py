@@ -311,6 +311,39 @@ def test_a_liquidator_takes_collateral_over(weir: Weir) -> None:
     assert weir.account(liquidator.address).collateral == mine[0].value
 
 
+def test_what_it_took_over_is_taken_out_as_far_as_its_margin_allows(weir: Weir) -> None:
+    """Where initial margin is some 3,150, a margin use of 3.25% needs 97,000; the usual one needs less."""
+    set_price(weir, weir.feed("BTC"), "56500")
+    first = _sent(_keeper(weir, liquidator))
+    assert first[Kind.LIQUIDATE] == 1
+    took = weir.assets.pledges([liquidator.address])[0].held[0]
+    careful = _keeper(weir, liquidator, roles=USUAL | {Role.WITHDRAW}, margin_use=32_500, min_sale=10**6)
+    assert _sent(careful) == {Kind.WITHDRAW: 1}
+    out, own = _coin_balance(weir, liquidator), weir.account(liquidator.address)
+    assert 0 < out < took
+    assert weir.assets.pledges([liquidator.address])[0].held[0] == took - out
+    assert own.initial_margin / own.equity == pytest.approx(0.0325, rel=1e-6)
+    assert _sent(careful) == {}
+    assert _sent(_keeper(weir, liquidator, roles=frozenset({Role.WITHDRAW}))) == {Kind.WITHDRAW: 1}
+    assert _coin_balance(weir, liquidator) == took
+
+
+def test_a_keeper_without_money_tells_what_it_leaves_alone(weir: Weir) -> None:
+    """Until it has some."""
+    set_price(weir, weir.feed("BTC"), "56500")
+    keeper = _keeper(weir, stranger)
+    for news in (True, False):
+        report = keeper.step()
+        assert report.passed_over == 1
+        (task,) = [task for task in report.tasks if task["kind"] == Kind.LIQUIDATE]
+        assert (task["subject"], task["outcome"], task["news"]) == (trader.address, "no margin", news)
+        assert any("no margin liquidate" in line for line in report.lines()) is news
+    deposit(weir, stranger, 50_000)
+    report = keeper.step()
+    assert report.count("sent")[Kind.LIQUIDATE] == 1
+    assert (report.passed_over, report.cash) == (0, 50_000 * 10**6)
+
+
 # ----------------------------------------------------------------------- status
 
 

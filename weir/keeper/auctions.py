@@ -1,4 +1,6 @@
-"""What a keeper does about other stablecoins: auctions to start, and to trade in. Pure, as `policy` is."""
+"""What a keeper does about other stablecoins: auctions to start and to trade in, and collateral of its own to
+take out. Pure, as `policy` is.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,14 @@ from weir.keeper.view import NOTHING, View
 from weir.stablecoins import AssetState, cost, price_off, proceeds, worth
 from weir.units import MILLION
 
-__all__ = ["conversions", "purchases", "sales"]
+__all__ = ["conversions", "purchases", "sales", "withdrawals"]
 
 PURCHASE_GAS = 250_000
 """What a purchase or a sale at auction is taken to use when its gas is weighed against its gain."""
+WITHDRAWAL_GAS = 250_000
+"""What taking collateral out is taken to use when its gas is weighed against what comes out."""
+TIMES_GAS = 100
+"""So many times its gas that must be worth: it brings nothing, as it was the keeper's before."""
 
 
 def sales(view: View, options: Options) -> list[Task]:
@@ -61,6 +67,28 @@ def purchases(view: View, own: str, options: Options) -> list[Task]:
     deals = (_sale(view, lot) if lot.kind == Kind.SELL_TO_RESERVE else _purchase(view, lot) for lot in lots)
     least = max(1, worth_sending(view, options, PURCHASE_GAS))
     return [task for task in deals if task.units and task.bounty >= least]
+
+
+def withdrawals(view: View, own: str, options: Options) -> list[Task]:
+    """What liquidations have brought into the keeper's own collateral, to take into its wallet: of each asset
+    as much as leaves initial margin its part of equity, as after a liquidation.
+    """
+    account, pledge = view.accounts[own], view.pledges.get(own)
+    if Role.WITHDRAW not in options.roles or pledge is None:
+        return []
+    if account.flagged_at or account.debt or pledge.default_id or not account.priced:
+        return []
+    # What is left is rounded down, twice.
+    free = account.equity - -(-account.initial_margin * MILLION // options.margin_use) - 2
+    least = max(1, options.min_sale, worth_sending(view, options, TIMES_GAS * WITHDRAWAL_GAS))
+    tasks = []
+    for asset, held in zip(view.assets, pledge.held, strict=False):
+        units = min(held, _units(view, asset, max(0, free), MILLION - asset.haircut))
+        value = worth(asset, units, view.decimals)
+        if value >= least:
+            reason = f"{value} of it is not needed as margin"
+            tasks.append(Task(Kind.WITHDRAW, asset.symbol, asset=asset.id, units=units, reason=reason))
+    return tasks
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ def call_of(weir: Weir, task: Task, own: str) -> Call:
             return weir.assets.reserve.functions.buy(task.asset, task.units, own, task.cost)
         case Kind.SELL_TO_RESERVE:
             return weir.assets.reserve.functions.sell(task.asset, task.units, own, task.cost)
+        case Kind.WITHDRAW:
+            return weir.assets.collateral.functions.withdraw(task.asset, task.units, own, [])
         case Kind.COLLECT:
             return weir.fund.functions.collect()
         case Kind.ROLL:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from weir.cli import deployment_option, keystore_option, rpc_option
-from weir.keeper.roles import USUAL, Role
+from weir.keeper.roles import MARGIN_USE, USUAL, Role
 from weir.keeper.signals import Signals
 from weir.serving import HOST, port_option, serve
 from weir.store import StoreError, StoreVersionError, store_option
@@ -54,7 +54,7 @@ _OPTIONS = (
         multiple=True,
         type=click.Choice([role.value for role in Role]),
         help="What to do; may be given several times.  [default: all but post and buy, which need authority "
-        "or money]",
+        "or money, and withdraw, which takes out other stablecoins that liquidations have brought]",
     ),
     store_option,
     port_option("--port", "Answer /healthz and /metrics on this port"),
@@ -118,10 +118,11 @@ _OPTIONS = (
     click.option(
         "--margin-use",
         type=click.IntRange(1, 1_000_000),
-        default=900_000,
+        default=MARGIN_USE,
         show_default=True,
         metavar="PPM",
-        help="Most of the keeper's equity that initial margin may take.",
+        help="Most of the keeper's equity that initial margin may take after a liquidation: where that is 5% "
+        "of notional, 300000 allows positions of 6 times its equity, 900000 of 18 times.",
     ),
     click.option(
         "--min-discount",

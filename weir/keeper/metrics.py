@@ -44,6 +44,7 @@ class Metrics:
         self._error = ""
         self._before = (0, 0, 0)
         self._block_number = 0
+        self._missed = 0
         self._summed_at = -1
         self._seen: Head | int | None = None
         self._moved = time.monotonic()
@@ -68,8 +69,8 @@ class Metrics:
             "actions_total",
             "Actions that were due in a round, or have ended since an earlier one, by kind and by what came "
             "of them: sent, done (mined), failed (reverted), refused (by simulation), resting (failed "
-            "lately), waiting (on its way), too dear, limit, held, unanswered, planned (dry run), cancelled, "
-            "dropped.",
+            "lately), waiting (on its way), no margin (of the keeper's own), too dear, limit, held, "
+            "unanswered, planned (dry run), cancelled, dropped.",
             *("kind", "outcome"),
         )
         self._replaced = counter("replacements_total", "Stuck transactions sent again with a higher fee.")
@@ -87,6 +88,18 @@ class Metrics:
         self._balance = gauge("balance_ether", "The account's balance, which fees are paid from.")
         self._low = gauge("balance_low", "1 while the balance is too low for a few transactions.")
         self._equity = gauge("equity_usd", "The keeper's equity in the vault, which liquidations need.")
+        self._cash = gauge(
+            "cash_usd", "Settlement coin of the keeper in the vault: liquidations pay others' coins with it."
+        )
+        self._used = gauge(
+            "margin_used_ratio",
+            "Initial margin of the keeper's positions over its equity; 0 without positions, +Inf where equity"
+            " is not positive.",
+        )
+        self._passed_over = gauge(
+            "passed_over",
+            "Accounts that the last round left alone for want of the keeper's own margin or cash.",
+        )
         self._flying = gauge("in_flight", "Transactions that are on their way.")
         self._oldest = gauge(
             "oldest_in_flight_seconds",
@@ -110,6 +123,10 @@ class Metrics:
         self._block_number = report.block
         self._block.set(report.block)
         self._equity.set(self._usd(report.equity))
+        self._cash.set(self._usd(report.cash))
+        self._used.set(report.margin_used)
+        self._passed_over.set(report.passed_over)
+        self._missed = report.passed_over
         self._resting.set(len(self._keeper.outbox.rests))
         for each in (*report.tasks, *report.settled):
             self._actions.labels(str(each["kind"]), each["outcome"]).inc()
@@ -163,7 +180,8 @@ class Metrics:
 
     def health(self) -> Health:
         """Healthy while steps succeed, fees can be paid, and what was sent is mined. At the daily limit,
-        while gas is too dear or no block comes, and until the first step, it is healthy and says so.
+        while gas is too dear, its own margin too little or no block comes, and until the first step, it is
+        healthy and says so.
         """
         since = time.monotonic() - self._last
         facts = {"block": self._block_number, "seconds_since_step": round(since, 1)}
@@ -179,6 +197,10 @@ class Metrics:
             return Health(True, "degraded: the daily limit is reached, nothing more is sent today", facts)
         if tally and tally.dear:
             return Health(True, "degraded: gas costs more than may be paid, nothing is sent", facts)
+        if missed := self._missed:
+            some = "an account is" if missed == 1 else f"{missed} accounts are"
+            reason = f"degraded: {some} left alone for want of margin or cash of its own"
+            return Health(True, reason, facts)
         if not self._stepped:
             return Health(True, "starting", facts)
         if (still := self._still()) > STILL_SECONDS:

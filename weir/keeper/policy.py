@@ -8,7 +8,7 @@ from typing import Any
 
 from weir.chain import Call
 from weir.keeper.distance import distance
-from weir.keeper.roles import USUAL, Kind, Role
+from weir.keeper.roles import MARGIN_USE, USUAL, Kind, Role
 from weir.keeper.view import Rules, View
 from weir.stablecoins import cost, worth
 from weir.states import AccountState, Actions
@@ -46,8 +46,9 @@ class Options:
     must bring a bounty of at least `min_bounty_rate` (ppm of what is taken over), too; afterwards, initial
     margin may take up to `margin_use` (ppm) of the keeper's equity. With each default `name_winners` accounts
     are settled first. Fees are collected from `min_collect` (units of S) on. Collateral is put up for sale
-    where it counts for `min_sale` (units of S). Other stablecoins are bought and sold at auction, with what
-    the keeper's wallet has approved, from `min_discount` (ppm) off their price on.
+    where it counts for `min_sale` (units of S), and the keeper's own taken out where it is worth that. Other
+    stablecoins are bought and sold at auction, with what the keeper's wallet has approved, from
+    `min_discount` (ppm) off their price on.
     """
 
     roles: frozenset[Role] = USUAL
@@ -55,7 +56,7 @@ class Options:
     min_profit: int = 0
     native_price: float = 0.0
     min_bounty_rate: int = 0
-    margin_use: int = 900_000
+    margin_use: int = MARGIN_USE
     name_winners: int = 8
     min_collect: int = 1
     min_sale: int = 1
@@ -64,12 +65,13 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something to send about `subject`, an account, a part of the fund, or an asset of the reserve.
+    """Something to send about `subject`, an account, a part of the fund, or an asset (its symbol).
 
     `bounty` is what it should bring the keeper, units of S. Liquidations have the `fraction` to ask for
-    (1e18 = all); purchases the `asset`, how many units of it, and the most to be paid (`cost`, units of S),
-    sales the least to be got. The reserve's conversions have the asset, too. A posting has its `call`, ready
-    to be sent.
+    (1e18 = all; 0: the keeper can't afford any, and nothing is to be sent); purchases the `asset`, how many
+    units of it, and the most to be paid (`cost`, units of S), sales the least to be got. The reserve's
+    conversions have the asset, too, and withdrawals the asset and how many units. A posting has its `call`,
+    ready to be sent.
     """
 
     kind: Kind
@@ -82,6 +84,11 @@ class Task:
     units: int = 0
     cost: int = 0
     call: Call | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_affordable(self) -> bool:
+        """Whether the keeper's own margin and cash allow it."""
+        return self.kind is not Kind.LIQUIDATE or self.fraction > 0
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: everything but the call."""
@@ -145,7 +152,9 @@ def winners(view: View, markets: Sequence[int], count: int, but: Sequence[str]) 
 
 
 def resolutions(view: View, own: str, options: Options) -> list[Task]:
-    """One task for each flagged account that something can be done about, the most urgent first."""
+    """One task for each flagged account that something can be done about, or could with more margin; the most
+    urgent first.
+    """
     found = _by_urgency(view, (each for each in view.findings if each.liquidate or each.deleverage))
     tasks = (_resolution(view, each, own, options) for each in found if each.address != own)
     return [task for task in tasks if task]
@@ -153,22 +162,38 @@ def resolutions(view: View, own: str, options: Options) -> list[Task]:
 
 def _resolution(view: View, finding: Actions, own: str, options: Options) -> Task | None:
     """A liquidation where bounty and own margin allow it, else a deleveraging where the rules allow that;
-    of the two only what the keeper's roles are.
+    of the two only what the keeper's roles are. What only its margin keeps it from is still a task.
     """
     target = view.accounts[finding.address]
     named: tuple[str, ...] = ()
     if finding.equity < 0:
         named = winners(view, _markets(target), options.name_winners, (target.address, own))
-    liquidator = Role.LIQUIDATE in options.roles
-    if liquidator and finding.liquidate and finding.bounty_rate >= options.min_bounty_rate:
-        fraction = affordable(view, view.accounts[own], target, finding, options.margin_use)
-        bounty = expected_bounty(view, target, finding, fraction)
-        if fraction and bounty >= worth_sending(view, options, LIQUIDATION_GAS):
-            first = named if fraction == WAD else ()
-            return Task(Kind.LIQUIDATE, target.address, first, fraction, bounty, _reason(finding))
+    liquidation = _liquidation(view, finding, own, options, named)
+    if liquidation and liquidation.is_affordable:
+        return liquidation
     if Role.DELEVERAGE in options.roles and finding.deleverage:
         return Task(Kind.DELEVERAGE, target.address, named, reason=_reason(finding))
-    return None
+    return liquidation
+
+
+def _liquidation(
+    view: View, finding: Actions, own: str, options: Options, named: tuple[str, ...]
+) -> Task | None:
+    """As much of it as the keeper can afford, if that pays; nothing of it where only more would pay."""
+    if Role.LIQUIDATE not in options.roles or not finding.liquidate:
+        return None
+    if finding.bounty_rate < options.min_bounty_rate:
+        return None
+    target, least = view.accounts[finding.address], worth_sending(view, options, LIQUIDATION_GAS)
+    fraction = affordable(view, view.accounts[own], target, finding, options.margin_use)
+    bounty = expected_bounty(view, target, finding, fraction)
+    if fraction and bounty >= least:
+        first = named if fraction == WAD else ()
+        return Task(Kind.LIQUIDATE, target.address, first, fraction, bounty, _reason(finding))
+    missed = expected_bounty(view, target, finding, taken(view.rules, finding, WAD))
+    if missed < least:
+        return None
+    return Task(Kind.LIQUIDATE, target.address, bounty=missed, reason=_reason(finding))
 
 
 def taken(rules: Rules, target: Actions, wanted: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-__all__ = ["KINDS", "USUAL", "Kind", "Role"]
+__all__ = ["KINDS", "MARGIN_USE", "USUAL", "Kind", "Role"]
 
 
 class Kind(StrEnum):
@@ -21,6 +21,7 @@ class Kind(StrEnum):
     START_CONVERSION = "start conversion"
     BUY_FROM_RESERVE = "buy from reserve"
     SELL_TO_RESERVE = "sell to reserve"
+    WITHDRAW = "withdraw"
     COLLECT = "collect"
     ROLL = "roll"
     POST = "post"
@@ -38,6 +39,7 @@ class Role(StrEnum):
     POST = "post"
     AUCTION = "auction"
     BUY = "buy"
+    WITHDRAW = "withdraw"
 
     @property
     def kinds(self) -> frozenset[Kind]:
@@ -56,8 +58,16 @@ KINDS: Mapping[Role, frozenset[Kind]] = MappingProxyType(
         Role.POST: frozenset({Kind.POST}),
         Role.AUCTION: frozenset({Kind.START_SALE, Kind.START_CONVERSION}),
         Role.BUY: frozenset({Kind.BUY_COLLATERAL, Kind.BUY_FROM_RESERVE, Kind.SELL_TO_RESERVE}),
+        Role.WITHDRAW: frozenset({Kind.WITHDRAW}),
     }
 )
 
-USUAL = frozenset(Role) - {Role.POST, Role.BUY}
-"""Those that need no money and no authority beyond an account: a keeper's, unless told otherwise."""
+USUAL = frozenset(Role) - {Role.POST, Role.BUY, Role.WITHDRAW}
+"""Those that need no authority and no money beyond an account, and leave what is pledged alone: a keeper's,
+unless told otherwise.
+"""
+
+MARGIN_USE = 300_000
+"""ppm of its equity that a keeper lets initial margin take, unless told otherwise: where that is 5% of
+notional, positions of six times its equity.
+"""

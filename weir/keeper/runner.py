@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 from collections import Counter
@@ -14,7 +15,7 @@ from eth_account.signers.local import LocalAccount
 
 from weir.chain import ContractError, RpcError
 from weir.client import Weir
-from weir.keeper.auctions import conversions, purchases, sales
+from weir.keeper.auctions import conversions, purchases, sales, withdrawals
 from weir.keeper.calls import call_of, intent_key
 from weir.keeper.following import NodeBehindError, Remembered
 from weir.keeper.lease import LeaseLostError
@@ -44,9 +45,10 @@ class Stop(Protocol):
 class StepReport:
     """What one step found and did: tasks by kind, each with how it went, and what has come of earlier ones.
 
-    `outcome` of a task is a word of `outbox.Outcome`, "refused" (its simulation reverted), or "resting" (it
-    failed lately); it is `news` where it was another in the step before. `equity` is the keeper's own, units
-    of S.
+    `outcome` of a task is a word of `outbox.Outcome`, "refused" (its simulation reverted), "resting" (it
+    failed lately), or "no margin" (the keeper's own margin or cash keeps it from a liquidation); it is `news`
+    where it was another in the step before. `equity`, `cash`, and the initial `margin` of positions are the
+    keeper's own as the step began, units of S.
     """
 
     block: int
@@ -56,6 +58,20 @@ class StepReport:
     gas: int = 0
     bounty: int = 0
     equity: int = 0
+    cash: int = 0
+    margin: int = 0
+
+    @property
+    def margin_used(self) -> float:
+        """Initial margin over equity; infinite without equity, 0 without positions."""
+        if not self.margin:
+            return 0.0
+        return self.margin / self.equity if self.equity > 0 else math.inf
+
+    @property
+    def passed_over(self) -> int:
+        """Accounts left alone for want of the keeper's own margin or cash."""
+        return self.count("no margin").total()
 
     def count(self, *outcomes: str) -> Counter[str]:
         """Number of tasks by kind, only those with these outcomes where any are given."""
@@ -131,13 +147,16 @@ class Keeper:
         self._before, self._now = self._now, {}
         settled = self.outbox.begin()
         view = self._read()
-        report = StepReport(view.block, view.time, equity=view.accounts[self.account.address].equity)
+        own = self.account.address
+        mine = view.accounts[own]
+        report = StepReport(
+            view.block, view.time, equity=mine.equity, cash=mine.cash, margin=mine.initial_margin
+        )
         report.note(settled)
         for task in (*settlements(view, self.options), *flags(view, self.options)):
             self._perform(task, view, report)
         if report.count("sent"):
             view = self._look_again()
-        own = self.account.address
         self._one_by_one(view, report, lambda seen: resolutions(seen, own, self.options))
         if self.weir.assets:
             self._convert(report)
@@ -196,25 +215,33 @@ class Keeper:
         self._reader.forget()
         return self._read()
 
-    def _one_by_one(self, view: View, report: StepReport, tasks: Callable[[View], list[Task]]) -> None:
+    def _one_by_one(self, view: View, report: StepReport, tasks: Callable[[View], list[Task]]) -> View:
         """One subject after another, the most urgent first, each with a fresh look at what is left: they use
-        the keeper's own money. The rest waits while the node does not show what was sent.
+        the keeper's own money. The rest waits while the node does not show what was sent. The last look.
         """
         tried: set[str] = set()
-        while task := next((task for task in tasks(view) if task.subject not in tried), None):
+        found = tasks(view)
+        while task := next((task for task in found if task.subject not in tried), None):
             tried.add(task.subject)
-            if not self.outbox.visible():
+            if not task.is_affordable:
+                self._note(task, Outcome("no margin"), report)
+            elif not self.outbox.visible():
                 self._note(task, Outcome("waiting"), report)
             elif self._perform(task, view, report).what == "sent" and self.outbox.visible():
                 view = self._look_again()
+                found = tasks(view)
+        return view
 
     def _convert(self, report: StepReport) -> None:
-        """Auctions of other stablecoins: starts those that are due, and buys where it pays."""
-        view = self._read()
+        """Other stablecoins: starts auctions that are due, takes out what the keeper's margin does not need,
+        and buys and sells where it pays.
+        """
+        own, view = self.account.address, self._read()
         due = [*sales(view, self.options), *conversions(view, self.options)]
         if "sent" in [self._perform(task, view, report).what for task in due]:
             view = self._look_again()
-        self._one_by_one(view, report, lambda seen: purchases(seen, self.account.address, self.options))
+        view = self._one_by_one(view, report, lambda seen: withdrawals(seen, own, self.options))
+        self._one_by_one(view, report, lambda seen: purchases(seen, own, self.options))
 
     def _postings(self, view: View) -> list[Task]:
         return self._poster.tasks(view) if self._poster and Role.POST in self.options.roles else []

@@ -19,11 +19,13 @@ from tests.unit.keeper.made_up import (
     pledged,
     view,
 )
-from weir.keeper.auctions import conversions, purchases, sales
+from weir.keeper.auctions import conversions, purchases, sales, withdrawals
 from weir.keeper.policy import Options, Task
 from weir.keeper.roles import Kind, Role
 from weir.keeper.view import Wallet
-from weir.stablecoins import AuctionState, PledgeState
+from weir.stablecoins import AuctionState, PledgeState, worth
+from weir.states import AccountState
+from weir.units import MILLION
 
 
 def buyer(**changes: Any) -> Options:
@@ -192,3 +194,65 @@ class TestSalesToTheReserve:
 
     def test_without_the_role_nothing_is_tried(self) -> None:
         assert self.sold(Options()) == []
+
+
+class TestWithdrawals:
+    """The keeper has 2,000 tokens, which count for 1,710, beside 8,000 in cash."""
+
+    held = pledge(LIQUIDATOR, 2_000)
+    flat = account(LIQUIDATOR, 9_710, cash=8_000 * USD, collateral=1_710 * USD)
+    long = account(LIQUIDATOR, 9_710, 5, cash=8_000 * USD, collateral=1_710 * USD)
+    """Its initial margin is 2,500."""
+
+    @staticmethod
+    def options(**changes: Any) -> Options:
+        return Options(**{"roles": frozenset({Role.WITHDRAW})} | changes)
+
+    def out(self, own: AccountState, options: Options, **changes: Any) -> list[Task]:
+        return withdrawals(view(own, **pledged(self.held, **changes)), LIQUIDATOR, options)
+
+    def test_all_that_margin_does_not_need(self) -> None:
+        (task,) = self.out(self.flat, self.options())
+        assert (task.kind, task.subject, task.asset, task.units) == (Kind.WITHDRAW, "USDC", 0, 2_000 * USD)
+        (task,) = self.out(self.long, self.options(margin_use=500_000))
+        assert task.units == 2_000 * USD
+
+    def test_margin_takes_its_part_of_equity_and_no_more_afterwards(self) -> None:
+        """At 300,000 ppm an initial margin of 2,500 needs 8,333.33 of equity: 1,376.66 may leave."""
+        (task,) = self.out(self.long, self.options())
+
+        def equity_without(units: int) -> int:
+            return self.long.equity - self.held.value + self.counts(self.held.held[0] - units)
+
+        needed = self.long.initial_margin * MILLION / 300_000
+        assert equity_without(task.units) >= needed
+        assert equity_without(task.units + 5) < needed
+        assert 1_610 * USD < task.units < 1_611 * USD
+
+    @staticmethod
+    def counts(units: int) -> int:
+        return worth(asset(), units, 6) * 95 // 100
+
+    def test_nothing_where_margin_needs_it_all(self) -> None:
+        assert self.out(self.long, self.options(margin_use=250_000)) == []
+
+    @pytest.mark.parametrize("state", [{"flagged_at": 7}, {"debt": 1}, {"priced": False}])
+    def test_nothing_that_would_be_refused(self, state: dict[str, Any]) -> None:
+        assert self.out(replace(self.flat, **state), self.options()) == []
+
+    def test_nothing_of_a_default_that_is_open(self) -> None:
+        owing = replace(self.held, default_id=3, due=50 * USD)
+        assert withdrawals(view(self.flat, **pledged(owing)), LIQUIDATOR, self.options()) == []
+
+    def test_only_what_is_worth_it(self) -> None:
+        # 2,000 tokens are worth 1,800.
+        assert self.out(self.flat, self.options(min_sale=1_800 * USD))
+        assert not self.out(self.flat, self.options(min_sale=1_800 * USD + 1))
+        assert self.out(self.flat, self.options(native_price=17.9 * USD / 250_000))
+        assert not self.out(self.flat, self.options(native_price=18.1 * USD / 250_000))
+        assert not self.out(self.flat, self.options(), of=(asset(price=0),))
+
+    def test_only_its_own_and_only_when_told(self) -> None:
+        assert self.out(self.flat, Options()) == []
+        others = view(self.flat, account(TRADER, 5_000), **pledged(pledge(TRADER, 2_000)))
+        assert withdrawals(others, LIQUIDATOR, self.options()) == []

@@ -1,5 +1,6 @@
 """What a keeper tells of itself, after steps that succeed and steps that fail."""
 
+import math
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, cast
@@ -141,6 +142,23 @@ def test_health_is_lost_without_steps_and_comes_back(
     assert found.reason == "no step has succeeded for 31 s: no node answers"
     metrics.stepped(a_report())
     assert metrics.health().healthy
+
+
+def test_what_it_passes_over_for_want_of_margin_is_told(metrics: Metrics) -> None:
+    poor = StepReport(block=7, time=1_001, equity=10_000_000, cash=4_000_000, margin=9_000_000)
+    poor.tasks += [{"kind": "liquidate", "outcome": "no margin"}] * 2
+    poor.tasks.append({"kind": "liquidate", "outcome": "too dear"})
+    metrics.stepped(poor)
+    names = "cash_usd", "margin_used_ratio", "passed_over"
+    assert [value(metrics, name) for name in names] == [4, 0.9, 2]
+    found = metrics.health()
+    assert found.healthy
+    assert found.reason == "degraded: 2 accounts are left alone for want of margin or cash of its own"
+    metrics.stepped(StepReport(block=8, time=1_002, equity=-1, margin=9_000_000))
+    assert [value(metrics, name) for name in names] == [0, math.inf, 0]
+    assert metrics.health().reason == "ok"
+    metrics.stepped(StepReport(block=9, time=1_003))
+    assert value(metrics, "margin_used_ratio") == 0
 
 
 def test_too_little_money_is_unhealthy_and_a_limit_is_not(metrics: Metrics, sender: Sent) -> None:

@@ -185,7 +185,35 @@ class TestResolutions:
 
     def test_waits_while_the_auction_runs(self) -> None:
         own, target = account(LIQUIDATOR, 1), account(TRADER, -900, 1)
-        assert resolutions(view(own, target, findings=(for_sale(target),)), LIQUIDATOR, OPTIONS) == []
+        found = resolutions(view(own, target, findings=(for_sale(target),)), LIQUIDATOR, OPTIONS)
+        assert [(task.kind, task.is_affordable) for task in found] == [(Kind.LIQUIDATE, False)]
+
+    def test_what_only_its_own_margin_keeps_it_from_is_told(self) -> None:
+        """The bounty is 20 for all of it; for the tenth that the poor one can afford it is 2."""
+        target = account(TRADER, -900, 1)
+
+        def found(equity: int, **options: Any) -> list[tuple[int, bool]]:
+            own = account(LIQUIDATOR, equity)
+            seen = view(own, target, findings=(for_sale(target),))
+            told = resolutions(seen, LIQUIDATOR, Options(**{"margin_use": MILLION} | options))
+            return [(task.bounty, task.is_affordable) for task in told]
+
+        assert found(0) == [(20 * USD, False)]
+        assert found(0, min_profit=20 * USD) == [(20 * USD, False)]
+        assert found(0, min_profit=20 * USD + 1) == []
+        assert found(0, min_bounty_rate=2_001) == []
+        assert found(0, roles=frozenset({Role.DELEVERAGE})) == []
+        ((paid, sent),) = found(50)
+        assert sent
+        assert 199 * USD // 100 < paid <= 2 * USD
+        assert found(50, min_profit=3 * USD) == [(20 * USD, False)]
+        assert found(500, min_profit=3 * USD) == [(20 * USD, True)]
+
+    def test_a_third_of_equity_carries_six_times_as_much_and_no_more(self) -> None:
+        target = account(TRADER, -900, 10)
+        own = account(LIQUIDATOR, 10_000)
+        (task,) = resolutions(view(own, target, findings=(for_sale(target),)), LIQUIDATOR, OPTIONS)
+        assert task.fraction * target.notional // WAD == pytest.approx(60_000 * USD, abs=USD)
 
     @pytest.mark.parametrize(
         ("options", "wanted"),

@@ -10,4 +10,4 @@ def test_every_kind_is_of_one_role() -> None:
 
 
 def test_money_and_authority_are_asked_for_only_when_wanted() -> None:
-    assert set(Role) - USUAL == {Role.POST, Role.BUY}
+    assert set(Role) - USUAL == {Role.POST, Role.BUY, Role.WITHDRAW}
