@@ -94,8 +94,7 @@ class Immediate:
         except ContractError:
             self._totals.failed[task.kind] += 1
             return Outcome("failed")
-        gas, price = receipt.gas_used, receipt.gas_price
-        self._totals.add(task.kind, True, gas, gas * price, bounty_of(receipt))
+        self._totals.add(task.kind, True, receipt.gas_used, receipt.fee, bounty_of(receipt))
         return Outcome("sent", receipt)
 
     def visible(self) -> bool:
