@@ -28,10 +28,10 @@ def sales(view: View, options: Options) -> list[Task]:
         account = view.accounts[pledge.address]
         owed = max(pledge.due, account.collateral - account.equity)
         if owed > 0 and pledge.value >= options.min_sale and view.time >= pledge.sale_ends_at:
-            found.append((-owed, pledge.address))
+            found.append((-owed, pledge.address, min(owed, pledge.value)))
     return [
-        Task(Kind.START_SALE, address, reason=f"owes {-owed} and has collateral")
-        for owed, address in sorted(found)
+        Task(Kind.START_SALE, address, reason=f"owes {-owed} and has collateral", moves=moves)
+        for owed, address, moves in sorted(found)
     ]
 
 
@@ -45,10 +45,24 @@ def conversions(view: View, options: Options) -> list[Task]:
             asset.symbol,
             asset=asset.id,
             reason=f"worth {asset.reserve_worth}, target {asset.reserve_target}",
+            moves=_traded(view, asset),
         )
         for asset in view.assets
         if asset.auction.startable
     ]
+
+
+def _traded(view: View, asset: AssetState) -> int:
+    """What an auction of the reserve would sell or buy at most, units of S."""
+    over = asset.reserve_worth - asset.reserve_target
+    if asset.reserve_worth and (advanced := _advanced(view)):
+        return min(advanced, asset.reserve_worth)
+    return over if over > 0 else min(-over, view.fund.skin)
+
+
+def _advanced(view: View) -> int:
+    """What the tranches have paid of what the reserve owes."""
+    return view.fund.advanced_junior + view.fund.advanced_senior
 
 
 def purchases(view: View, own: str, options: Options) -> list[Task]:
@@ -99,7 +113,7 @@ def _for_the_reserve(view: View, asset: AssetState, money: int, units: int) -> _
     """What the reserve's running auction of an asset still sells, or buys (`Reserve._sale`, `_purchase`)."""
     off, over = asset.auction.off, asset.reserve_worth - asset.reserve_target
     if not asset.auction.buying:
-        due = view.fund.advanced_junior + view.fund.advanced_senior or max(0, over)
+        due = _advanced(view) or max(0, over)
         return _Lot(Kind.BUY_FROM_RESERVE, asset.symbol, asset, asset.reserve, due, off, money)
     skin = view.fund.skin
     wanted = min(

@@ -82,7 +82,8 @@ _OPTIONS = (
         default=0.5,
         show_default=True,
         metavar="ETH",
-        help="The most to spend on gas in a UTC day, in the chain's own coin.",
+        help="The most to spend on gas in a UTC day, in the chain's own coin; half of it is kept for what is "
+        "urgent.",
     ),
     click.option(
         "--native-price",
@@ -97,7 +98,24 @@ _OPTIONS = (
         default=50.0,
         show_default=True,
         metavar="USD",
-        help="The most that the gas of an action may cost which brings the keeper nothing.",
+        help="The most that the gas of an action may cost which brings the keeper nothing; of one that moves "
+        "money, as collecting fees does, at most 1% of that.",
+    ),
+    click.option(
+        "--min-collect",
+        type=click.FloatRange(0),
+        default=100.0,
+        show_default=True,
+        metavar="USD",
+        help="Fees from which on they are collected, whatever gas costs.",
+    ),
+    click.option(
+        "--min-sale",
+        type=click.FloatRange(0),
+        default=10.0,
+        show_default=True,
+        metavar="USD",
+        help="Collateral of who owes something from which on it is put up for sale, whatever gas costs.",
     ),
     click.option(
         "--min-profit",
@@ -258,6 +276,8 @@ def _policy(
     native_price: float,
     min_bounty: int,
     margin_use: int,
+    min_collect: float,
+    min_sale: float,
     min_discount: int | None,
     **_: float,
 ) -> Options:
@@ -270,8 +290,8 @@ def _policy(
         native_price=native_price * 10.0 ** (weir.deployment.decimals - 18),
         min_bounty_rate=min_bounty,
         margin_use=margin_use,
-        min_collect=weir.units(Decimal(1)),
-        min_sale=weir.units(Decimal(1)),
+        min_collect=weir.units(Decimal(str(min_collect))),
+        min_sale=weir.units(Decimal(str(min_sale))),
         min_discount=min_discount or 0,
     )
 

@@ -68,8 +68,8 @@ class Metrics:
             "actions_total",
             "Actions that were due in a round, or have ended since an earlier one, by kind and by what came "
             "of them: sent, done (mined), failed (reverted), refused (by simulation), resting (failed "
-            "lately), waiting (on its way), too dear, limit, held, unanswered, planned (dry run), cancelled, "
-            "dropped.",
+            "lately), waiting (on its way), too dear, too little (moves too little for its gas), limit, over "
+            "half (of the limit, and not urgent), held, unanswered, planned (dry run), cancelled, dropped.",
             *("kind", "outcome"),
         )
         self._replaced = counter("replacements_total", "Stuck transactions sent again with a higher fee.")
@@ -177,6 +177,8 @@ class Metrics:
             return Health(False, f"a transaction has been on its way for {tally.oldest} s", facts)
         if tally and tally.limited:
             return Health(True, "degraded: the daily limit is reached, nothing more is sent today", facts)
+        if tally and tally.halved:
+            return Health(True, "degraded: half of the daily limit is kept for what is urgent", facts)
         if tally and tally.dear:
             return Health(True, "degraded: gas costs more than may be paid, nothing is sent", facts)
         if not self._stepped:

@@ -9,7 +9,9 @@ from click.testing import CliRunner, Result
 
 from weir.accounts import AccountError
 from weir.client import Weir
-from weir.keeper.command import _native_price, _until_it_works, command
+from weir.keeper.command import _native_price, _policy, _until_it_works, command
+from weir.keeper.policy import Options
+from weir.keeper.roles import USUAL
 from weir.keeper.signals import Signals
 from weir.store import StoreError, StoreVersionError
 
@@ -64,6 +66,18 @@ def test_on_a_local_chain_gas_need_not_be_weighed(caplog: pytest.LogCaptureFixtu
     assert [record.message for record in caplog.records] == [
         "without --native-price gas is not weighed against what it brings"
     ]
+
+
+def test_little_is_left_alone_though_gas_be_for_nothing() -> None:
+    weir: Any = SimpleNamespace(units=lambda usd: int(usd * 10**6), deployment=SimpleNamespace(decimals=6))
+
+    def options(*arguments: str) -> Options:
+        told = command.make_context("keeper", ["--native-price", "0", *arguments]).params
+        return _policy(weir, USUAL, **{name: told[name] for name in told if name != "roles"})
+
+    assert (options().min_collect, options().min_sale) == (100 * 10**6, 10 * 10**6)
+    found = options("--min-collect", "0.5", "--min-sale", "0")
+    assert (found.min_collect, found.min_sale) == (500_000, 0)
 
 
 def test_a_database_that_is_away_is_waited_for_and_one_of_another_version_is_not(

@@ -147,6 +147,9 @@ def test_too_little_money_is_unhealthy_and_a_limit_is_not(metrics: Metrics, send
     metrics.stepped(a_report())
     sender.tally.dear = True
     assert metrics.health().reason.startswith("degraded: gas costs more")
+    sender.tally.halved = True
+    assert metrics.health().healthy
+    assert metrics.health().reason == "degraded: half of the daily limit is kept for what is urgent"
     sender.tally.limited = True
     found = metrics.health()
     assert found.healthy
