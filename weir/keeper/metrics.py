@@ -32,12 +32,14 @@ ETHER = 10**18
 
 
 class Metrics:
-    """Observes a keeper's steps. Read from another thread than that of the steps."""
+    """Observes a keeper's steps, once there is one. Read from another thread than that of the steps."""
 
-    def __init__(self, keeper: Keeper, interval: float) -> None:
+    _keeper: Keeper
+
+    def __init__(self, interval: float) -> None:
         self.registry = CollectorRegistry()
-        self._keeper = keeper
-        self._sender = keeper.outbox if isinstance(keeper.outbox, Sender) else None
+        self._sender: Sender | None = None
+        self._begun = False
         self._patience = max(MISSED_STEPS * interval, LEAST_PATIENCE)
         self._last = time.monotonic()
         self._stepped = False
@@ -102,6 +104,17 @@ class Metrics:
 
     # ---- what happens
 
+    def waits(self, reason: str) -> None:
+        """While there is no keeper yet: why."""
+        self._error = reason
+
+    def begin(self, keeper: Keeper) -> None:
+        """Here it is."""
+        self._keeper = keeper
+        self._sender = keeper.outbox if isinstance(keeper.outbox, Sender) else None
+        self._last = self._moved = time.monotonic()
+        self._error, self._begun = "", True
+
     def stepped(self, report: StepReport) -> None:
         """After a step that succeeded."""
         self._last, self._stepped, self._error = time.monotonic(), True, ""
@@ -163,8 +176,11 @@ class Metrics:
 
     def health(self) -> Health:
         """Healthy while steps succeed, fees can be paid, and what was sent is mined. At the daily limit,
-        while gas is too dear or no block comes, and until the first step, it is healthy and says so.
+        while gas is too dear or no block comes, and until the first step, it is healthy and says so; while it
+        waits for what it needs for a first one, it is not.
         """
+        if not self._begun:
+            return Health(False, self._error or "starting")
         since = time.monotonic() - self._last
         facts = {"block": self._block_number, "seconds_since_step": round(since, 1)}
         if since > self._patience:
