@@ -7,6 +7,7 @@ All reading and writing happens in short transactions; whatever a database refus
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,8 @@ __all__ = [
     "metadata",
     "store_option",
 ]
+
+log = logging.getLogger(__name__)
 
 DEFAULT_URL = "sqlite:///weir.sqlite3"
 SCHEMA = 1
@@ -127,7 +130,9 @@ class Store:
             found = connection.execute(select(_about.c.schema)).scalar()
             if found is None:
                 connection.execute(insert(_about).values(schema=SCHEMA))
-        if found not in (None, SCHEMA):
+        if found is None:
+            log.warning("a new database: %s", store.where)
+        elif found != SCHEMA:
             store.close()
             raise StoreVersionError(f"{store.where} has tables of version {found}, this program of {SCHEMA}")
         return store

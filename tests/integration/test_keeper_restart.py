@@ -8,9 +8,11 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,12 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from tests.databases import postgresql
 from tests.exchange import AUCTION, KEEPER, OTHER_KEEPER, Exchange
 from tests.unit.keeper.stores import sent_twice
 from weir.client import Weir
+from weir.keeper.lease import Lease
 from weir.keeper.tables import State, accounts, attempts, heads
 from weir.node import Node
 from weir.store import Store
@@ -320,9 +323,8 @@ def test_told_twice_it_leaves_at_once_and_loses_nothing(exchange: Exchange, url:
 
 def test_one_account_has_one_keeper(exchange: Exchange, url: str) -> None:
     with keeper(exchange, url, "--port", "0") as first:
-        assert first.stderr is not None
-        address = first.stderr.readline().split()[0]
-        assert address.startswith("http://127.0.0.1:")
+        address = _address(first)
+        wait(lambda: _health(address)["reason"] == "ok", first)
         with keeper(exchange, url, "--steps", "1") as second:
             _, errors = second.communicate(timeout=300)
         assert second.returncode == 1
@@ -340,9 +342,23 @@ def test_one_account_has_one_keeper(exchange: Exchange, url: str) -> None:
         assert "weir_keeper_equity_usd 15000.0" in metrics
 
 
+def _address(process: subprocess.Popen[str]) -> str:
+    """Where it answers, which is the first that it says."""
+    assert process.stderr is not None
+    address = process.stderr.readline().split()[0]
+    assert address.startswith("http://127.0.0.1:")
+    return address
+
+
 def _health(address: str) -> dict[str, Any]:
-    with urllib.request.urlopen(address) as answer:
-        found: dict[str, Any] = json.loads(answer.read())
+    """What it says of itself, which its status must say too."""
+    try:
+        with urllib.request.urlopen(address) as answer:
+            status, body = answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        status, body = error.code, error.read()
+    found: dict[str, Any] = json.loads(body)
+    assert status == (200 if found["healthy"] else 503)
     return found
 
 
@@ -369,3 +385,54 @@ def test_a_dry_run_needs_no_store_and_sends_nothing(exchange: Exchange, tmp_path
     assert not file.exists()
     assert exchange.sent() == 0
     assert {each["outcome"] for each in json.loads(output)["last_step"]["tasks"]} == {"planned"}
+
+
+# ----------------------------------------------------------------- not there yet
+
+
+def _held_elsewhere(exchange: Exchange, url: str, seconds: float) -> None:
+    """Another machine's process has the account, for so long from now."""
+    chain = exchange.weir.chain
+    with opened(url) as store:
+        Lease.of(store, chain.id, chain.block(0)["hash"], KEEPER.address, holder="elsewhere 1 2 x").take()
+        with store.write() as connection:
+            connection.execute(update(accounts).values(held_until=time.time() + seconds))
+
+
+@pytest.mark.parametrize("away", ["node", "database", "lease"])
+def test_while_it_waits_it_says_why_and_can_be_told_to_stop(
+    exchange: Exchange, url: str, away: str, tmp_path: Path
+) -> None:
+    more, why = ["--port", "0"], "not yet: "
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        if away == "node":
+            node = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+            more, why = [*more, "--rpc", node], f"not yet: no node answers at {node}"
+        elif away == "database":
+            (tmp_path / "file").touch()
+            url = f"sqlite:///{tmp_path / 'file' / 'keeper.sqlite3'}"
+        else:
+            _held_elsewhere(exchange, url, 10_000)
+            why = f"a process on another machine may send with {KEEPER.address}: waiting"
+        with keeper(exchange, url, *more) as process:
+            address = _address(process)
+            wait(lambda: _health(address)["reason"].startswith(why), process)
+            with urllib.request.urlopen(address.replace("/healthz", "/metrics")) as answer:
+                assert "weir_keeper_last_step_time_seconds 0.0" in answer.read().decode()
+            process.send_signal(signal.SIGTERM)
+            output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (0, ""), errors
+
+
+def test_what_it_waited_for_comes_and_it_is_well(exchange: Exchange, url: str) -> None:
+    _held_elsewhere(exchange, url, 10_000)
+    with keeper(exchange, url, "--port", "0") as process:
+        address = _address(process)
+        wait(lambda: _health(address)["reason"].endswith("waiting"), process)
+        with opened(url) as store, store.write() as connection:
+            connection.execute(update(accounts).values(held_until=time.time() - 1))
+        wait(lambda: _health(address)["reason"] == "ok", process)
+        process.send_signal(signal.SIGTERM)
+        said = summary(exchange, process)
+    assert said["account"] == KEEPER.address

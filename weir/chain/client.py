@@ -274,6 +274,7 @@ class Chain:
             contract=checksummed(raw["contractAddress"]) if raw.get("contractAddress") else None,
             block_hash=raw["blockHash"],
             succeeded=int(raw["status"], 16) != 0,
+            l1_fee=int(raw.get("l1Fee") or "0x0", 16),
         )
 
     def why(self, failed: Receipt) -> ContractError:

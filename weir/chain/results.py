@@ -29,8 +29,9 @@ class Event:
 class Receipt:
     """A transaction in a block.
 
-    `events` in order, logs of unknown contracts left out; gas price in wei; `contract` is what it created.
-    Not `succeeded`: it reverted, and only its gas was paid.
+    `events` in order, logs of unknown contracts left out; gas price in wei; `contract` is what it created;
+    `l1_fee`, wei, is what rollups of the OP stack take beside its gas for its data on L1. Not `succeeded`: it
+    reverted, and only these were paid.
     """
 
     transaction: str
@@ -42,6 +43,12 @@ class Receipt:
     contract: str | None = None
     block_hash: str = ""
     succeeded: bool = True
+    l1_fee: int = 0
+
+    @property
+    def fee(self) -> int:
+        """What it has cost its sender, wei."""
+        return self.gas_used * self.gas_price + self.l1_fee
 
     def named(self, name: str) -> tuple[Event, ...]:
         """The events of this name."""

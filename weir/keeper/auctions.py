@@ -17,10 +17,6 @@ __all__ = ["conversions", "purchases", "sales", "withdrawals"]
 
 PURCHASE_GAS = 250_000
 """What a purchase or a sale at auction is taken to use when its gas is weighed against its gain."""
-WITHDRAWAL_GAS = 250_000
-"""What taking collateral out is taken to use when its gas is weighed against what comes out."""
-TIMES_GAS = 100
-"""So many times its gas that must be worth: it brings nothing, as it was the keeper's before."""
 
 
 def sales(view: View, options: Options) -> list[Task]:
@@ -34,10 +30,10 @@ def sales(view: View, options: Options) -> list[Task]:
         account = view.accounts[pledge.address]
         owed = max(pledge.due, account.collateral - account.equity)
         if owed > 0 and pledge.value >= options.min_sale and view.time >= pledge.sale_ends_at:
-            found.append((-owed, pledge.address))
+            found.append((-owed, pledge.address, min(owed, pledge.value)))
     return [
-        Task(Kind.START_SALE, address, reason=f"owes {-owed} and has collateral")
-        for owed, address in sorted(found)
+        Task(Kind.START_SALE, address, reason=f"owes {-owed} and has collateral", moves=moves)
+        for owed, address, moves in sorted(found)
     ]
 
 
@@ -51,10 +47,24 @@ def conversions(view: View, options: Options) -> list[Task]:
             asset.symbol,
             asset=asset.id,
             reason=f"worth {asset.reserve_worth}, target {asset.reserve_target}",
+            moves=_traded(view, asset),
         )
         for asset in view.assets
         if asset.auction.startable
     ]
+
+
+def _traded(view: View, asset: AssetState) -> int:
+    """What an auction of the reserve would sell or buy at most, units of S."""
+    over = asset.reserve_worth - asset.reserve_target
+    if asset.reserve_worth and (advanced := _advanced(view)):
+        return min(advanced, asset.reserve_worth)
+    return over if over > 0 else min(-over, view.fund.skin)
+
+
+def _advanced(view: View) -> int:
+    """What the tranches have paid of what the reserve owes."""
+    return view.fund.advanced_junior + view.fund.advanced_senior
 
 
 def purchases(view: View, own: str, options: Options) -> list[Task]:
@@ -80,14 +90,15 @@ def withdrawals(view: View, own: str, options: Options) -> list[Task]:
         return []
     # What is left is rounded down, twice.
     free = account.equity - -(-account.initial_margin * MILLION // options.margin_use) - 2
-    least = max(1, options.min_sale, worth_sending(view, options, TIMES_GAS * WITHDRAWAL_GAS))
+    least = max(1, options.min_sale)
     tasks = []
     for asset, held in zip(view.assets, pledge.held, strict=False):
         units = min(held, _units(view, asset, max(0, free), MILLION - asset.haircut))
         value = worth(asset, units, view.decimals)
         if value >= least:
             reason = f"{value} of it is not needed as margin"
-            tasks.append(Task(Kind.WITHDRAW, asset.symbol, asset=asset.id, units=units, reason=reason))
+            what = Task(Kind.WITHDRAW, asset.symbol, reason=reason, asset=asset.id, units=units, moves=value)
+            tasks.append(what)
     return tasks
 
 
@@ -127,7 +138,7 @@ def _for_the_reserve(view: View, asset: AssetState, money: int, units: int) -> _
     """What the reserve's running auction of an asset still sells, or buys (`Reserve._sale`, `_purchase`)."""
     off, over = asset.auction.off, asset.reserve_worth - asset.reserve_target
     if not asset.auction.buying:
-        due = view.fund.advanced_junior + view.fund.advanced_senior or max(0, over)
+        due = _advanced(view) or max(0, over)
         return _Lot(Kind.BUY_FROM_RESERVE, asset.symbol, asset, asset.reserve, due, off, money)
     skin = view.fund.skin
     wanted = min(

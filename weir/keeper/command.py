@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from weir.cli import deployment_option, keystore_option, rpc_option
+from weir.keeper.patience import NONE, Patience
 from weir.keeper.roles import MARGIN_USE, USUAL, Role
 from weir.keeper.signals import Signals
 from weir.serving import HOST, port_option, serve
-from weir.store import StoreError, StoreVersionError, store_option
+from weir.store import StoreError, store_option
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from weir.client import Weir
     from weir.keeper.limits import Limits
+    from weir.keeper.metrics import Metrics
     from weir.keeper.outbox import Outbox
     from weir.keeper.policy import Options
     from weir.keeper.runner import Keeper, StepReport
@@ -33,13 +34,11 @@ if TYPE_CHECKING:
 __all__ = ["command", "drain", "keep", "keeper_options", "opened"]
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 RPC_SECONDS = 15.0
 """For which a node's answer is waited for."""
 DRAIN_SECONDS = 30.0
 """For which a keeper that ends waits for what it has sent."""
-RETRY_SECONDS = 2.0
 GWEI, ETHER = 10**9, 10**18
 
 _OPTIONS = (
@@ -82,7 +81,8 @@ _OPTIONS = (
         default=0.5,
         show_default=True,
         metavar="ETH",
-        help="The most to spend on gas in a UTC day, in the chain's own coin.",
+        help="The most to spend on gas in a UTC day, in the chain's own coin; half of it is kept for what is "
+        "urgent.",
     ),
     click.option(
         "--native-price",
@@ -97,7 +97,25 @@ _OPTIONS = (
         default=50.0,
         show_default=True,
         metavar="USD",
-        help="The most that the gas of an action may cost which brings the keeper nothing.",
+        help="The most that the gas of an action may cost which brings the keeper nothing; of one that moves "
+        "money, as collecting fees does, at most 1% of that.",
+    ),
+    click.option(
+        "--min-collect",
+        type=click.FloatRange(0),
+        default=100.0,
+        show_default=True,
+        metavar="USD",
+        help="Fees from which on they are collected, whatever gas costs.",
+    ),
+    click.option(
+        "--min-sale",
+        type=click.FloatRange(0),
+        default=10.0,
+        show_default=True,
+        metavar="USD",
+        help="Collateral of who owes something from which on it is put up for sale, and of the keeper's own "
+        "from which on it is taken out (--role withdraw), whatever gas costs.",
     ),
     click.option(
         "--min-profit",
@@ -155,8 +173,9 @@ def command(rpc: str, **options: Any) -> int:
     """Settle, flag, liquidate and deleverage accounts, collect fees, roll tranches, sell other stablecoins.
 
     Told to stop (SIGTERM, Ctrl-C), it finishes its step, waits a while for what it has sent, and ends with
-    exit code 0; told twice, it ends at once. After --steps it ends with 1 when the last of them tried
-    something that did not succeed.
+    exit code 0; told twice, it ends at once. Where its node, its database or the right to its account is away
+    it waits, and says so on --port. After --steps it ends with 1 when the last of them tried something that
+    did not succeed.
     """
     from weir.chain import connect
 
@@ -169,56 +188,62 @@ def keep(
     """What `weir keeper` does, on any client; the exit code."""
     from weir.keeper.metrics import Metrics
 
-    stop = Signals()
+    stop, metrics = Signals(), Metrics(interval)
     stop.listen()
 
-    def patiently(work: Callable[[], T]) -> T:
-        return work() if steps else _until_it_works(work, stop)
+    def observe(report: StepReport) -> None:
+        metrics.stepped(report)
+        if not as_json:
+            _print(report)
 
-    with opened(w3, patiently=patiently, sleep=stop.wait, **options) as keeper:
-        metrics = Metrics(keeper, interval)
-
-        def observe(report: StepReport) -> None:
-            metrics.stepped(report)
-            if not as_json:
-                _print(report)
-
-        with _served(port, metrics):
-            last = keeper.run(interval=interval, steps=steps, stop=stop, observe=observe, fail=metrics.failed)
-            drain(keeper, last)
+    patience = _patience(stop, metrics, retries=steps is None)
+    with _served(port, metrics), opened(w3, patience, **options) as keeper:
+        metrics.begin(keeper)
+        last = keeper.run(interval=interval, steps=steps, stop=stop, observe=observe, fail=metrics.failed)
+        drain(keeper, last)
         if as_json:
             click.echo(json.dumps(_summary(keeper, last), indent=2))
     return 1 if last is not None and last.failed and not stop.is_set() else 0
 
 
+def _patience(stop: Signals, metrics: Metrics, *, retries: bool) -> Patience:
+    """That of a process, which may be asked meanwhile what it waits for, and be told to stop."""
+
+    def sleep(seconds: float) -> None:
+        if stop.wait(seconds):
+            sys.exit(0)
+
+    def tell(reason: str) -> None:
+        log.warning("%s", reason)
+        metrics.waits(reason)
+
+    return Patience(sleep, tell, retries)
+
+
 @contextmanager
 def opened(
     w3: Web3,
+    patience: Patience = NONE,
     *,
     deployment: Path | None,
     keystore: Path | None,
     roles: tuple[str, ...],
     store_url: str,
     posting: Path | None,
-    patiently: Callable[[Callable[[], Any]], Any] = lambda work: work(),
-    sleep: Callable[[float], object] = time.sleep,
     **rules: Any,
 ) -> Iterator[Keeper]:
-    """A keeper by the command's options; meanwhile nobody else sends with its account.
-
-    `patiently` does what needs a node or a database that may not be there yet.
-    """
+    """A keeper by the command's options; meanwhile nobody else sends with its account."""
     from weir.accounts import choose_account
     from weir.client import Weir
     from weir.keeper.posting import Poster
     from weir.keeper.runner import Keeper
 
     chosen = _roles(roles, buys=rules["min_discount"] is not None, posts=posting is not None)
-    weir = patiently(lambda: Weir.load(w3, deployment))
+    weir = patience.get(lambda: Weir.load(w3, deployment))
     rules["native_price"] = _native_price(weir.chain.id, rules["native_price"], sends=rules["execute"])
     account = choose_account(weir.chain.id, keystore)
     options = _policy(weir, chosen, **rules)
-    with _outbox(weir, account, options, store_url, rules, patiently, sleep) as outbox:
+    with _outbox(weir, account, options, store_url, rules, patience) as outbox:
         poster = Poster(weir, account.address, posting) if posting else None
         yield Keeper(weir, account, options, outbox=outbox, poster=poster)
 
@@ -259,6 +284,8 @@ def _policy(
     native_price: float,
     min_bounty: int,
     margin_use: int,
+    min_collect: float,
+    min_sale: float,
     min_discount: int | None,
     **_: float,
 ) -> Options:
@@ -271,8 +298,8 @@ def _policy(
         native_price=native_price * 10.0 ** (weir.deployment.decimals - 18),
         min_bounty_rate=min_bounty,
         margin_use=margin_use,
-        min_collect=weir.units(Decimal(1)),
-        min_sale=weir.units(Decimal(1)),
+        min_collect=weir.units(Decimal(str(min_collect))),
+        min_sale=weir.units(Decimal(str(min_sale))),
         min_discount=min_discount or 0,
     )
 
@@ -296,8 +323,7 @@ def _outbox(
     options: Options,
     store_url: str,
     rules: dict[str, Any],
-    patiently: Callable[[Callable[[], Any]], Any],
-    sleep: Callable[[float], object],
+    patience: Patience,
 ) -> Iterator[Outbox]:
     """Where what is due goes: a journal and the chain, or nowhere in a dry run. Holds the account's lease."""
     from weir.keeper.following import Remembered
@@ -314,13 +340,13 @@ def _outbox(
     def sender() -> Sender:
         genesis = weir.chain.block(0)["hash"]
         lease = Lease.of(store, weir.chain.id, genesis, account.address)
-        lease.take(sleep=sleep)
+        lease.take(sleep=patience.sleep, tell=patience.tell)
         journal = Journal(lease, weir.clearing_house.address)
         return Sender(weir, account, journal, _limits(weir, options, rules))
 
-    store = patiently(lambda: Store.open(store_url))
+    store = patience.get(lambda: Store.open(store_url))
     try:
-        made = patiently(sender)
+        made = patience.get(sender)
         try:
             yield made
         finally:
@@ -330,26 +356,8 @@ def _outbox(
         store.close()
 
 
-def _until_it_works(work: Callable[[], T], stop: Signals) -> T:
-    """Tries again while the node or the database is away, or answers rubbish."""
-    from weir.chain import ContractError, RpcError
-
-    while True:
-        try:
-            return work()
-        except Exception as error:
-            ours = type(error).__module__.startswith("weir.") and not isinstance(error, OSError)
-            passing = isinstance(error, (RpcError, ContractError, StoreError))
-            if ours and (not passing or isinstance(error, StoreVersionError)):
-                raise  # what is wrong with the input stays wrong
-            log.warning("not yet: %s", error)
-            stop.wait(RETRY_SECONDS)
-            if stop.is_set():
-                sys.exit(0)
-
-
 @contextmanager
-def _served(port: int | None, metrics: Any) -> Iterator[None]:
+def _served(port: int | None, metrics: Metrics) -> Iterator[None]:
     with serve(port, metrics.registry, metrics.health) if port is not None else nullcontext() as found:
         if found is not None:
             click.echo(f"http://{HOST}:{found}/healthz and /metrics", err=True)

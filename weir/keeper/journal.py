@@ -223,7 +223,7 @@ class Journal:
     def mined(self, attempt: Attempt, receipt: Receipt, bounty: int) -> State:
         """Notes what came of a nonce; the intent's new state."""
         state = State.DONE if receipt.succeeded else State.FAILED
-        fee = receipt.gas_used * receipt.gas_price
+        fee = receipt.fee
         with self._write() as connection:
             self._end(connection, attempt.nonce, State.REPLACED, receipt.block)
             connection.execute(

@@ -75,9 +75,14 @@ class Lease:
                 account_id = key_of(connection.execute(insert(accounts).values(**key)))
         return cls(store, account_id, address, holder or myself())
 
-    def take(self, *, sleep: Callable[[float], object] = time.sleep) -> None:
+    def take(
+        self,
+        *,
+        sleep: Callable[[float], object] = time.sleep,
+        tell: Callable[[str], object] = log.warning,
+    ) -> None:
         """Makes this process the one that sends with the account; raises `LeaseHeldError` as soon as its
-        holder gives a sign of life, or `sleep` says that it was told to stop.
+        holder gives a sign of life. `tell` hears who is waited for.
 
         One that has ended on this machine is followed at once, any other when its lease has run out: it may
         hang, or be out of reach.
@@ -85,13 +90,14 @@ class Lease:
         found = self._try()
         if found is None:
             return
-        log.warning("%s may send with %s: waiting", _named(found.holder), self.address)
+        tell(f"{_named(found.holder)} may send with {self.address}: waiting")
         first = found[:2]
         while found:
-            if found[:2] != first or sleep(min(found.left, GLANCE)):
+            if found[:2] != first:
                 raise LeaseHeldError(
                     f"{_named(found.holder)} sends with {self.address}: one account, one keeper"
                 )
+            sleep(min(found.left, GLANCE))
             found = self._try()
 
     def _try(self) -> _Standing | None:

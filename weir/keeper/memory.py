@@ -7,15 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
-from weir.keeper.roles import Kind
+from weir.keeper.roles import URGENT
 
 __all__ = ["FIRST_DELAY", "LAST_DELAY", "URGENT_DELAY", "Rest", "Rests", "Totals"]
 
 FIRST_DELAY, LAST_DELAY = 15, 900
 """Seconds, on the chain's clock, that an action rests after its first failure, and at most."""
 URGENT_DELAY = 30
-"""The most where losses grow meanwhile."""
-_URGENT = frozenset({Kind.SETTLE, Kind.FLAG, Kind.LIQUIDATE, Kind.DELEVERAGE})
+"""The most for what is urgent."""
 
 
 class Rest(NamedTuple):
@@ -44,7 +43,7 @@ class Rests:
     def failed(self, key: str, kind: str, now: int) -> None:
         """Doubles the rest of an action with each failure in a row, up to what its kind may rest."""
         failures = self._known[key].failures + 1 if key in self._known else 1
-        delay = min(FIRST_DELAY * 2 ** (failures - 1), URGENT_DELAY if kind in _URGENT else LAST_DELAY)
+        delay = min(FIRST_DELAY * 2 ** (failures - 1), URGENT_DELAY if kind in URGENT else LAST_DELAY)
         self._known[key] = Rest(failures, now + delay)
         self.keep(key, self._known[key])
 

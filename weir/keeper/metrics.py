@@ -32,12 +32,14 @@ ETHER = 10**18
 
 
 class Metrics:
-    """Observes a keeper's steps. Read from another thread than that of the steps."""
+    """Observes a keeper's steps, once there is one. Read from another thread than that of the steps."""
 
-    def __init__(self, keeper: Keeper, interval: float) -> None:
+    _keeper: Keeper
+
+    def __init__(self, interval: float) -> None:
         self.registry = CollectorRegistry()
-        self._keeper = keeper
-        self._sender = keeper.outbox if isinstance(keeper.outbox, Sender) else None
+        self._sender: Sender | None = None
+        self._begun = False
         self._patience = max(MISSED_STEPS * interval, LEAST_PATIENCE)
         self._last = time.monotonic()
         self._stepped = False
@@ -69,8 +71,9 @@ class Metrics:
             "actions_total",
             "Actions that were due in a round, or have ended since an earlier one, by kind and by what came "
             "of them: sent, done (mined), failed (reverted), refused (by simulation), resting (failed "
-            "lately), waiting (on its way), no margin (of the keeper's own), too dear, limit, held, "
-            "unanswered, planned (dry run), cancelled, dropped.",
+            "lately), waiting (on its way), no margin (of the keeper's own), too dear, too little (moves too "
+            "little for its gas), limit, over half (of the limit, and not urgent), held, unanswered, planned "
+            "(dry run), cancelled, dropped.",
             *("kind", "outcome"),
         )
         self._replaced = counter("replacements_total", "Stuck transactions sent again with a higher fee.")
@@ -114,6 +117,17 @@ class Metrics:
         return time.monotonic() - self._moved
 
     # ---- what happens
+
+    def waits(self, reason: str) -> None:
+        """While there is no keeper yet: why."""
+        self._error = reason
+
+    def begin(self, keeper: Keeper) -> None:
+        """Here it is."""
+        self._keeper = keeper
+        self._sender = keeper.outbox if isinstance(keeper.outbox, Sender) else None
+        self._last = self._moved = time.monotonic()
+        self._error, self._begun = "", True
 
     def stepped(self, report: StepReport) -> None:
         """After a step that succeeded."""
@@ -181,8 +195,10 @@ class Metrics:
     def health(self) -> Health:
         """Healthy while steps succeed, fees can be paid, and what was sent is mined. At the daily limit,
         while gas is too dear, its own margin too little or no block comes, and until the first step, it is
-        healthy and says so.
+        healthy and says so; while it waits for what it needs for a first one, it is not.
         """
+        if not self._begun:
+            return Health(False, self._error or "starting")
         since = time.monotonic() - self._last
         facts = {"block": self._block_number, "seconds_since_step": round(since, 1)}
         if since > self._patience:
@@ -195,6 +211,8 @@ class Metrics:
             return Health(False, f"a transaction has been on its way for {tally.oldest} s", facts)
         if tally and tally.limited:
             return Health(True, "degraded: the daily limit is reached, nothing more is sent today", facts)
+        if tally and tally.halved:
+            return Health(True, "degraded: half of the daily limit is kept for what is urgent", facts)
         if tally and tally.dear:
             return Health(True, "degraded: gas costs more than may be paid, nothing is sent", facts)
         if missed := self._missed:

@@ -23,7 +23,8 @@ class Outcome:
 
     "sent": it is on its way, or mined already. "failed": it reverted. "waiting": the same is on its way, or
     too much else is. "planned": a dry run would send it. "too dear": at the present fee it costs more than it
-    brings, or than it may. "limit": the day's spending limit would be passed. "held": the fee is above the
+    brings, or than it may. "too little": it moves too little for its gas. "limit": the day's spending limit
+    would be passed. "over half": half of it would, and it is not urgent. "held": the fee is above the
     ceiling, the account has too little, or the node does not want it. "unanswered": the node failed.
     """
 
@@ -94,8 +95,7 @@ class Immediate:
         except ContractError:
             self._totals.failed[task.kind] += 1
             return Outcome("failed")
-        gas, price = receipt.gas_used, receipt.gas_price
-        self._totals.add(task.kind, True, gas, gas * price, bounty_of(receipt))
+        self._totals.add(task.kind, True, receipt.gas_used, receipt.fee, bounty_of(receipt))
         return Outcome("sent", receipt)
 
     def visible(self) -> bool:

@@ -71,7 +71,7 @@ class Task:
     (1e18 = all; 0: the keeper can't afford any, and nothing is to be sent); purchases the `asset`, how many
     units of it, and the most to be paid (`cost`, units of S), sales the least to be got. The reserve's
     conversions have the asset, too, and withdrawals the asset and how many units. A posting has its `call`,
-    ready to be sent.
+    ready to be sent. What moves money says how much it `moves`, units of S: gas must be small beside it.
     """
 
     kind: Kind
@@ -83,6 +83,7 @@ class Task:
     asset: int | None = None
     units: int = 0
     cost: int = 0
+    moves: int | None = None
     call: Call | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -288,11 +289,14 @@ def housekeeping(view: View, options: Options) -> list[Task]:
     """Fees to hand on, and tranches whose epoch is over and for whose batch somebody waits."""
     tasks = []
     if Role.COLLECT in options.roles and view.uncollected >= options.min_collect:
-        tasks.append(Task(Kind.COLLECT, "fund", reason=f"{view.uncollected} uncollected"))
+        reason = f"{view.uncollected} uncollected"
+        tasks.append(Task(Kind.COLLECT, "fund", reason=reason, moves=view.uncollected))
     if Role.ROLL in options.roles and view.fund.gate_open:
         for name, tranche in (("junior", view.fund.junior_tranche), ("senior", view.fund.senior_tranche)):
-            if tranche.requested + tranche.noticed and view.time >= tranche.rolls_from:
-                tasks.append(Task(Kind.ROLL, name, reason="its epoch is over"))
+            waiting = tranche.requested + tranche.noticed
+            if waiting and view.time >= tranche.rolls_from:
+                moves = waiting * tranche.assets // max(tranche.shares, 1)
+                tasks.append(Task(Kind.ROLL, name, reason="its epoch is over", moves=moves))
     return tasks
 
 

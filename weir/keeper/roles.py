@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-__all__ = ["KINDS", "MARGIN_USE", "USUAL", "Kind", "Role"]
+__all__ = ["KINDS", "MARGIN_USE", "URGENT", "USUAL", "Kind", "Role"]
 
 
 class Kind(StrEnum):
@@ -25,6 +25,12 @@ class Kind(StrEnum):
     COLLECT = "collect"
     ROLL = "roll"
     POST = "post"
+
+
+URGENT = frozenset({Kind.SETTLE, Kind.FLAG, Kind.LIQUIDATE, Kind.DELEVERAGE})
+"""Where losses grow with leverage meanwhile. Not so a defaulter's collateral; and a sale at which nobody buys
+is started again and again: it must not use up what these need.
+"""
 
 
 class Role(StrEnum):

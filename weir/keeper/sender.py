@@ -26,6 +26,7 @@ from weir.keeper.memory import Totals
 from weir.keeper.outbox import Outcome, Settled, bounty_of
 from weir.keeper.policy import Task
 from weir.keeper.refusals import Refusal, refusal
+from weir.keeper.roles import Kind
 from weir.keeper.stuck import STUCK_BLOCKS, Waiting, replacement
 from weir.keeper.tables import Attempt, Draft, Intent, State
 from weir.units import DAY
@@ -79,7 +80,7 @@ class Sender:
         self._quote = quote(self.chain)
         balance, pool, latest, before = self._counts()
         self.tally.balance, self._count = balance, max(pool, latest)
-        self.tally.limited = self.tally.poor = False
+        self.tally.limited = self.tally.halved = self.tally.poor = False
         self.tally.dear = self._quote.fees(self.limits.action_fee) is None
         settled, waiting = self._look(latest, before)
         if latest != self._first[0]:
@@ -258,12 +259,18 @@ class Sender:
             draft = self._draft(nonce, self.own, b"", TRANSFER_GAS, fees, cancels=True)
             self._broadcast(self.journal.again(None, draft), fresh=True)
 
-    def _objection(self, nonce: int, worst: int) -> str:
-        """What is against a transaction that may cost so much (wei): the day's "limit", the balance ("held"),
-        or nothing (""). Where another of its nonce may cost as much already, it adds nothing.
+    def _objection(self, nonce: int, worst: int, kind: Kind | None = None) -> str:
+        """What is against a transaction that may cost so much (wei): the day's "limit", or the day would be
+        "over half" of it and its kind is not urgent, the balance ("held"), or nothing (""). Where another of
+        its nonce may cost as much already, it adds nothing.
+
+        Without a kind it has the whole limit: it is sent again, or fills a gap, and others wait behind it.
         """
-        spent = self.journal.spent(self._day)
-        if self.journal.spent(self._day, {nonce: worst}) > max(spent, self.limits.daily):
+        most = self.limits.daily if kind is None else self.limits.of_day(kind)
+        if self.journal.spent(self._day, {nonce: worst}) > max(self.journal.spent(self._day), most):
+            if most < self.limits.daily:
+                self.tally.halved = True
+                return "over half"
             self.tally.limited = True
             return "limit"
         more = worst - self._worst.get(nonce, 0)
@@ -285,15 +292,15 @@ class Sender:
             return Outcome("held")
         to, data = cast(str, call.address), encode_call(call)
         needed = self.chain.estimate(self.own, to, data, block="pending")
-        allowed = self.limits.allowed(task.kind, task.bounty)
-        if self._too_dear(needed, allowed):
-            return Outcome("too dear")
+        weighed = task.kind, task.bounty, task.moves
+        if why := self.limits.too_dear(needed * self._quote.price, *weighed):
+            return Outcome(why)
         gas = needed + self._room
         worst = gas * fees.most
         nonce = max(self._count, self.journal.next_nonce())
-        if objection := self._objection(nonce, worst):
+        if objection := self._objection(nonce, worst, task.kind):
             return Outcome(objection)
-        intent = Intent(key, task.kind, task.subject, task.reason, allowed)
+        intent = Intent(key, task.kind, task.subject, task.reason, self.limits.allowed(*weighed))
         made = self.journal.intend(intent, self._draft(nonce, to, data, gas, fees))
         if made is None:
             return Outcome("waiting")

@@ -42,10 +42,15 @@ class TestSales:
         )
         accounts = [account(each.address, 1_000, collateral=each.value) for each in pledges]
         tasks = sales(view(*accounts, **pledged(*pledges)), OPTIONS)
-        assert [(task.kind, task.subject) for task in tasks] == [
-            (Kind.START_SALE, OTHER),
-            (Kind.START_SALE, TRADER),
+        assert [(task.kind, task.subject, task.moves) for task in tasks] == [
+            (Kind.START_SALE, OTHER, 80 * USD),
+            (Kind.START_SALE, TRADER, 50 * USD),
         ]
+
+    def test_it_moves_no_more_than_the_collateral_counts_for(self) -> None:
+        held = pledge(TRADER, 100, due=90 * USD)
+        (task,) = sales(view(account(TRADER, 0, collateral=held.value), **pledged(held)), OPTIONS)
+        assert task.moves == held.value < 90 * USD
 
     def test_a_loss_that_settling_will_make_a_debt_counts(self) -> None:
         losing = account(TRADER, 60, 1, unsettled=-40, cash=15 * USD, collateral=85 * USD)
@@ -71,6 +76,25 @@ class TestConversions:
         due = asset(id=1, symbol="SAVE", auction=replace(QUIET, startable=True))
         (task,) = conversions(view(**pledged(of=(asset(), due))), OPTIONS)
         assert (task.kind, task.subject, task.asset) == (Kind.START_CONVERSION, "SAVE", 1)
+
+    @pytest.mark.parametrize(
+        ("worth", "target", "advanced", "skin", "moves"),
+        [
+            (900, 600, 0, 5_000, 300),  # too much of it
+            (900, 1_200, 0, 5_000, 300),  # too little
+            (900, 1_200, 0, 200, 200),  # and no money for more
+            (900, 1_200, 500, 5_000, 500),  # the tranches are paid back first
+            (900, 600, 2_000, 5_000, 900),
+            (0, 400, 2_000, 5_000, 400),  # there is none of it to pay them with
+        ],
+    )
+    def test_it_moves_what_can_be_traded(
+        self, worth: int, target: int, advanced: int, skin: int, moves: int
+    ) -> None:
+        due = asset(auction=replace(QUIET, startable=True), reserve_worth=worth, reserve_target=target)
+        fund = replace(view().fund, advanced_junior=advanced // 2, advanced_senior=advanced // 2, skin=skin)
+        (task,) = conversions(view(**pledged(of=(due,)), fund=fund), OPTIONS)
+        assert task.moves == moves
 
 
 class TestPurchases:
@@ -245,11 +269,10 @@ class TestWithdrawals:
         assert withdrawals(view(self.flat, **pledged(owing)), LIQUIDATOR, self.options()) == []
 
     def test_only_what_is_worth_it(self) -> None:
-        # 2,000 tokens are worth 1,800.
-        assert self.out(self.flat, self.options(min_sale=1_800 * USD))
+        # 2,000 tokens are worth 1,800: their gas is weighed against that.
+        (task,) = self.out(self.flat, self.options(min_sale=1_800 * USD))
+        assert task.moves == 1_800 * USD
         assert not self.out(self.flat, self.options(min_sale=1_800 * USD + 1))
-        assert self.out(self.flat, self.options(native_price=17.9 * USD / 250_000))
-        assert not self.out(self.flat, self.options(native_price=18.1 * USD / 250_000))
         assert not self.out(self.flat, self.options(), of=(asset(price=0),))
 
     def test_only_its_own_and_only_when_told(self) -> None:

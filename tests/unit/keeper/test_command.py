@@ -9,7 +9,10 @@ from click.testing import CliRunner, Result
 
 from weir.accounts import AccountError
 from weir.client import Weir
-from weir.keeper.command import _native_price, _until_it_works, command
+from weir.keeper.command import _native_price, _policy, command
+from weir.keeper.patience import NONE, Patience
+from weir.keeper.policy import Options
+from weir.keeper.roles import USUAL
 from weir.keeper.signals import Signals
 from weir.store import StoreError, StoreVersionError
 
@@ -66,16 +69,30 @@ def test_on_a_local_chain_gas_need_not_be_weighed(caplog: pytest.LogCaptureFixtu
     ]
 
 
-def test_a_database_that_is_away_is_waited_for_and_one_of_another_version_is_not(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    stop = Signals()
-    monkeypatch.setattr(stop, "wait", lambda _: False)
+def test_little_is_left_alone_though_gas_be_for_nothing() -> None:
+    weir: Any = SimpleNamespace(units=lambda usd: int(usd * 10**6), deployment=SimpleNamespace(decimals=6))
+
+    def options(*arguments: str) -> Options:
+        told = command.make_context("keeper", ["--native-price", "0", *arguments]).params
+        return _policy(weir, USUAL, **{name: told[name] for name in told if name != "roles"})
+
+    assert (options().min_collect, options().min_sale) == (100 * 10**6, 10 * 10**6)
+    found = options("--min-collect", "0.5", "--min-sale", "0")
+    assert (found.min_collect, found.min_sale) == (500_000, 0)
+
+
+def test_a_database_that_is_away_is_waited_for_and_one_of_another_version_is_not() -> None:
     failures: list[Exception] = [StoreError("away"), StoreVersionError("tables of version 2")]
+    heard: list[str] = []
 
     def work() -> Any:
         raise failures.pop(0)
 
+    patience = Patience(sleep=lambda _: None, tell=heard.append, retries=True)
     with pytest.raises(StoreVersionError):
-        _until_it_works(work, stop)
+        patience.get(work)
     assert not failures
+    assert heard == ["not yet: away"]
+    failures = [StoreError("away")]
+    with pytest.raises(StoreError):
+        NONE.get(work)

@@ -64,9 +64,14 @@ def test_one_here_that_hangs_is_waited_for_like_any_other(kept: Store) -> None:
 
 
 def test_who_is_told_to_stop_waits_no_longer(kept: Store) -> None:
+    def leave(_: float) -> None:
+        raise SystemExit(0)
+
     a_lease(kept, holder="elsewhere 12 345 x").take()
-    with pytest.raises(LeaseHeldError):
-        a_lease(kept).take(sleep=lambda _: True)
+    heard: list[str] = []
+    with pytest.raises(SystemExit):
+        a_lease(kept).take(sleep=leave, tell=heard.append)
+    assert heard == ["a process on another machine may send with 0xliquidator: waiting"]
 
 
 def test_an_ended_process_that_its_parent_has_not_asked_after_is_followed_at_once(kept: Store) -> None:

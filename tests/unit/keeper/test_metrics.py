@@ -45,7 +45,9 @@ def sender() -> Sent:
 @pytest.fixture
 def metrics(sender: Sent) -> Metrics:
     weir = SimpleNamespace(usd=lambda units: Decimal(units) / 10**6)
-    return Metrics(cast(Any, SimpleNamespace(outbox=sender, weir=weir)), interval=1.0)
+    made = Metrics(interval=1.0)
+    made.begin(cast(Any, SimpleNamespace(outbox=sender, weir=weir)))
+    return made
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
@@ -127,6 +129,15 @@ def test_what_is_stuck_is_unhealthy(metrics: Metrics, sender: Sent) -> None:
     assert value(metrics, "oldest_in_flight_seconds") == 601
 
 
+def test_while_there_is_no_keeper_yet_it_says_why(sender: Sent) -> None:
+    metrics = Metrics(interval=1.0)
+    assert (metrics.health().healthy, metrics.health().reason) == (False, "starting")
+    metrics.waits("not yet: no node answers")
+    assert (metrics.health().healthy, metrics.health().reason) == (False, "not yet: no node answers")
+    metrics.begin(cast(Any, SimpleNamespace(outbox=sender)))
+    assert (metrics.health().healthy, metrics.health().reason) == (True, "starting")
+
+
 def test_health_is_lost_without_steps_and_comes_back(
     metrics: Metrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,6 +176,9 @@ def test_too_little_money_is_unhealthy_and_a_limit_is_not(metrics: Metrics, send
     metrics.stepped(a_report())
     sender.tally.dear = True
     assert metrics.health().reason.startswith("degraded: gas costs more")
+    sender.tally.halved = True
+    assert metrics.health().healthy
+    assert metrics.health().reason == "degraded: half of the daily limit is kept for what is urgent"
     sender.tally.limited = True
     found = metrics.health()
     assert found.healthy

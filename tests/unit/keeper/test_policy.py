@@ -280,7 +280,8 @@ class TestHousekeeping:
     def test_collects_from_a_threshold_on(self) -> None:
         options = Options(min_collect=100)
         assert housekeeping(view(uncollected=99), options) == []
-        assert [task.kind for task in housekeeping(view(uncollected=100), options)] == [Kind.COLLECT]
+        (task,) = housekeeping(view(uncollected=100), options)
+        assert (task.kind, task.moves) == (Kind.COLLECT, 100)
 
     @pytest.mark.parametrize(
         ("changes", "gate", "due"),
@@ -297,6 +298,12 @@ class TestHousekeeping:
         fund = replace(seen.fund, junior_tranche=replace(seen.fund.junior_tranche, **changes), gate_open=gate)
         tasks = housekeeping(replace(seen, fund=fund), Options(min_collect=1))
         assert [task.subject for task in tasks] == (["junior"] if due else [])
+
+    def test_a_batch_moves_what_its_shares_are_worth(self) -> None:
+        seen = view()
+        tranche = replace(seen.fund.senior_tranche, assets=900, shares=600, requested=30, noticed=10)
+        (task,) = housekeeping(replace(seen, fund=replace(seen.fund, senior_tranche=tranche)), Options())
+        assert (task.subject, task.moves) == ("senior", 60)
 
 
 # ------------------------------------------------------------- stablecoins

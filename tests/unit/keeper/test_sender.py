@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -9,12 +10,12 @@ from typing import Any
 import pytest
 
 from tests.exchange import KEEPER, OTHER_KEEPER, Exchange
-from tests.unit.keeper.desk import BELOW, CRASH, ETHER, FLAGS, LIMITS, Desk, outcomes
+from tests.unit.keeper.desk import BELOW, CRASH, ETHER, FLAGS, GWEI, LIMITS, Desk, outcomes
 from tests.unit.keeper.stores import sent_twice
 from weir.chain import ContractError
 from weir.keeper.following import Remembered
 from weir.keeper.outbox import Rehearsal
-from weir.keeper.roles import Role
+from weir.keeper.roles import Kind, Role
 from weir.keeper.runner import Keeper
 from weir.keeper.stuck import STUCK_BLOCKS
 from weir.store import Store
@@ -107,6 +108,28 @@ def test_the_days_limit_ends_sending_but_not_looking(by_hand: Exchange, store: S
     assert not poor.journal.spent(by_hand.node.now() // DAY) > 3 * one
 
 
+def test_half_of_the_days_limit_is_kept_for_what_is_urgent(by_hand: Exchange, store: Store) -> None:
+    both = frozenset({Role.COLLECT, Role.FLAG})
+    rich = Desk(by_hand, store, roles=both)
+    rich.step()
+    sent = [attempts[0] for attempts in rich.journal.pending().values()]
+    (collecting,) = (each.worst for each in sent if each.kind == Kind.COLLECT)
+    flagging = sum(each.worst for each in sent if each.kind == Kind.FLAG)
+    by_hand.node.rpc("anvil_dropAllTransactions")
+
+    frugal = replace(LIMITS, daily=2 * collecting - 2)
+    desk = Desk(by_hand, store, frugal, OTHER_KEEPER, frozenset({Role.COLLECT}))
+    assert outcomes(desk.step()) == {("collect", "over half"): 1}
+    desk = Desk(by_hand, store, replace(LIMITS, daily=2 * flagging), OTHER_KEEPER, both)
+    assert outcomes(desk.step()) == {("flag", "sent"): BELOW, ("collect", "over half"): 1}
+    assert desk.sender.tally.halved
+    assert not desk.sender.tally.limited
+    desk.mine()
+    # What they have really cost is less than the worst, and leaves room in the half.
+    assert outcomes(desk.step()) == {("flag", "done"): BELOW, ("collect", "sent"): 1}
+    assert not desk.sender.tally.halved
+
+
 def test_a_limit_that_is_passed_already_keeps_nothing_from_being_given_up(
     by_hand: Exchange, store: Store
 ) -> None:
@@ -141,6 +164,45 @@ def test_gas_may_cost_only_so_much(by_hand: Exchange, store: Store) -> None:
     report = desk.step()
     assert outcomes(report) == {("flag", "too dear"): BELOW, ("collect", "too dear"): 1}
     assert by_hand.nonce(block="pending") == by_hand.before
+
+
+def test_gas_for_what_moves_money_may_cost_a_hundredth_of_it(by_hand: Exchange, store: Store) -> None:
+    fees = by_hand.weir.chain.call(
+        by_hand.weir.vault.functions.collect(), sender=by_hand.weir.fund.address, block="pending"
+    )
+    limits = replace(LIMITS, native_price=1e-9, max_gas_cost=10**12)
+    desk = Desk(by_hand, store, limits, roles=frozenset({Role.COLLECT}))
+    assert outcomes(desk.step()) == {("collect", "sent"): 1}
+    (attempts,) = desk.journal.pending().values()
+    assert attempts[0].allowed == sum(fees) // 100
+    by_hand.node.rpc("anvil_dropAllTransactions")
+
+    dear = replace(limits, native_price=sum(fees) / (50_000 * GWEI))
+    housekeeper = Desk(by_hand, store, dear, OTHER_KEEPER, frozenset({Role.COLLECT, Role.FLAG}))
+    assert outcomes(housekeeper.step()) == {("flag", "sent"): BELOW, ("collect", "too little"): 1}
+
+
+def test_what_a_rollup_takes_for_its_data_is_part_of_the_fee(
+    by_hand: Exchange, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(by_hand, store, roles=frozenset({Role.COLLECT}))
+    chain, asked = desk.sender.chain, desk.sender.chain.rpc_batch
+
+    def with_l1_fee(requests: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        return [
+            answer | {"l1Fee": hex(ETHER)} if method == "eth_getTransactionReceipt" and answer else answer
+            for (method, _), answer in zip(requests, asked(requests), strict=True)
+        ]
+
+    monkeypatch.setattr(chain, "rpc_batch", with_l1_fee)
+    desk.step()
+    assert desk.sender.tally.spent < ETHER
+    desk.mine()
+    desk.step()
+    (receipt,) = chain.receipts(chain.block()["transactions"])
+    assert receipt is not None
+    assert receipt.fee == receipt.gas_used * receipt.gas_price + ETHER
+    assert desk.sender.tally.spent == desk.sender.totals().fees == receipt.fee
 
 
 def test_a_liquidation_must_pay_for_its_gas(exchange: Exchange, store: Store) -> None:

@@ -9,7 +9,6 @@ import subprocess
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -184,8 +183,7 @@ def test_panels_do_not_overlap() -> None:
 def test_every_metric_is_looked_at_and_every_one_looked_at_exists() -> None:
     """By an alert or on a panel: one that nobody looks at is dead."""
     exist = _names(registry(Watcher(lambda: cast(Any, None), lambda: cast(Any, None))))
-    keeper = SimpleNamespace(outbox=None)
-    exist |= _names(KeeperMetrics(cast(Any, keeper), 1.0).registry)
+    exist |= _names(KeeperMetrics(1.0).registry)
     exist |= _names(IndexRunner(lambda: cast(Any, None), 1.0).registry)
     used = {
         name

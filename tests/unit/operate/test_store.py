@@ -109,6 +109,14 @@ def test_writers_take_turns(store: Store) -> None:
         assert connection.execute(select(trials.c.amount)).scalar_one() == 100
 
 
+def test_it_is_told_when_nothing_was_there(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    url = f"sqlite:///{tmp_path / 'mistyped.sqlite3'}"
+    for said in ([f"a new database: {url}"], []):
+        caplog.clear()
+        Store.open(url).close()
+        assert [record.message for record in caplog.records] == said
+
+
 def test_it_can_be_opened_by_many_at_once(trial_url: str) -> None:
     opened: list[Store] = []
     threads = [threading.Thread(target=lambda: opened.append(Store.open(trial_url))) for _ in range(4)]
