@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from weir.serving import HOST
 
 if TYPE_CHECKING:
-    from weir.simulation.population import Population
+    from weir.simulation.population import Liquidator, Population
 
 __all__ = ["BUYER", "Child", "Plan"]
 
@@ -99,7 +99,7 @@ class Plan:
     def others(self) -> tuple[Child, ...]:
         """Those that look at a deployment."""
         liquidators = self._people().liquidators[: self.keepers]
-        keepers = (self._keeper(f"keeper-{i + 1}", 3 + i, who.name) for i, who in enumerate(liquidators))
+        keepers = (self._liquidator(f"keeper-{i + 1}", 3 + i, who) for i, who in enumerate(liquidators))
         return (self._index(), self._monitor(), *keepers, *self._buyers())
 
     def _index(self) -> Child:
@@ -114,6 +114,11 @@ class Plan:
         ports = "--port", f"{self.pages}", "--metrics-port", f"{self.pages + 1}"
         health = self._at(1, "healthz"), self._at(0, "")
         return Child("monitor", (*self._weir("monitor"), *ports), health, self._stored())
+
+    def _liquidator(self, name: str, place: int, who: Liquidator) -> Child:
+        """It waits, and uses its margin, as one of the market's liquidators does in a replay."""
+        rules = "--min-bounty", f"{who.min_bounty_rate}", "--margin-use", f"{who.margin_use}"
+        return self._keeper(name, place, who.name, *rules)
 
     def _buyers(self) -> Iterator[Child]:
         """A keeper that buys what others put up for sale, with the money in its wallet."""

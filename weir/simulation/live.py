@@ -35,6 +35,8 @@ BEAT = 1.0
 """Wall seconds from one block to the next, where nobody makes one."""
 POOR = 0.3
 """Part of what someone came with, below which it has lost its money."""
+SHORT = 0.9
+"""Part of what a keeper came with, below which its owner pays in what is missing."""
 _CENT, _PEG_STEP = Decimal("0.01"), Decimal("0.0001")
 
 
@@ -99,8 +101,10 @@ class LiveMarket(Market):
         else:
             self.arrive()
             self.open(last)
-        opened(self.stage.weir)
         self._origin = clock.monotonic(), max(self.stage.now, last.timestamp)
+        self.stage.pass_to(self._clock())
+        self.stage.report(last.prices, last.assets)  # it may be long until prices move
+        opened(self.stage.weir)
         for number, scenario in enumerate(self._scenarios()):
             if number or self._returning:
                 self._renew()
@@ -133,16 +137,13 @@ class LiveMarket(Market):
     # ---- time
 
     def keep_until(self, time: int) -> None:
-        """Keepers have until then; what they took over, or bought, is sold for them."""
+        """Keepers have until then; what they took over, or bought, is sold for them, and their owners pay in
+        what they have lost.
+        """
         self._wait(time)
         states = self.stage.look()
         for liquidator in self.population.liquidators:
-            state = states[self.stage.accounts[liquidator.name].address]
-            for position in state.positions:
-                symbol = self.stage.symbols[position.market]
-                self.venue.relieve(liquidator.name, symbol, position.size / 10**18)
-            if state.collateral:
-                self._refill(liquidator, states)
+            self._refill(liquidator, states, below=SHORT)
         if (one := buyer(self.population)) is not None:
             wanted = {asset.symbol: (asset, money) for asset, money in self.wanted(one)}
             self.sell_on(one.name, keep=wanted)
@@ -151,16 +152,29 @@ class LiveMarket(Market):
                     self.stock(one, asset, money)
 
     def _wait(self, time: int) -> None:
-        """Blocks come, one each beat, until the chain's clock may show this time."""
+        """Blocks come, one each beat, until the chain's clock may show this time; what keepers have taken over
+        is sold as it comes, for prices may jump then.
+        """
         while (now := self._clock()) < time and not self._stop.is_set():
             self.stage.pass_to(now)
             self.stage.node.rpc("evm_mine")
             self._stop.wait(BEAT)
+            self._unload()
+        self._unload()
         self.stage.pass_to(time)
 
     def _clock(self) -> int:
         started, time = self._origin
         return time + int(self._pace * (clock.monotonic() - started))
+
+    def _unload(self) -> None:
+        """Makers take what they bid for of the positions that liquidators have taken over."""
+        names = [each.name for each in self.population.liquidators]
+        addresses = [self.stage.accounts[name].address for name in names]
+        states = self.stage.weir.accounts(addresses, block="pending")
+        for name, state in zip(names, states, strict=True):
+            for position in state.positions:
+                self.venue.relieve(name, self.stage.symbols[position.market], position.size)
 
     # ---- money
 
@@ -175,7 +189,7 @@ class LiveMarket(Market):
                 memory.reserve += trader.deposit
         others: tuple[Maker | Liquidator, ...] = (*self.population.makers, *self.population.liquidators)
         for other in others:
-            self._refill(other, states)
+            self._refill(other, states, below=POOR)
         if (one := buyer(self.population)) is not None:
             left = float(stage.weir.usd(stage.held(one.name)))
             if left < POOR * one.money:
@@ -192,13 +206,15 @@ class LiveMarket(Market):
                 stage.approve(name, tranche.address, money)
                 stage.attempt(name, tranche.functions.deposit(money, stage.accounts[name].address))
 
-    def _refill(self, who: Maker | Liquidator, states: Mapping[str, AccountState]) -> None:
-        """Its deposit again, where little is left of it. Other stablecoins don't count: a liquidator pays for
-        what it takes over of these, and only it could take them out of its account.
+    def _refill(self, who: Maker | Liquidator, states: Mapping[str, AccountState], below: float) -> None:
+        """Its deposit again, where less than this part of it is left. Other stablecoins don't count: a
+        liquidator pays for what it takes over of these, and only it could take them out of its account.
+
+        Nobody pays for an account that owes more than it has: that is a default, to be resolved first.
         """
         state = states[self.stage.accounts[who.name].address]
         own = float(self.stage.weir.usd(state.equity - state.collateral))
-        if own < POOR * who.deposit:
+        if state.equity >= 0 and own < below * who.deposit:
             self._give(who.name, who.deposit - own)
 
     def _give(self, name: str, usd: float) -> None:
