@@ -152,8 +152,8 @@ class LiveMarket(Market):
                     self.stock(one, asset, money)
 
     def _wait(self, time: int) -> None:
-        """Blocks come, one each beat, until the chain's clock may show this time; what keepers have taken over
-        is sold as it comes, for prices may jump then.
+        """Blocks come, one each beat, until the chain's clock may show this time. What keepers took over
+        is sold at once: prices may jump then.
         """
         while (now := self._clock()) < time and not self._stop.is_set():
             self.stage.pass_to(now)
