@@ -335,7 +335,7 @@ def test_without_a_price_nothing_is_called_well(viewer: Viewer, watched_stage: S
     watched_stage.node.mine()
     holders = sum(bool(each.positions) for each in watched_stage.weir.accounts())
     lack = f"{holders} accounts can't be priced: {', '.join(prices)} have no price"
-    expect(viewer.page.locator("[data-empty=heat]")).to_have_text(f"{lack}.", timeout=PATIENCE)
+    expect(viewer.page.locator("[data-empty=heat]")).to_have_text(f"{lack}.")
     viewer.says("near", "–")
     viewer.has("near", "")
     expect(viewer.page.locator(".tile", has=viewer.find("near"))).to_contain_text(lack)

@@ -12,12 +12,13 @@ import pytest
 
 from weir.chain import Call
 from weir.client import Weir
+from weir.keeper.roles import MARGIN_USE
 from weir.node import Node
 from weir.operate.plan import Plan
 from weir.operate.running import AlreadyRunningError, only_one
 from weir.orders import Order
 from weir.scenarios import PricePoint, load
-from weir.simulation.live import LiveMarket, buyer, journey
+from weir.simulation.live import LiveMarket, buyer, journey, liquidators
 from weir.simulation.market import Settings
 from weir.simulation.population import Arbitrageur
 from weir.simulation.stage import SPREAD
@@ -65,7 +66,8 @@ def test_where_there_are_other_stablecoins_a_keeper_buys_them(tmp_path: Path) ->
 def test_keepers_behave_as_the_populations_liquidators_do(tmp_path: Path) -> None:
     plan = Plan(tmp_path, keepers=3)
     found = [dict(pairwise(child.command)) for child in plan.others() if child.name.startswith("keeper-")]
-    people = plan._people().liquidators
+    people = liquidators(plan._people())
+    assert {each.margin_use for each in people} == {MARGIN_USE}
     assert [int(each["--margin-use"]) for each in found] == [each.margin_use for each in people]
     assert [int(each["--min-bounty"]) for each in found] == [each.min_bounty_rate for each in people]
 
@@ -191,6 +193,17 @@ def test_who_buys_and_who_liquidates_does_not_run_out_of_money(depeg: LiveMarket
     stage.send(one.name, away)
     depeg._renew()
     assert stage.held(one.name) == stage.units(one.money)
+
+
+def test_collateral_that_a_liquidator_has_taken_out_becomes_its_cash(depeg: LiveMarket) -> None:
+    stage, one = depeg.stage, depeg.population.liquidators[0]
+    stage.mint(one.name, "USDC", 5_000)
+    address, sent = stage.accounts[one.name].address, _sent(depeg, one.name)
+    before = stage.look()[address].cash
+    _keep(depeg)
+    assert stage.held(one.name, "USDC") == 0
+    assert stage.look()[address].cash - before == pytest.approx(int(5_000 * 10**6 * (1 - SPREAD)), abs=10)
+    assert _sent(depeg, one.name) == sent
 
 
 def test_nobody_pays_for_a_keeper_that_owes_more_than_it_has(depeg: LiveMarket) -> None:

@@ -19,7 +19,9 @@ from threading import Event
 
 from web3.contract import Contract
 
+from weir.chain import ContractError
 from weir.client import Weir
+from weir.keeper.roles import MARGIN_USE
 from weir.node import Node
 from weir.scenarios import PricePoint, Scenario, available, load
 from weir.simulation.market import LEAD, Market, Settings
@@ -27,7 +29,7 @@ from weir.simulation.population import Arbitrageur, Liquidator, Maker, Populatio
 from weir.simulation.stage import DEPLOYER, FEED_DECIMALS
 from weir.states import AccountState
 
-__all__ = ["LiveMarket", "buyer", "journey"]
+__all__ = ["LiveMarket", "buyer", "journey", "liquidators"]
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +66,15 @@ def journey(scenario: Scenario, start: PricePoint) -> Iterator[PricePoint]:
 def buyer(population: Population) -> Arbitrageur | None:
     """With whose money a keeper buys other stablecoins at auction; None where there are none."""
     return next(iter(population.arbitrageurs), None)
+
+
+def liquidators(population: Population) -> tuple[Liquidator, ...]:
+    """Whose keepers are processes: those of a replay, but as careful as keepers are unless told otherwise.
+    Prices jump by up to an eighth in the scenarios, and may do so before what was taken over is sold.
+    """
+    return tuple(
+        replace(each, margin_use=min(each.margin_use, MARGIN_USE)) for each in population.liquidators
+    )
 
 
 class LiveMarket(Market):
@@ -144,6 +155,8 @@ class LiveMarket(Market):
         states = self.stage.look()
         for liquidator in self.population.liquidators:
             self._refill(liquidator, states, below=SHORT)
+            if self.stage.weir.assets:
+                self._bring_back(liquidator)
         if (one := buyer(self.population)) is not None:
             wanted = {asset.symbol: (asset, money) for asset, money in self.wanted(one)}
             self.sell_on(one.name, keep=wanted)
@@ -215,12 +228,19 @@ class LiveMarket(Market):
         state = states[self.stage.accounts[who.name].address]
         own = float(self.stage.weir.usd(state.equity - state.collateral))
         if state.equity >= 0 and own < below * who.deposit:
-            self._give(who.name, who.deposit - own)
+            self._pay_in(who.name, self.stage.fund(DEPLOYER, who.deposit - own))
 
-    def _give(self, name: str, usd: float) -> None:
-        """A deposit for someone whose account others may be sending from."""
+    def _bring_back(self, liquidator: Liquidator) -> None:
+        """What it has taken out of its account, of others' collateral, is sold and paid in again."""
+        stage, market = self.stage, self.stage.accounts[DEPLOYER].address
+        owner, got = stage.accounts[liquidator.name].address, self.sell_on(liquidator.name)
+        taken = stage.weir.token.functions.transferFrom(owner, market, got)
+        if got and not isinstance(stage.attempt(DEPLOYER, taken, count=False), ContractError):
+            self._pay_in(liquidator.name, got)
+
+    def _pay_in(self, name: str, money: int) -> None:
+        """Money of the deployer's, units of S, for someone whose account others may be sending from."""
         stage, vault = self.stage, self.stage.weir.vault
-        money = stage.fund(DEPLOYER, usd)
         stage.approve(DEPLOYER, vault.address, money)
         stage.attempt(DEPLOYER, vault.functions.deposit(stage.accounts[name].address, money))
 
