@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from weir import files
 from weir.cli import one_line_errors
 from weir.client import Weir
 from weir.index.follow import Follower
@@ -71,7 +72,7 @@ def main(names: tuple[str, ...], traders: int, seed: int, every: int, write: boo
                 click.echo(str(difference))
             click.echo(str(done[-1]))
     if write:
-        PAGE.write_text(page(done, traders, seed, every), encoding="utf-8")
+        files.write(PAGE, page(done, traders, seed, every))
     sys.exit(1 if any(each.found.differences for each in done) else 0)
 
 
