@@ -95,8 +95,8 @@ bench-risk: .venv-bench/.installed ## measure the risk engine's speed beside Num
 bench-keeper: setup ## measure how fast keepers see ten thousand accounts
 	@$(ENV) python -m weir.bench.keeper --write
 
-reconcile: setup ## replay every scenario and compare the index with the chain at every block: half an hour
-	@$(ENV) python -m weir.index.scenarios
+reconcile: setup ## replay every scenario and compare the index with the chain at every block: half an hour (docs/reconcile.md)
+	@$(ENV) python -m weir.index.scenarios --write
 
 mutate: setup ## ask whether the fuzzer is awake: three quarters of an hour
 	@$(ENV) python -m weir.fuzz.mutation --write

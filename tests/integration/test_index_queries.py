@@ -12,6 +12,8 @@ from click.testing import CliRunner
 
 from weir.cli import cli
 from weir.client import Weir
+from weir.index import scenarios
+from weir.index.comparing import Difference
 from weir.index.follow import Follower
 from weir.index.queries import (
     account_history,
@@ -19,12 +21,13 @@ from weir.index.queries import (
     days,
     income_by_source,
     layers,
+    newest,
     post_mortem,
     state_at,
 )
 from weir.index.queries.history import AddressError
 from weir.index.tables import NotIndexedError
-from weir.index.verify import verify
+from weir.index.verify import Verified, verify
 from weir.layers import LAYERS
 from weir.node import Node
 from weir.results import FACTORS, RunResult
@@ -32,7 +35,8 @@ from weir.scenarios import load
 from weir.simulation.engine import LEAD, Settings, Simulation
 from weir.store import Store
 
-SCENARIO = load("2023-03-usdc")
+NAME = "2023-03-usdc"
+SCENARIO = load(NAME)
 SETTINGS = Settings(substeps=1, traders=12, fund_factor=0.2)
 
 
@@ -303,6 +307,57 @@ def test_the_history_in_words(weir: Weir, url: str, index: Store) -> None:
     answer = CliRunner().invoke(cli, ["index", "history", account, "--store", url], env={"COLUMNS": "200"})
     assert "deposited $" in answer.output
     assert "fee $" in answer.output
+
+
+def test_who_has_no_history_is_told_so(url: str, index: Store) -> None:
+    nobody = "0x" + "ab" * 20
+    last = newest(index).number
+    command = ["index", "history", nobody, "--store", url]
+    answer = CliRunner().invoke(cli, command)
+    assert answer.exit_code == 0
+    assert answer.output == f"Nothing has happened to {nobody}; the index goes up to block {last}.\n"
+    answer = CliRunner().invoke(cli, [*command, "--until", "2001-01-01"])
+    assert f"to {nobody} in that time;" in answer.output
+    answer = CliRunner().invoke(cli, [*command, "--json"])
+    assert (answer.exit_code, json.loads(answer.output)) == (0, [])
+
+
+# -------------------------------------------------------------- make reconcile
+
+
+@pytest.fixture
+def reconciled(weir: Weir, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """`make reconcile` where the one scenario there is has been played already; where its page goes."""
+    page = tmp_path / "reconcile.md"
+    monkeypatch.setattr(scenarios, "PAGE", page)
+    monkeypatch.setattr(scenarios, "available", lambda: (NAME,))
+    monkeypatch.setattr(scenarios, "simulate", lambda *_, then, **__: then(None, weir))
+    return page
+
+
+def test_a_reconciliation_is_written_down(reconciled: Path) -> None:
+    answer = CliRunner().invoke(scenarios.main, ["--write", "--every", "200", "--seed", "3"])
+    assert answer.exit_code == 0, answer.output
+    assert answer.output.endswith("no differences\n")
+    row = next(line for line in reconciled.read_text().splitlines() if line.startswith(f"| {NAME}"))
+    _, _, seed, events, blocks, numbers, differences, _ = (cell.strip() for cell in row.split("|"))
+    assert (seed, differences) == ("3", "no")
+    assert int(numbers.replace(",", "")) > 100 * int(blocks.replace(",", "")) > 0
+    assert int(events.replace(",", "")) > 1_000
+
+
+def test_a_difference_is_written_down_too(reconciled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = Verified(5, 6, 2, 300, (Difference(6, "Vault.cashOf", 0, 1, 2),))
+    monkeypatch.setattr(scenarios, "verify", lambda *_, **__: wrong)
+    answer = CliRunner().invoke(scenarios.main, ["--write"])
+    assert answer.exit_code == 1
+    assert "Vault.cashOf" in answer.output
+    assert "| 2 | 300 | 1 |" in reconciled.read_text()
+
+
+def test_a_part_is_no_record(reconciled: Path) -> None:
+    assert CliRunner().invoke(scenarios.main, ["--write", NAME]).exit_code == 2
+    assert not reconciled.exists()
 
 
 def test_an_empty_database_says_what_to_do(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from weir.monitor.page.shocks import shocked
 from weir.node import Node
 from weir.parameters import from_units
 from weir.risk.inputs.chain import read_book
+from weir.units import DAY
 
 NOT_YET = "has no index yet"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -326,6 +327,21 @@ def test_nothing_is_asked_of_any_other_machine(viewer: Viewer) -> None:
     hosts = {urlsplit(url).hostname for url in viewer.asked if not url.startswith(("data:", "blob:"))}
     assert hosts == {"127.0.0.1"}
     assert viewer.complaints == []
+
+
+def test_without_a_price_nothing_is_called_well(viewer: Viewer, watched_stage: Stage) -> None:
+    prices = {each.symbol: from_units(each.price, 18) for each in watched_stage.weir.markets()}
+    watched_stage.wait(DAY + 1)
+    watched_stage.node.mine()
+    holders = sum(bool(each.positions) for each in watched_stage.weir.accounts())
+    lack = f"{holders} accounts can't be priced: {', '.join(prices)} have no price"
+    expect(viewer.page.locator("[data-empty=heat]")).to_have_text(f"{lack}.")
+    viewer.says("near", "–")
+    viewer.has("near", "")
+    expect(viewer.page.locator(".tile", has=viewer.find("near"))).to_contain_text(lack)
+    watched_stage.price(**prices)
+    viewer.has("near", 0)
+    assert not viewer.reloaded
 
 
 def test_a_node_that_goes_away_is_told_and_comes_back(viewer: Viewer, watched_stage: Stage) -> None:

@@ -1,6 +1,7 @@
 """A market that goes on: its prices, those who buy and keep in it; and a soak's judgement."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -10,11 +11,14 @@ from threading import Event
 import pytest
 
 from weir.chain import Call
+from weir.client import Weir
+from weir.keeper.roles import MARGIN_USE
 from weir.node import Node
 from weir.operate.plan import Plan
 from weir.operate.running import AlreadyRunningError, only_one
+from weir.orders import Order
 from weir.scenarios import PricePoint, load
-from weir.simulation.live import LiveMarket, buyer, journey
+from weir.simulation.live import LiveMarket, buyer, journey, liquidators
 from weir.simulation.market import Settings
 from weir.simulation.population import Arbitrageur
 from weir.simulation.stage import SPREAD
@@ -57,6 +61,15 @@ def test_where_there_are_other_stablecoins_a_keeper_buys_them(tmp_path: Path) ->
     assert plan.ports == (*without.ports, plan.pages + 5)
     assert child.health == (f"http://127.0.0.1:{plan.pages + 5}/healthz",)
     assert plan.places["metrics of buyer"] == f"http://127.0.0.1:{plan.pages + 5}/metrics"
+
+
+def test_keepers_behave_as_the_populations_liquidators_do(tmp_path: Path) -> None:
+    plan = Plan(tmp_path, keepers=3)
+    found = [dict(pairwise(child.command)) for child in plan.others() if child.name.startswith("keeper-")]
+    people = liquidators(plan._people())
+    assert {each.margin_use for each in people} == {MARGIN_USE}
+    assert [int(each["--margin-use"]) for each in found] == [each.margin_use for each in people]
+    assert [int(each["--min-bounty"]) for each in found] == [each.min_bounty_rate for each in people]
 
 
 @pytest.fixture(scope="module")
@@ -127,30 +140,97 @@ def test_a_buyer_has_in_stock_what_the_reserve_is_buying(depeg: LiveMarket) -> N
     assert stage.held(one.name, "USDC") == 0
 
 
+def test_what_a_liquidator_took_over_is_sold_for_it_to_the_last_unit(depeg: LiveMarket) -> None:
+    stage, one = depeg.stage, depeg.population.liquidators[0]
+    opening = next(iter(depeg.scenario.path()))
+    stage.report(opening.prices, opening.assets)
+    prices = {symbol: float(price) for symbol, price in opening.prices.items()}
+    depeg._quote(stage.look(), prices, dict.fromkeys(prices, 0.0), stage.now + 3_600)
+    # Liquidations take fractions: sizes are no whole steps of anything.
+    order = Order(
+        maker=stage.accounts["maker-1"].address,
+        market=0,
+        is_buy=False,
+        reduce_only=False,
+        size=5 * 10**18 + 123_456_789,
+        price=int(opening.prices["BTC"] * 10**18),
+        expiry=stage.now + 3_600,
+        salt=10**9,
+    )
+    signature = stage.weir.sign(order, stage.accounts["maker-1"])
+    trade = stage.weir.clearing_house.functions.trade(order.as_tuple(), signature, order.size)
+    stage.send(one.name, trade)
+    address, sent = stage.accounts[one.name].address, _sent(depeg, one.name)
+    assert [position.size for position in stage.look()[address].positions] == [order.size]
+    _keep(depeg)
+    assert stage.look()[address].positions == ()
+    assert _sent(depeg, one.name) == sent
+
+
 def test_who_buys_and_who_liquidates_does_not_run_out_of_money(depeg: LiveMarket) -> None:
     stage, one = depeg.stage, _buyer(depeg)
-    rich, poor = depeg.population.liquidators[:2]
+    rich, poor, pledged = depeg.population.liquidators
     vault = stage.weir.vault.functions
 
     def cash(name: str) -> int:
         (state,) = stage.weir.accounts([stage.accounts[name].address])
         return state.cash
 
-    # One has paid nine tenths of its cash for collateral, which is in its account now; one has spent less.
-    for name, usd, part in ((poor.name, poor.deposit, 0.9), (rich.name, rich.deposit, 0.5)):
-        stage.pledge(name, "USDC", usd)
-        spent: Call = vault.withdraw(stage.units(part * usd), stage.accounts["deployer"].address, [])
-        stage.send(name, spent)
+    # One has lost a fifth, one has paid as much for collateral, which it has now; one has lost less.
+    stage.pledge(pledged.name, "USDC", pledged.deposit)
+    for who, left in ((poor, 0.8), (pledged, 0.8), (rich, 0.95)):
+        away = cash(who.name) - stage.units(left * who.deposit)
+        spent: Call = vault.withdraw(away, stage.accounts["deployer"].address, [])
+        stage.send(who.name, spent)
     sent = _sent(depeg, poor.name)
     _keep(depeg)
     assert cash(poor.name) == stage.units(poor.deposit)
-    assert cash(rich.name) == stage.units(rich.deposit / 2)
+    assert cash(pledged.name) == stage.units(pledged.deposit)
+    assert cash(rich.name) == stage.units(0.95 * rich.deposit)
     assert _sent(depeg, poor.name) == sent
 
     away = stage.weir.token.functions.transfer(stage.accounts["deployer"].address, stage.held(one.name))
     stage.send(one.name, away)
     depeg._renew()
     assert stage.held(one.name) == stage.units(one.money)
+
+
+def test_collateral_that_a_liquidator_has_taken_out_becomes_its_cash(depeg: LiveMarket) -> None:
+    stage, one = depeg.stage, depeg.population.liquidators[0]
+    stage.mint(one.name, "USDC", 5_000)
+    address, sent = stage.accounts[one.name].address, _sent(depeg, one.name)
+    before = stage.look()[address].cash
+    _keep(depeg)
+    assert stage.held(one.name, "USDC") == 0
+    assert stage.look()[address].cash - before == pytest.approx(int(5_000 * 10**6 * (1 - SPREAD)), abs=10)
+    assert _sent(depeg, one.name) == sent
+
+
+def test_nobody_pays_for_a_keeper_that_owes_more_than_it_has(depeg: LiveMarket) -> None:
+    """Its default is the fund's; then it begins anew."""
+    stage, one = depeg.stage, depeg.population.liquidators[1]
+    state = stage.look()[stage.accounts[one.name].address]
+    before = state.cash
+    depeg._refill(one, {state.address: replace(state, equity=-1)}, below=1.0)
+    assert stage.look()[state.address].cash == before
+    depeg._refill(one, {state.address: replace(state, equity=0)}, below=1.0)
+    assert stage.look()[state.address].cash == before + stage.units(one.deposit)
+
+
+def test_prices_are_fresh_when_everybody_else_begins() -> None:
+    """However long everybody took to arrive, and however long the first bar is."""
+    with Node("anvil", timestamp=1_800_000_000) as node:
+        stop = Event()
+        stop.set()
+        market = LiveMarket(node, load("2023-03-usdc"), 1, Settings(traders=4), pace=60, stop=stop)
+        opened: list[Weir] = []
+        market.play(opened.append)
+        node.mine()  # when the first prices come
+        (weir,) = opened
+        first = market.scenario.start.timestamp() + market.scenario.bar_seconds // 2 // market.substeps
+        assert weir.chain.timestamp() == first
+        assert {each.feed_status for each in weir.markets()} == {"ok"}
+        assert {each.status for each in weir.assets.states()} == {"ok"}
 
 
 # -------------------------------------------------------------------- a soak

@@ -205,8 +205,15 @@ def history(
     """What happened to ACCOUNT."""
     from weir.index import queries, showing
 
-    found = queries.account_history(Store.open(store_url), account, since=since, until=until, limit=limit)
-    _show(found, as_json, lambda: showing.history(found))
+    store = Store.open(store_url)
+    found = queries.account_history(store, account, since=since, until=until, limit=limit)
+
+    def nothing() -> str:
+        then = " in that time" if since is not None or until is not None else ""
+        last = queries.newest(store).number
+        return f"Nothing has happened to {account}{then}; the index goes up to block {last}."
+
+    _show(found, as_json, lambda: showing.history(found) if found else nothing())
 
 
 @index.command()

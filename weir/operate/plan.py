@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from weir.keeper.roles import USUAL, Role
 from weir.serving import HOST
 
 if TYPE_CHECKING:
-    from weir.simulation.population import Population
+    from weir.simulation.population import Liquidator, Population
 
 __all__ = ["BUYER", "Child", "Plan"]
 
@@ -98,8 +99,10 @@ class Plan:
 
     def others(self) -> tuple[Child, ...]:
         """Those that look at a deployment."""
-        liquidators = self._people().liquidators[: self.keepers]
-        keepers = (self._keeper(f"keeper-{i + 1}", 3 + i, who.name) for i, who in enumerate(liquidators))
+        from weir.simulation.live import liquidators
+
+        people = liquidators(self._people())[: self.keepers]
+        keepers = (self._liquidator(f"keeper-{i + 1}", 3 + i, who) for i, who in enumerate(people))
         return (self._index(), self._monitor(), *keepers, *self._buyers())
 
     def _index(self) -> Child:
@@ -114,6 +117,14 @@ class Plan:
         ports = "--port", f"{self.pages}", "--metrics-port", f"{self.pages + 1}"
         health = self._at(1, "healthz"), self._at(0, "")
         return Child("monitor", (*self._weir("monitor"), *ports), health, self._stored())
+
+    def _liquidator(self, name: str, place: int, who: Liquidator) -> Child:
+        """It waits for a bounty, and uses its margin, as one of the market's liquidators. It takes out what
+        collateral it has taken over, which the market sells for it.
+        """
+        rules = "--min-bounty", f"{who.min_bounty_rate}", "--margin-use", f"{who.margin_use}"
+        roles = (word for role in sorted(USUAL | {Role.WITHDRAW}) for word in ("--role", role.value))
+        return self._keeper(name, place, who.name, *rules, *roles)
 
     def _buyers(self) -> Iterator[Child]:
         """A keeper that buys what others put up for sale, with the money in its wallet."""

@@ -19,7 +19,9 @@ from threading import Event
 
 from web3.contract import Contract
 
+from weir.chain import ContractError
 from weir.client import Weir
+from weir.keeper.roles import MARGIN_USE
 from weir.node import Node
 from weir.scenarios import PricePoint, Scenario, available, load
 from weir.simulation.market import LEAD, Market, Settings
@@ -27,7 +29,7 @@ from weir.simulation.population import Arbitrageur, Liquidator, Maker, Populatio
 from weir.simulation.stage import DEPLOYER, FEED_DECIMALS
 from weir.states import AccountState
 
-__all__ = ["LiveMarket", "buyer", "journey"]
+__all__ = ["LiveMarket", "buyer", "journey", "liquidators"]
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,8 @@ BEAT = 1.0
 """Wall seconds from one block to the next, where nobody makes one."""
 POOR = 0.3
 """Part of what someone came with, below which it has lost its money."""
+SHORT = 0.9
+"""Part of what a keeper came with, below which its owner pays in what is missing."""
 _CENT, _PEG_STEP = Decimal("0.01"), Decimal("0.0001")
 
 
@@ -62,6 +66,15 @@ def journey(scenario: Scenario, start: PricePoint) -> Iterator[PricePoint]:
 def buyer(population: Population) -> Arbitrageur | None:
     """With whose money a keeper buys other stablecoins at auction; None where there are none."""
     return next(iter(population.arbitrageurs), None)
+
+
+def liquidators(population: Population) -> tuple[Liquidator, ...]:
+    """Whose keepers are processes: those of a replay, but as careful as keepers are unless told otherwise.
+    Prices jump by up to an eighth in the scenarios, and may do so before what was taken over is sold.
+    """
+    return tuple(
+        replace(each, margin_use=min(each.margin_use, MARGIN_USE)) for each in population.liquidators
+    )
 
 
 class LiveMarket(Market):
@@ -99,8 +112,10 @@ class LiveMarket(Market):
         else:
             self.arrive()
             self.open(last)
-        opened(self.stage.weir)
         self._origin = clock.monotonic(), max(self.stage.now, last.timestamp)
+        self.stage.pass_to(self._clock())
+        self.stage.report(last.prices, last.assets)  # it may be long until prices move
+        opened(self.stage.weir)
         for number, scenario in enumerate(self._scenarios()):
             if number or self._returning:
                 self._renew()
@@ -133,16 +148,15 @@ class LiveMarket(Market):
     # ---- time
 
     def keep_until(self, time: int) -> None:
-        """Keepers have until then; what they took over, or bought, is sold for them."""
+        """Keepers have until then; what they took over, or bought, is sold for them, and their owners pay in
+        what they have lost.
+        """
         self._wait(time)
         states = self.stage.look()
         for liquidator in self.population.liquidators:
-            state = states[self.stage.accounts[liquidator.name].address]
-            for position in state.positions:
-                symbol = self.stage.symbols[position.market]
-                self.venue.relieve(liquidator.name, symbol, position.size / 10**18)
-            if state.collateral:
-                self._refill(liquidator, states)
+            self._refill(liquidator, states, below=SHORT)
+            if self.stage.weir.assets:
+                self._bring_back(liquidator)
         if (one := buyer(self.population)) is not None:
             wanted = {asset.symbol: (asset, money) for asset, money in self.wanted(one)}
             self.sell_on(one.name, keep=wanted)
@@ -151,16 +165,29 @@ class LiveMarket(Market):
                     self.stock(one, asset, money)
 
     def _wait(self, time: int) -> None:
-        """Blocks come, one each beat, until the chain's clock may show this time."""
+        """Blocks come, one each beat, until the chain's clock may show this time. What keepers took over
+        is sold at once: prices may jump then.
+        """
         while (now := self._clock()) < time and not self._stop.is_set():
             self.stage.pass_to(now)
             self.stage.node.rpc("evm_mine")
             self._stop.wait(BEAT)
+            self._unload()
+        self._unload()
         self.stage.pass_to(time)
 
     def _clock(self) -> int:
         started, time = self._origin
         return time + int(self._pace * (clock.monotonic() - started))
+
+    def _unload(self) -> None:
+        """Makers take what they bid for of the positions that liquidators have taken over."""
+        names = [each.name for each in self.population.liquidators]
+        addresses = [self.stage.accounts[name].address for name in names]
+        states = self.stage.weir.accounts(addresses, block="pending")
+        for name, state in zip(names, states, strict=True):
+            for position in state.positions:
+                self.venue.relieve(name, self.stage.symbols[position.market], position.size)
 
     # ---- money
 
@@ -175,7 +202,7 @@ class LiveMarket(Market):
                 memory.reserve += trader.deposit
         others: tuple[Maker | Liquidator, ...] = (*self.population.makers, *self.population.liquidators)
         for other in others:
-            self._refill(other, states)
+            self._refill(other, states, below=POOR)
         if (one := buyer(self.population)) is not None:
             left = float(stage.weir.usd(stage.held(one.name)))
             if left < POOR * one.money:
@@ -192,19 +219,28 @@ class LiveMarket(Market):
                 stage.approve(name, tranche.address, money)
                 stage.attempt(name, tranche.functions.deposit(money, stage.accounts[name].address))
 
-    def _refill(self, who: Maker | Liquidator, states: Mapping[str, AccountState]) -> None:
-        """Its deposit again, where little is left of it. Other stablecoins don't count: a liquidator pays for
-        what it takes over of these, and only it could take them out of its account.
+    def _refill(self, who: Maker | Liquidator, states: Mapping[str, AccountState], below: float) -> None:
+        """Its deposit again, where less than this part of it is left. Other stablecoins don't count: a
+        liquidator pays for what it takes over of these, and only it could take them out of its account.
+
+        Nobody pays for an account that owes more than it has: that is a default, to be resolved first.
         """
         state = states[self.stage.accounts[who.name].address]
         own = float(self.stage.weir.usd(state.equity - state.collateral))
-        if own < POOR * who.deposit:
-            self._give(who.name, who.deposit - own)
+        if state.equity >= 0 and own < below * who.deposit:
+            self._pay_in(who.name, self.stage.fund(DEPLOYER, who.deposit - own))
 
-    def _give(self, name: str, usd: float) -> None:
-        """A deposit for someone whose account others may be sending from."""
+    def _bring_back(self, liquidator: Liquidator) -> None:
+        """What it has taken out of its account, of others' collateral, is sold and paid in again."""
+        stage, market = self.stage, self.stage.accounts[DEPLOYER].address
+        owner, got = stage.accounts[liquidator.name].address, self.sell_on(liquidator.name)
+        taken = stage.weir.token.functions.transferFrom(owner, market, got)
+        if got and not isinstance(stage.attempt(DEPLOYER, taken, count=False), ContractError):
+            self._pay_in(liquidator.name, got)
+
+    def _pay_in(self, name: str, money: int) -> None:
+        """Money of the deployer's, units of S, for someone whose account others may be sending from."""
         stage, vault = self.stage, self.stage.weir.vault
-        money = stage.fund(DEPLOYER, usd)
         stage.approve(DEPLOYER, vault.address, money)
         stage.attempt(DEPLOYER, vault.functions.deposit(stage.accounts[name].address, money))
 

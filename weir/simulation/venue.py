@@ -94,11 +94,13 @@ class Venue:
             self.stage.refused.update(reasons)
         return taken / 10**18 * (1 if size > 0 else -1)
 
-    def relieve(self, name: str, market: str, size: float) -> None:
-        """Closes as much as there are quotes for of a position (`size`, signed) whose owner sends nothing: it
-        signs orders, and the makers take them at their own prices.
+    def relieve(self, name: str, market: str, size: int) -> None:
+        """Closes as much as there are quotes for of a position (`size`: 1e-18ths, signed) whose owner sends
+        nothing: it signs orders, and the makers take them at their own prices.
+
+        The size is exact: whole steps of it would leave a rest behind, which no market lets stand.
         """
-        left = _steps(abs(size), LOT)
+        left = abs(size)
         for offer in self._best(market, is_buy=size > 0):
             if not (part := min(offer.left, left)):
                 break
@@ -111,15 +113,15 @@ class Venue:
                 size=part,
                 salt=self._salt,
             )
-            if not isinstance(self._trade(offer.maker, _Offer(name, order, part), part), ContractError):
-                offer.left -= part
-                left -= part
+            taken, _ = self._try(offer.maker, _Offer(name, order, part), part)
+            offer.left -= taken
+            left -= taken
 
     def _try(self, taker: str, offer: _Offer, size: int) -> tuple[int, ContractError | None]:
         """What was traded of an offer, and the last refusal if there was one."""
         refusal = None
         for halvings in range(HALVINGS + 1):
-            part = size // 2**halvings // LOT * LOT
+            part = size // 2**halvings // LOT * LOT if halvings else size
             answer = self._trade(taker, offer, part)
             if not isinstance(answer, ContractError):
                 return part, refusal

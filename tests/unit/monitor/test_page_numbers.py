@@ -20,7 +20,7 @@ from weir.monitor.page.outlook import outlook
 from weir.monitor.page.reserve import mix
 from weir.monitor.page.shocks import nearest, shocked
 from weir.monitor.page.steps import of_default, of_outcome
-from weir.monitor.page.verdict import coverage_level, troubles
+from weir.monitor.page.verdict import coverage_level, troubles, unpriced
 from weir.monitor.watch import STILL_SECONDS
 from weir.parameters import FundingParameters
 from weir.risk.measures.replenishment import Activity, daily_income, replenish
@@ -32,6 +32,10 @@ BTC, ETH = (
     SimpleNamespace(id=i, symbol=symbol, maintenance_margin_ratio=ratio, status="open", feed_status="ok")
     for i, (symbol, ratio) in enumerate((("BTC", 30_000), ("ETH", 50_000)))
 )
+
+
+def replace_market(market: Any, **changes: Any) -> Any:
+    return SimpleNamespace(**{**vars(market), **changes})
 
 
 def trader(equity: int, address: str = "0x01", *, priced: bool = True, **usd: int) -> Any:
@@ -169,6 +173,8 @@ def reading(**changes: Any) -> Any:
         "premium_rate": 0.1,
         "skin": Decimal(60),
         "unvested": Decimal(5),
+        "junior": Decimal(20),
+        "senior": Decimal(30),
         "advanced_junior": Decimal(0),
         "advanced_senior": Decimal(0),
     }
@@ -239,6 +245,26 @@ def test_the_worst_is_said_first() -> None:
         "1 account is below maintenance margin",
     ):
         assert part in told
+
+
+def test_a_tranche_that_stands_at_zero_is_named() -> None:
+    wiped = reading()
+    wiped.status["fund"]["junior"] = Decimal(0)
+    assert [(each.level, each.text) for each in troubles(wiped)] == [
+        ("warn", "The junior tranche stands at zero: it can bear no loss")
+    ]
+
+
+def test_who_can_not_be_priced_is_said_with_the_markets_that_have_no_price() -> None:
+    lost = reading()
+    btc, eth = (replace_market(market, feed_status="stale") for market in (BTC, ETH))
+    lost.accounts = (trader(1, "0x01", priced=False, BTC=10), trader(1, "0x02", BTC=10))
+    lost.markets = (btc, ETH)
+    assert unpriced(lost) == "1 account can't be priced: BTC has no price"
+    lost.accounts = (*lost.accounts, trader(1, "0x03", priced=False, ETH=10))
+    lost.markets = (btc, eth, replace_market(BTC, symbol="LUNA", status="closed", feed_status="unset"))
+    assert unpriced(lost) == "2 accounts can't be priced: BTC, ETH have no price"
+    assert unpriced(reading()) is None
 
 
 def test_a_closed_market_may_have_no_price() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,7 +13,7 @@ from nicegui import Client, ui
 
 from weir.monitor.page.model import State, View
 from weir.monitor.page.scenario import VOLATILITIES, Choice, ask, chosen, impact, scenario
-from weir.monitor.page.whatif import _WhatIf
+from weir.monitor.page.whatif import ASKING, _WhatIf
 from weir.risk.inputs.book import Account, Book, Fund, Market, Stablecoin
 from weir.risk.simulation.engine import Scenarios
 from weir.risk.stress.outcome import outcome
@@ -101,3 +103,59 @@ def test_a_symbol_from_the_chain_is_a_name_and_nothing_more() -> None:
     assert slider.props["aria-label"] == f"Move of {nasty}, percent"
     assert slider.props["data-shock"] == nasty
     assert "onclick" not in slider.props
+
+
+class Slow:
+    """A model that answers when it may."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.may = threading.Event()
+        self._failure = failure
+
+    def scenario(self, name: str, volatility: float) -> Choice:
+        assert self.may.wait(60)
+        if self._failure:
+            raise self._failure
+        return chosen(name, book(), volatility)
+
+    def what_if(self, choice: Choice) -> Any:
+        return ask(book(), choice)
+
+
+def told_while_computing(model: Slow) -> tuple[str, str, str]:
+    """What the control says when a scenario is picked, at a block that comes meanwhile, and after an answer
+    and one more block.
+    """
+    markets, seen = (SimpleNamespace(symbol="BTC", price=1),), SimpleNamespace(assets=())
+    view = View(
+        State("live", "Live", ""),
+        0.0,
+        reading=cast(Any, SimpleNamespace(block=1, markets=markets, seen=seen)),
+    )
+
+    async def run() -> tuple[str, str, str]:
+        with Client(ui.page("/slow")):
+            control = _WhatIf(cast(Any, model))
+            control.show(view)
+            control._picker.set_value("black-thursday")
+            picked = control._chart._empty.text
+            work = asyncio.create_task(control._work())
+            await asyncio.sleep(0)
+            control.show(view)
+            meanwhile = control._chart._empty.text
+            model.may.set()
+            await work
+            control.show(view)
+            return picked, meanwhile, control._chart._empty.text
+
+    return asyncio.run(run())
+
+
+def test_a_scenario_that_is_being_computed_is_not_asked_for_again() -> None:
+    assert told_while_computing(Slow()) == (ASKING, ASKING, ASKING)
+
+
+def test_why_a_scenario_can_not_be_computed_stays_to_be_read() -> None:
+    picked, meanwhile, after = told_while_computing(Slow(RuntimeError("the node is away")))
+    assert (picked, meanwhile) == (ASKING, ASKING)
+    assert after == "The risk engine can't answer: the node is away"

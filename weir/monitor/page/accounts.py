@@ -12,6 +12,7 @@ from weir.monitor.page.colours import palette
 from weir.monitor.page.model import View
 from weir.monitor.page.parts import Chart, Panel, card
 from weir.monitor.page.shocks import nearest
+from weir.monitor.page.verdict import unpriced
 from weir.monitor.watch import Reading
 from weir.states import MarketState
 
@@ -50,6 +51,7 @@ def accounts() -> Callable[[View], None]:
                 [ALL], value=ALL, label="Prices that move", on_change=lambda e: choose(e.value)
             ).props("dense outlined options-dense data-test=heat-market")
             ui.html(_legend(), sanitize=False).classes("legend")
+        missing = ui.label().classes("note").props("data-test=unpriced")
         chart = Chart("heat", "Accounts' equity over maintenance margin after moves of prices", 300)
         with ui.element("details").classes("alternative"):
             ui.html("The same as a table", sanitize=False, tag="summary")
@@ -67,11 +69,14 @@ def accounts() -> Callable[[View], None]:
             picker.set_options([ALL, *symbols])
         rows = nearest(reading.accounts, _moving(reading, chosen.market))
         table.show(rows=rows, decimals=reading.deployment.decimals, market=chosen.market or ALL)
+        lack = unpriced(reading)
+        missing.set_visibility(bool(rows and lack))
+        missing.set_text(f"Not shown: {lack}." if rows and lack else "")
         if rows:
             options = charts.heat_map(rows, reading.deployment.decimals, palette(dark=view.dark))
             chart.show(options, height=AXES_HEIGHT + ROW_HEIGHT * len(rows))
         else:
-            chart.say("No account holds a position here.")
+            chart.say(f"{lack}." if lack else "No account holds a position here.")
 
     return show
 

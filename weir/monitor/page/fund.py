@@ -12,6 +12,7 @@ from weir.monitor.page.colours import palette
 from weir.monitor.page.model import View
 from weir.monitor.page.outlook import DAYS, Outlook
 from weir.monitor.page.parts import Chart, Panel, card
+from weir.monitor.page.verdict import unpriced
 from weir.status import NEAR
 
 __all__ = ["days", "figures", "layers", "refill"]
@@ -32,6 +33,7 @@ def figures() -> Callable[[View], None]:
             guaranty=reading.status["guaranty"],
             at_risk=reading.status["accounts"]["at_risk"],
             near=NEAR,
+            unpriced=unpriced(reading),
             outlook=view.outlook,
             half_life=days(view.outlook.half_life),
             to_target=days(view.outlook.days_to_target),

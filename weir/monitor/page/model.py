@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from weir.client import Weir
 from weir.formatting import utc
+from weir.heads import Head
 from weir.index.tables import OtherDeploymentError
 from weir.monitor.index import LATE, Index
 from weir.monitor.page.history import MOST, Point, point, remembered, thinned
@@ -65,7 +66,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the index says of the past: `end` is the last of its points, `until` its newest block's time.
+    """What the index says of the past: `end` is the last of its points, `until` its newest block.
 
     `fees` are USD a day, those of the day that ended at the time `measured`, or since a younger deployment;
     None where that is less than an hour old.
@@ -73,7 +74,7 @@ class Memory:
 
     points: tuple[Point, ...]
     end: LayerPoint
-    until: int
+    until: Head
     fees: float | None
     measured: int
 
@@ -243,9 +244,10 @@ class Model:
         if before and before.reading and before.reading.seen is reading.seen and before.memory is memory:
             return told
         self._seen = remembered(self._seen, point(reading))
+        late = memory is None or reading.time - memory.until.time > LATE
         return replace(
             told,
-            outlook=outlook(reading, memory.fees if memory and reading.time - memory.until <= LATE else None),
+            outlook=outlook(reading, None if memory is None or late else memory.fees),
             points=_joined(memory.points if memory else (), self._seen),
         )
 
@@ -287,16 +289,16 @@ def _recall(store: Store, reading: Reading, last: Memory | None) -> Memory:
     """With what `last` has: points where there is no newer one, and fees that were summed up not long ago."""
     from weir.index.queries import last_point, layers, newest
 
-    now, end, decimals = newest(store).time, last_point(store), reading.deployment.decimals
+    head, end, decimals = newest(store), last_point(store), reading.deployment.decimals
     if end is None:
         raise NoIndexError("it has not reached the deployment yet")
     if last is None or last.end != end:
         points = tuple(Point.of_index(each, decimals) for each in layers(store, points=MOST))
-    elif 0 <= now - last.measured < FEES_SECONDS:
-        return last if last.until == now else replace(last, until=now)
+    elif 0 <= head.time - last.measured < FEES_SECONDS:
+        return last if last.until == head else replace(last, until=head)
     else:
         points = last.points
-    return Memory(points, end, until=now, fees=_fees(store, reading, now), measured=now)
+    return Memory(points, end, until=head, fees=_fees(store, reading, head.time), measured=head.time)
 
 
 def _fees(store: Store, reading: Reading, now: int) -> float | None:

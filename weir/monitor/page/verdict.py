@@ -9,9 +9,10 @@ from typing import Any
 from weir.formatting import number, percent, usd, utc
 from weir.monitor.watch import Reading
 from weir.parameters import from_units
+from weir.states import MarketState
 from weir.units import MILLION
 
-__all__ = ["PAR", "Trouble", "coverage_level", "troubles"]
+__all__ = ["PAR", "Trouble", "coverage_level", "troubles", "unpriced"]
 
 PAR = 99 * 10**16
 """1e-18 of a dollar below which a stablecoin counts as off its par."""
@@ -31,6 +32,22 @@ def coverage_level(reading: Reading) -> str:
     if coverage is None or coverage >= MILLION:
         return "good"
     return "warn" if coverage >= reading.seen.policy.stress_from else "bad"
+
+
+def unpriced(reading: Reading) -> str | None:
+    """Who can't be judged because markets have no price, in words; None where everybody can."""
+    if not (count := sum(not account.priced for account in reading.accounts)):
+        return None
+    without = [market.symbol for market in reading.markets if _lacks_price(market)]
+    accounts = "account" if count == 1 else "accounts"
+    return (
+        f"{number(count)} {accounts} can't be priced: "
+        f"{', '.join(without)} {'has' if len(without) == 1 else 'have'} no price"
+    )
+
+
+def _lacks_price(market: MarketState) -> bool:
+    return market.status == "open" and market.feed_status != "ok"
 
 
 def troubles(reading: Reading) -> tuple[Trouble, ...]:
@@ -62,6 +79,9 @@ def _fund(reading: Reading) -> Iterator[Trouble]:
     if not fund.gate_open:
         since = f" since {utc(reading.closure.gate)} UTC" if reading.closure else ""
         yield Trouble("bad", f"The tranche gate is closed{since}: nobody can redeem")
+    for name in ("junior", "senior"):
+        if not status[name]:
+            yield Trouble("warn", f"The {name} tranche stands at zero: it can bear no loss")
     if advanced := status["advanced_junior"] + status["advanced_senior"]:
         yield Trouble("warn", f"The tranches have advanced {usd(advanced, 0)} that the reserve owes")
     if fund.posted_at and not fund.fresh:
@@ -70,7 +90,7 @@ def _fund(reading: Reading) -> Iterator[Trouble]:
 
 def _feeds(reading: Reading) -> Iterator[Trouble]:
     for market in reading.markets:
-        if market.status == "open" and market.feed_status != "ok":
+        if _lacks_price(market):
             yield Trouble("bad", f"{market.symbol}: the price feed is {market.feed_status}")
     for asset in reading.seen.assets:
         if asset.status != "ok":

@@ -50,7 +50,8 @@ class _WhatIf:
         self._dark = False
         self._choice = Choice()
         self._chosen_at = 0.0
-        self._wanted: str | None = None
+        self._wanted: str | None = None  # a scenario whose moves are not known yet
+        self._problem: str | None = None
         self._asked: tuple[Choice, int] | None = None
         self._asked_at = 0.0
         self._result: Result | None = None
@@ -126,7 +127,7 @@ class _WhatIf:
             self._set(self._choice.moved(name, value / 100))
 
     def _set(self, choice: Choice) -> None:
-        self._choice, self._chosen_at = choice, time.monotonic()
+        self._choice, self._chosen_at, self._problem = choice, time.monotonic(), None
         if choice.empty or self._result is None:
             self._draw()
         if choice.scenario is None and self._picker.value != OWN:
@@ -134,7 +135,7 @@ class _WhatIf:
             self._picker.set_value(OWN)
 
     def _pick(self, name: str) -> None:
-        self._wanted = None if name == OWN else name
+        self._wanted, self._problem = None if name == OWN else name, None
         self._draw()
 
     def _reset(self) -> None:
@@ -154,24 +155,27 @@ class _WhatIf:
 
     async def _work(self) -> None:
         """Answers what has been chosen, off the event loop."""
+        name = self._wanted
         try:
-            if self._wanted is not None:
-                name, self._wanted = self._wanted, None
+            if name is not None:
                 choice = await asyncio.to_thread(self._model.scenario, name, self._choice.volatility)
-                if self._picker.value == name:
+                if self._wanted == name:
+                    self._wanted = None
                     self._set(choice)
                     self._put(choice)
             if self._due():
                 self._asked, self._asked_at = (self._choice, self._block), time.monotonic()
                 result = await asyncio.to_thread(self._model.what_if, self._choice)
                 if result.choice == self._choice:
-                    self._result = result
+                    self._result, self._problem = result, None
                     self._draw()
         except (OSError, RuntimeError, ValueError, LookupError) as error:
+            if self._wanted == name:
+                self._wanted = None
             self._result = None
             self._asked, self._asked_at = (self._choice, NEVER), time.monotonic()  # once more, later
-            self._chart.say(f"The risk engine can't answer: {error}")
-            self._tell()
+            self._problem = f"The risk engine can't answer: {error}"
+            self._draw()
 
     def _due(self) -> bool:
         now = time.monotonic()
@@ -182,7 +186,9 @@ class _WhatIf:
         return self._asked[1] != self._block and now - self._asked_at > AGAIN_SECONDS
 
     def _draw(self) -> None:
-        if self._choice.empty:
+        if self._problem is not None:
+            self._chart.say(self._problem)
+        elif self._choice.empty:
             self._result = None
             self._chart.say(ASKING if self._wanted else "Choose a scenario, or move a slider.")
         elif self._result is None:
