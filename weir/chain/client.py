@@ -38,6 +38,10 @@ _BATCH = 200  # requests in one HTTP body; nodes cap it near 1,000
 _PRIORITY_FEE = 10**9  # wei
 _FEE_SECONDS = 10.0  # for which a base fee is believed
 _LOG_SPAN = 2_000  # blocks in one log query
+_LOOKS, _BLINK = 5, 0.02
+"""How often, and with how many seconds in between, one looks at what panics: while Anvil makes a block it may
+answer from that block's state at the time of the one before, and no time goes backwards in the contracts.
+"""
 
 
 class Fees(NamedTuple):
@@ -113,6 +117,12 @@ class Chain:
                     results.append(error)
         return results
 
+    def _tried(self, method: str, *params: Any) -> Any:
+        try:
+            return self.rpc(method, *params)
+        except ContractError as error:
+            return error
+
     @property
     def _provider(self) -> Any:
         return self.w3.provider
@@ -161,11 +171,13 @@ class Chain:
         Also simulates a transaction of `sender`. Raises `ContractError` where the contract reverts.
         """
         method, parameters = call_request(call, sender, block)
-        return decode_outputs(call, self.rpc(method, *parameters))
+        (result,) = _looked_at(lambda: [self._tried(method, *parameters)])
+        return decode_outputs(call, _raised(result))
 
     def call_many(self, calls: Sequence[Call], *, block: int | str = "latest") -> list[Any]:
         """`call` for many functions in JSON-RPC batches; raises the first error."""
-        results = self.rpc_batch([call_request(call, None, block) for call in calls])
+        requests = [call_request(call, None, block) for call in calls]
+        results = _looked_at(lambda: self.rpc_batch(requests))
         return [decode_outputs(call, _raised(result)) for call, result in zip(calls, results, strict=True)]
 
     def try_many(self, calls: Sequence[tuple[str, Call]], *, block: int | str = "latest") -> list[Any]:
@@ -353,6 +365,16 @@ def sign(
 def transaction_hash(raw: bytes) -> str:
     """The hash that a signed transaction has on every chain (0x…)."""
     return "0x" + keccak(raw).hex()
+
+
+def _looked_at(ask: Callable[[], list[Any]]) -> list[Any]:
+    """What it comes to, asked again while there is a panic in it."""
+    for _ in range(_LOOKS - 1):
+        results = ask()
+        if not any(isinstance(each, ContractError) and each.name == "Panic" for each in results):
+            return results
+        time.sleep(_BLINK)
+    return ask()
 
 
 def _raised(result: Any) -> Any:

@@ -291,8 +291,9 @@ def _answering(answer: Callable[[int], dict[str, Any]], *, hangs_up: bool = Fals
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["id"]
-            body = json.dumps({"jsonrpc": "2.0", **answer(question)}).encode()
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            found = [{"jsonrpc": "2.0", **answer(each["id"])} for each in _listed(asked)]
+            body = json.dumps(found if isinstance(asked, list) else found[0]).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -312,6 +313,10 @@ def _answering(answer: Callable[[int], dict[str, Any]], *, hangs_up: bool = Fals
             thread.join()
 
 
+def _listed(asked: Any) -> list[Any]:
+    return asked if isinstance(asked, list) else [asked]
+
+
 def test_a_connection_that_the_node_closed_is_opened_again() -> None:
     with _answering(lambda question: {"id": question, "result": "0x7"}, hangs_up=True) as chain:
         assert [chain.rpc("eth_blockNumber") for _ in range(3)] == ["0x7"] * 3
@@ -327,6 +332,33 @@ def test_an_answer_to_another_question_is_not_taken_for_ones_own() -> None:
         with pytest.raises(NodeUnreachableError):
             chain.rpc("eth_blockNumber")
         assert chain.rpc("eth_blockNumber") == "0x3"
+
+
+@pytest.mark.parametrize("panics", [0, 4, 5])
+@pytest.mark.parametrize("many", [False, True])
+def test_a_read_that_panics_is_tried_again(weir: Weir, panics: int, many: bool) -> None:
+    """A node that makes a block meanwhile may answer from between two; what always panics does in the end."""
+    panic = "0x4e487b71" + (0x11).to_bytes(32).hex()
+    asked = []
+
+    def between_blocks(question: int) -> dict[str, Any]:
+        asked.append(question)
+        if len(asked) <= panics:
+            return {"id": question, "error": {"code": 3, "message": "execution reverted", "data": panic}}
+        return {"id": question, "result": "0x" + (7).to_bytes(32).hex()}
+
+    with _answering(between_blocks) as chain:
+        count = weir.vault.functions.accountCount()
+
+        def read() -> Any:
+            return chain.call_many([count]) if many else chain.call(count)
+
+        if panics < 5:
+            assert read() == ([7] if many else 7)
+        else:
+            with pytest.raises(ContractError, match="Panic"):
+                read()
+    assert len(asked) == min(panics + 1, 5)
 
 
 @pytest.mark.parametrize("kind", ["anvil", "ganache"])
