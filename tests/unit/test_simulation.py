@@ -189,9 +189,15 @@ class TestVenue:
         assert venue.fill("taker", "BTC", 1.0) == 0
         assert stage.refused == {reason: 2}
 
-    def test_what_is_not_counted(self) -> None:
+    def test_a_position_is_closed_to_its_last_part(self) -> None:
+        venue, stage = _venue({"0xone": ("NewRiskStopped", WHOLE), "0xtwo": ("NewRiskStopped", WHOLE)})
+        assert venue.close("taker", "BTC", -WHOLE - 123) == 0
+        assert stage.traded == [("0xone", WHOLE), ("0xtwo", 123)]
+        assert venue.close("taker", "BTC", -5 * WHOLE) == 4 * WHOLE + 123
+
+    def test_what_can_not_be_closed_is_not_counted(self) -> None:
         venue, stage = _venue({"0xone": ("AccountFlagged", 0), "0xtwo": ("AccountFlagged", 0)})
-        assert venue.fill("taker", "BTC", 1.0, count=False) == 0
+        assert venue.close("taker", "BTC", -WHOLE) == WHOLE
         assert not stage.refused
 
     def test_for_other_reasons_nothing_smaller_is_tried(self) -> None:

@@ -134,7 +134,7 @@ class Scenario(_Model):
 
     `leverage`, where given, multiplies the leverage of the traders that a simulation draws; `crowd` is the
     side that most of them take. It goes from one known price to the next in `steps`: the fewer, the larger
-    the gaps.
+    the gaps. Without `unloading` nobody buys what liquidators have taken over.
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")]
@@ -150,6 +150,7 @@ class Scenario(_Model):
     leverage: Annotated[Decimal, Field(gt=0, le=100)] | None = None
     crowd: Literal["long", "short"] = "long"
     steps: Annotated[int, Field(ge=1, le=60, strict=True)] | None = None
+    unloading: bool = True
 
     @field_validator("start")
     @classmethod

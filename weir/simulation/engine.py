@@ -188,12 +188,12 @@ class Simulation(Market):
         self._keep()
 
     def _keep(self) -> int:
-        """One round: each keeper does what it finds, then sells what it took over to the makers."""
+        """One round: each keeper does what it finds, then sells what it took over to makers, if they buy."""
         sent = 0
         for liquidator, keeper in self.keepers:
             report = keeper.step()
             sent += report.count("sent").total()
-            if report.count("sent")["liquidate"]:
+            if report.count("sent")["liquidate"] and self.scenario.unloading:
                 self._loaded.add(liquidator.name)
             if liquidator.name in self._loaded:
                 self._unload(liquidator)
@@ -220,12 +220,10 @@ class Simulation(Market):
 
     def _unload(self, liquidator: Liquidator) -> None:
         (state,) = self.stage.weir.accounts([self.stage.accounts[liquidator.name].address], block="pending")
-        left = 0.0
-        for position in state.positions:
-            size = position.size / 10**18
-            # Not counted: what is too small to sell would be refused at every round.
-            symbol = self.stage.symbols[position.market]
-            left += abs(size + self.venue.fill(liquidator.name, symbol, -size, count=False))
+        left = sum(
+            self.venue.close(liquidator.name, self.stage.symbols[position.market], position.size)
+            for position in state.positions
+        )
         left += self._take_back(liquidator)
         if not left:
             self._loaded.discard(liquidator.name)

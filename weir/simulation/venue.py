@@ -64,17 +64,32 @@ class Venue:
             )
             self._offers.append(_Offer(maker, order, size))
 
-    def fill(self, taker: str, market: str, size: float, *, count: bool = True) -> float:
+    def fill(self, taker: str, market: str, size: float) -> float:
         """Buys (size > 0) or sells at the best quotes as much as there is; the signed size that was
         traded.
 
         A taker who may not take that much on tries half, then a quarter, and then gives up. An order that
         was refused, or made smaller, is counted once for every reason.
         """
+        taken, reasons = self._take(taker, market, _steps(abs(size), LOT), buys=size > 0)
+        self.stage.refused.update(reasons)
+        return taken / 10**18 * (1 if size > 0 else -1)
+
+    def close(self, taker: str, market: str, size: int) -> int:
+        """Closes as much as there are quotes for of a position (`size`: 1e-18ths, signed); what is left of
+        its absolute size.
+
+        The size is exact: whole steps of it would leave a rest behind, which no market lets stand. Refusals
+        are not counted: what nobody takes is tried at every round.
+        """
+        taken, _ = self._take(taker, market, abs(size), buys=size < 0)
+        return abs(size) - taken
+
+    def _take(self, taker: str, market: str, wanted: int, *, buys: bool) -> tuple[int, set[str]]:
+        """How much of this the quotes gave, and why not more."""
         reasons: set[str] = set()
-        wanted = _steps(abs(size), LOT)
         taken = 0
-        for offer in self._best(market, is_buy=size < 0):
+        for offer in self._best(market, is_buy=not buys):
             if taken >= wanted:
                 break
             if offer.maker == taker:
@@ -90,15 +105,11 @@ class Venue:
             if part or self._blames(error, taker):
                 break
             offer.left = 0
-        if count:
-            self.stage.refused.update(reasons)
-        return taken / 10**18 * (1 if size > 0 else -1)
+        return taken, reasons
 
     def relieve(self, name: str, market: str, size: int) -> None:
         """Closes as much as there are quotes for of a position (`size`: 1e-18ths, signed) whose owner sends
-        nothing: it signs orders, and the makers take them at their own prices.
-
-        The size is exact: whole steps of it would leave a rest behind, which no market lets stand.
+        nothing: it signs orders, and the makers take them at their own prices. Exact, as `close`.
         """
         left = abs(size)
         for offer in self._best(market, is_buy=size > 0):
