@@ -95,7 +95,7 @@ bench-risk: .venv-bench/.installed ## measure the risk engine's speed beside Num
 bench-keeper: setup ## measure how fast keepers see ten thousand accounts
 	@$(ENV) python -m weir.bench.keeper --write
 
-reconcile: setup ## replay every scenario and compare the index with the chain at every block: half an hour (docs/reconcile.md)
+reconcile: setup ## replay every scenario and compare the index with the chain at every block: ten minutes (docs/reconcile.md)
 	@$(ENV) python -m weir.index.scenarios --write
 
 mutate: setup ## ask whether the fuzzer is awake: three quarters of an hour

@@ -127,7 +127,7 @@ def _progress() -> Iterator[Tell]:
 def _count(found: Verified) -> str:
     """How many differences there are, as far as they were counted."""
     count = len(found.differences)
-    return f"{count} or more" if count >= MOST_DIFFERENCES else str(count or "no")
+    return f"{count} or more" if count >= MOST_DIFFERENCES else str(count)
 
 
 def page(done: Sequence[Reconciled], traders: int, seed: int, every: int) -> str:
