@@ -230,7 +230,7 @@ def test_it_follows_tells_how_it_is_and_ends_when_asked_to(weir: Weir, tmp_path:
     process = launch("", arguments)
     try:
         assert process.stderr is not None
-        address = process.stderr.readline().strip()
+        address = next(line.strip() for line in process.stderr if line.startswith("http"))
         latest = int(weir.chain.rpc("eth_blockNumber"), 16)
         while json.loads(urlopen(address.replace("metrics", "healthz")).read()).get("block", 0) < latest:
             time.sleep(0.05)

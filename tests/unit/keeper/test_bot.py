@@ -63,9 +63,21 @@ class Bot:
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Mines on meanwhile: Silverback's bots act on blocks."""
+        self._mine_until(lambda: condition() or self._ended())
+        assert not self._ended(), self.said()
+
+    def stop(self) -> int:
+        """Told to stop; its exit code. Ape has no ear for that until the next block."""
+        self.process.send_signal(signal.SIGTERM)
+        self._mine_until(self._ended)
+        return int(self.process.returncode)
+
+    def _ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def _mine_until(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE
         while not condition():
-            assert self.process.poll() is None, self.said()
             assert time.monotonic() < deadline, self.said()
             self.node.mine()
             time.sleep(0.5)
@@ -90,8 +102,7 @@ def test_it_liquidates_and_ends_in_order(tmp_path: Path) -> None:
             bot.until(lambda: "Startup complete" in bot.said())
             crash.price(9_200)
             bot.until(lambda: crash.sent() > 0 and not crash.weir.actionable() and "tasks_sent" in bot.said())
-            bot.process.send_signal(signal.SIGTERM)
-            assert bot.process.wait(PATIENCE) == 0, bot.said()
+            assert bot.stop() == 0, bot.said()
     assert "stop - Started" in bot.said()
     assert "step failed" not in bot.said()
 
