@@ -17,10 +17,14 @@ def write(path: Path, text: str) -> None:
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An `object_pairs_hook` for JSON that people write: raises `ValueError` for a name that stands twice."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError(f"a name stands twice among {', '.join(sorted(found)[:5])}")
+    """An `object_pairs_hook` for JSON that people write: raises `ValueError` for a name that stands twice,
+    since the second would silently replace the first.
+    """
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{name!r} stands twice")
+        found[name] = value
     return found
 
 

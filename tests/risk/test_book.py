@@ -86,7 +86,7 @@ def test_a_book_may_be_empty(tmp_path: Path) -> None:
     ("book", "complaint"),
     [
         ("{", "Expecting property name"),
-        ('{"markets": {}, "markets": {}}', "a name stands twice among markets"),
+        ('{"markets": {}, "markets": {}}', "'markets' stands twice"),
         (changed(markets={}), "markets: Dictionary should have at least 1 item"),
         (account(positions={"DOGE": 1}), "a: a position in the unknown market DOGE; known are BTC, ETH"),
         (account(collateral={"EURX": 1}), "a: collateral in the unknown stablecoin EURX; known are USDX"),

@@ -229,7 +229,7 @@ def test_a_wrong_field_is_named(tmp_path: Path, changes: dict[str, Any], message
     [
         ("{", "not valid JSON"),
         ('{"leverage": NaN}', "NaN is not a number"),
-        ('{"markets": {"BTC": [[1, 2]], "BTC": [[3, 4]]}}', "repeated key 'BTC'"),
+        ('{"markets": {"BTC": [[1, 2]], "BTC": [[3, 4]]}}', "'BTC' stands twice"),
         ("[]", "must be"),
     ],
 )

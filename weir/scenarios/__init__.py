@@ -42,6 +42,8 @@ from pydantic import (
     model_validator,
 )
 
+from weir import files
+
 __all__ = ["WAD", "Bar", "FundPreset", "PricePoint", "Scenario", "ScenarioError", "available", "load"]
 
 MAX_ASSETS = 8
@@ -252,7 +254,7 @@ def load(name_or_path: str | Path) -> Scenario:
     try:
         # Decimal from the text itself: a price must not pass through binary floating point.
         data = json.loads(
-            text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_unique_keys
+            text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=files.unique
         )
     except ValueError as error:
         raise ScenarioError(f"{file}: not valid JSON: {error}") from error
@@ -264,14 +266,6 @@ def load(name_or_path: str | Path) -> Scenario:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number")
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # A second "BTC" would silently replace the first.
-    keys = [key for key, _ in pairs]
-    if repeated := sorted({key for key in keys if keys.count(key) > 1}):
-        raise ValueError(f"repeated key {repeated[0]!r}")
-    return dict(pairs)
 
 
 def _explain(error: ValidationError) -> str:
